@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The records that the BPF programs put on the ring buffer: the one description of them.
+ * src/wire.rs mirrors it and checks itself against the BTF that clang makes of this file.
+ */
+#ifndef TUXSCOPE_PROC_H
+#define TUXSCOPE_PROC_H
+
+/* TASK_COMM_LEN of include/linux/sched.h: 15 bytes and a NUL. */
+#define COMM_LEN 16
+
+enum proc_event_type {
+	PROC_FORK = 0,
+	PROC_EXEC = 1,
+	PROC_EXIT = 2,
+	PROC_EVENT_TYPES,
+};
+
+/* A record of the basic view. Its layout never changes: scripts and tutorials know it. */
+struct proc_event {
+	__u32 pid; /* fork: the child's task id; exec, exit: TGID of the current task */
+	__u32 ppid; /* fork: the parent's task id; exec, exit: 0 */
+	__u8 event_type; /* enum proc_event_type */
+	__u8 _padding[7]; /* zero */
+	__u64 timestamp_ns; /* CLOCK_MONOTONIC */
+	char comm[COMM_LEN]; /* NUL-padded, any other byte may occur */
+};
+
+_Static_assert(sizeof(struct proc_event) == 40, "struct proc_event is 40 bytes");
+_Static_assert(__builtin_offsetof(struct proc_event, pid) == 0, "pid");
+_Static_assert(__builtin_offsetof(struct proc_event, ppid) == 4, "ppid");
+_Static_assert(__builtin_offsetof(struct proc_event, event_type) == 8, "event_type");
+_Static_assert(__builtin_offsetof(struct proc_event, _padding) == 9, "_padding");
+_Static_assert(__builtin_offsetof(struct proc_event, timestamp_ns) == 16, "timestamp_ns");
+_Static_assert(__builtin_offsetof(struct proc_event, comm) == 24, "comm");
+
+#endif

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Compiles the BPF programs with clang and generates their skeletons into `OUT_DIR`.
+//!
+//! `CLANG` names another compiler, `BPF_CFLAGS` adds flags to it.
+
+use std::env;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use libbpf_cargo::SkeletonBuilder;
+
+const VIEWS: [&str; 1] = ["proc"];
+
+fn main() -> Result<()> {
+    println!("cargo:rerun-if-changed=bpf");
+    println!("cargo:rerun-if-changed=vmlinux/vmlinux.h");
+    println!("cargo:rerun-if-env-changed=CLANG");
+    println!("cargo:rerun-if-env-changed=BPF_CFLAGS");
+
+    let out_dir = env::var("OUT_DIR").context("OUT_DIR is set by cargo")?;
+    let clang = env::var("CLANG").unwrap_or_else(|_| "clang".to_owned());
+    let extra = env::var("BPF_CFLAGS").unwrap_or_default();
+    // v3 is in every kernel from 5.1; without it each clang chooses its own.
+    let flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-mcpu=v3", "-Ivmlinux"];
+    let flags: Vec<&str> = flags.into_iter().chain(extra.split_whitespace()).collect();
+
+    for view in VIEWS {
+        SkeletonBuilder::new()
+            .source(format!("bpf/{view}.bpf.c"))
+            .clang(&clang)
+            .clang_args(&flags)
+            .build_and_generate(Path::new(&out_dir).join(format!("{view}.skel.rs")))
+            .with_context(|| {
+                format!("{clang} could not build bpf/{view}.bpf.c (Debian: apt-get install clang)")
+            })?;
+    }
+    Ok(())
+}

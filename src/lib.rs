@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Traces the life of processes with eBPF. The program is `src/main.rs`; README.md tells how to
+//! use it, docs/design.md how it fits together.
+
+pub mod capture;
+pub mod cli;
+pub mod event;
+pub mod failure;
+pub mod format;
+pub mod output;
+pub mod preflight;
+pub mod report;
+pub mod stop;
+pub mod tracepoint;
+pub mod tracer;
+pub mod wire;

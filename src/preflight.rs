@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What tracing needs of the kernel and of the caller's rights, and the remedy where it lacks.
+//!
+//! The checks come before the load because libbpf's own words for these failures
+//! (`-ESRCH`, `invalid func unknown#195896080`) help nobody.
+
+use std::io;
+use std::path::Path;
+
+use libbpf_rs::MapType;
+use rustix::thread::{CapabilitySet, capabilities};
+
+use crate::failure::{Exit, Failure};
+use crate::tracepoint::Tracefs;
+
+/// CO-RE resolves the kernel's types against this file; 5.8 is also the first kernel whose
+/// `CONFIG_DEBUG_INFO_BTF` distributions set.
+const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Checks all that the basic view needs and opens the tracefs that it attaches through.
+///
+/// # Errors
+/// The first thing that is missing, as a [`Failure`] with its remedy.
+pub fn basic_view() -> Result<Tracefs, Failure> {
+    rights()?;
+    btf()?;
+    ring_buffer()?;
+    tracefs()
+}
+
+fn rights() -> Result<(), Failure> {
+    let lacking = |what: &str| {
+        let remedy = "run it as root (sudo tuxscope ...)";
+        Failure::new(Exit::Rights, what, remedy)
+    };
+    let Ok(sets) = capabilities(None) else { return Ok(()) };
+    let bpf = CapabilitySet::BPF | CapabilitySet::PERFMON;
+    if sets.effective.contains(CapabilitySet::SYS_ADMIN) || sets.effective.contains(bpf) {
+        return Ok(());
+    }
+    Err(lacking("tracing takes the capabilities CAP_BPF and CAP_PERFMON, which this user lacks"))
+}
+
+fn btf() -> Result<(), Failure> {
+    if Path::new(KERNEL_BTF).exists() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Kernel,
+        format!("this kernel does not describe its types: {KERNEL_BTF} is missing"),
+        "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (most distributions' from 5.8 on), and mount sysfs",
+    ))
+}
+
+fn ring_buffer() -> Result<(), Failure> {
+    match MapType::RingBuf.is_supported() {
+        Ok(false) => Err(Failure::new(
+            Exit::Kernel,
+            "this kernel gives no BPF ring buffer",
+            "boot Linux 5.8 or newer; in a container or sandbox, allow the bpf system call",
+        )),
+        // A probe that itself failed proves nothing: the load will tell.
+        Ok(true) | Err(_) => Ok(()),
+    }
+}
+
+fn tracefs() -> Result<Tracefs, Failure> {
+    Tracefs::open().map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => Failure::new(
+            Exit::Rights,
+            format!("tracefs can't be read: {error}"),
+            "run it as root (sudo tuxscope ...)",
+        ),
+        _ => Failure::new(
+            Exit::Kernel,
+            format!("this kernel gives no tracefs: {error}"),
+            "boot a kernel with CONFIG_FTRACE=y, or mount it: mount -t tracefs none /sys/kernel/tracing",
+        ),
+    })
+}
+
+/// Whether the kernel is locked down so far that BPF may not read its memory.
+pub fn locked_down() -> bool {
+    std::fs::read_to_string("/sys/kernel/security/lockdown")
+        .is_ok_and(|modes| modes.contains("[confidentiality]"))
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The wish to end, from a signal.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+/// A flag that SIGINT, SIGTERM and SIGHUP set.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Installs the handler for the three signals.
+    ///
+    /// A signal that comes a second or more after the first ends the program at once: the way
+    /// out when a write blocks for ever, as into a pipe that nobody reads. Nearer ones are
+    /// repetitions (a closing terminal sends SIGHUP twice) and must not cost the drain.
+    ///
+    /// # Errors
+    /// The handler was installed before, or the system has no thread or pipe left for it.
+    pub fn on_signals() -> Result<Self> {
+        const REPEAT: Duration = Duration::from_secs(1);
+        let stop = Self::default();
+        let flag = stop.clone();
+        let mut first: Option<Instant> = None;
+        ctrlc::set_handler(move || {
+            if first.get_or_insert_with(Instant::now).elapsed() >= REPEAT {
+                std::process::exit(130);
+            }
+            flag.request();
+        })
+        .context("can't install the signal handler")?;
+        Ok(stop)
+    }
+
+    /// Asks for the end.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the end was asked for.
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Makes processes whose lives are known, for the tests, the kernel matrix and the benchmarks.
+ * What it prints is the truth that the tracer is compared with: ids from getpid, gettid and
+ * clone, statuses from waitpid. One JSON object a line, flushed before anything else happens.
+ *
+ *   worker storm KIND COUNT WORKERS   KIND: fork, vfork-exec, thread
+ *   worker case NAME                  one of the cases at the end of this file
+ *   worker exit CODE                  ends with that status
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char *self;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "worker: %s: %s\n", what, strerror(errno));
+	_exit(99);
+}
+
+/* One write a line: children share the descriptor. */
+static void truth(const char *format, ...)
+{
+	char line[4096];
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	if (write(STDOUT_FILENO, line, len) != len)
+		die("write");
+}
+
+static pid_t gettid_(void)
+{
+	return syscall(SYS_gettid);
+}
+
+static pid_t fork_(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork");
+	return pid;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			die("waitpid");
+	return status;
+}
+
+/* The whole life of a child as its parent saw it; `execs` is how many images it ran. */
+static void saw(const char *name, pid_t pid, pid_t ppid, int execs, int status)
+{
+	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	truth("{\"case\":\"%s\",\"pid\":%d,\"ppid\":%d,\"execs\":%d,\"exit_code\":%d,\"signal\":%d,"
+	      "\"core\":%d}\n",
+	      name, pid, ppid, execs, signal ? -1 : WEXITSTATUS(status), signal,
+	      WIFSIGNALED(status) && WCOREDUMP(status) ? 1 : 0);
+}
+
+static void exec_exit(const char *code)
+{
+	execl(self, "worker", "exit", code, NULL);
+	_exit(98);
+}
+
+static void *do_nothing(void *arg)
+{
+	return arg;
+}
+
+/* ---- storms ---- */
+
+static void storm_fork(long count)
+{
+	while (count-- > 0) {
+		pid_t pid = fork_();
+
+		if (pid == 0)
+			_exit(0);
+		wait_for(pid);
+	}
+}
+
+static void storm_vfork_exec(long count)
+{
+	while (count-- > 0) {
+		pid_t pid = vfork();
+
+		if (pid < 0)
+			die("vfork");
+		if (pid == 0)
+			exec_exit("0");
+		wait_for(pid);
+	}
+}
+
+static void storm_thread(long count)
+{
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 * 1024);
+	while (count-- > 0) {
+		pthread_t thread;
+		int error;
+
+		while ((error = pthread_create(&thread, &attr, do_nothing, NULL)) == EAGAIN)
+			sched_yield();
+		if (error)
+			die("pthread_create");
+		pthread_join(thread, NULL);
+	}
+}
+
+static int storm(const char *kind, long count, long workers)
+{
+	struct timespec began, ended;
+	void (*run)(long);
+	long made = 0;
+
+	if (!strcmp(kind, "fork"))
+		run = storm_fork;
+	else if (!strcmp(kind, "vfork-exec"))
+		run = storm_vfork_exec;
+	else if (!strcmp(kind, "thread"))
+		run = storm_thread;
+	else
+		return 2;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	for (long i = 0; i < workers; i++) {
+		long share = count / workers + (i < count % workers);
+
+		made += share;
+		if (fork_() == 0) {
+			run(share);
+			_exit(0);
+		}
+	}
+	for (long i = 0; i < workers; i++)
+		if (wait_for(-1))
+			return 1;
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	truth(
+	    "{\"storm\":\"%s\",\"pid\":%d,\"forks\":%ld,\"execs\":%ld,\"exits\":%ld,\"ns\":%lld}\n",
+	    kind, getpid(), made + workers, run == storm_vfork_exec ? made : 0, made + workers,
+	    (ended.tv_sec - began.tv_sec) * 1000000000LL + ended.tv_nsec - began.tv_nsec);
+	return 0;
+}
+
+/* ---- cases ---- */
+
+static void case_fork(void)
+{
+	pid_t pid = fork_();
+
+	if (pid == 0)
+		_exit(7);
+	saw("fork", pid, getpid(), 0, wait_for(pid));
+}
+
+static void case_vfork(void)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		exec_exit("0");
+	saw("vfork", pid, getpid(), 1, wait_for(pid));
+}
+
+static void case_fork_exec(void)
+{
+	pid_t pid = fork_();
+
+	if (pid == 0)
+		exec_exit("3");
+	saw("fork-exec", pid, getpid(), 1, wait_for(pid));
+}
+
+/* sh execs twice: itself, then the worker in its place. */
+static void case_exec_twice(void)
+{
+	pid_t pid = fork_();
+
+	if (pid == 0) {
+		execl(self, "worker", "exec-again", "5", NULL);
+		_exit(98);
+	}
+	saw("exec-twice", pid, getpid(), 2, wait_for(pid));
+}
+
+static void *exec_from_thread(void *arg)
+{
+	exec_exit(arg);
+	return NULL;
+}
+
+/* The leader's task exits before the EXEC, and the thread takes over its id. */
+static void case_exec_from_thread(void)
+{
+	pid_t pid = fork_();
+
+	if (pid == 0) {
+		pthread_t thread;
+
+		pthread_create(&thread, NULL, exec_from_thread, "4");
+		for (;;)
+			pause();
+	}
+	saw("exec-from-thread", pid, getpid(), 1, wait_for(pid));
+}
+
+static void *outlive(void *arg)
+{
+	usleep(50 * 1000);
+	_exit(*(int *)arg);
+}
+
+static void case_leader_first(void)
+{
+	static int code = 6;
+	pid_t pid = fork_();
+
+	if (pid == 0) {
+		pthread_t thread;
+
+		pthread_create(&thread, NULL, outlive, &code);
+		syscall(SYS_exit, 0); /* this task only */
+	}
+	saw("leader-first", pid, getpid(), 0, wait_for(pid));
+}
+
+static void *tell_tid(void *arg)
+{
+	*(pid_t *)arg = gettid_();
+	return NULL;
+}
+
+static void case_threads(void)
+{
+	int pipe_fds[2];
+	pid_t tids[3] = {}, pid;
+	int status;
+
+	if (pipe(pipe_fds))
+		die("pipe");
+	pid = fork_();
+	if (pid == 0) {
+		pthread_t threads[3];
+
+		for (int i = 0; i < 3; i++)
+			pthread_create(&threads[i], NULL, tell_tid, &tids[i]);
+		for (int i = 0; i < 3; i++)
+			pthread_join(threads[i], NULL);
+		if (write(pipe_fds[1], tids, sizeof(tids)) != sizeof(tids))
+			_exit(97);
+		_exit(0);
+	}
+	status = wait_for(pid);
+	if (read(pipe_fds[0], tids, sizeof(tids)) != sizeof(tids))
+		die("read");
+	truth("{\"case\":\"threads\",\"pid\":%d,\"ppid\":%d,\"execs\":0,\"exit_code\":%d,"
+	      "\"signal\":0,\"core\":0,\"tids\":[%d,%d,%d]}\n",
+	      pid, getpid(), WEXITSTATUS(status), tids[0], tids[1], tids[2]);
+}
+
+/* The child is its maker's sibling: this process waits for it, not the one that made it. */
+static void case_clone_parent(void)
+{
+	int *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t maker;
+	int status;
+
+	if (made == MAP_FAILED)
+		die("mmap");
+	maker = fork_();
+	if (maker == 0) {
+		pid_t pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+
+		if (pid == 0)
+			_exit(9);
+		*made = pid;
+		_exit(pid < 0);
+	}
+	status = wait_for(maker);
+	saw("clone-parent-maker", maker, getpid(), 0, status);
+	saw("clone-parent", *made, getpid(), 0, wait_for(*made));
+}
+
+static void case_exit_codes(void)
+{
+	static const char *codes[] = { "0", "1", "42", "255" };
+
+	for (int i = 0; i < 4; i++) {
+		pid_t pid = fork_();
+
+		if (pid == 0)
+			exec_exit(codes[i]);
+		saw("exit-codes", pid, getpid(), 1, wait_for(pid));
+	}
+}
+
+static void case_signals(void)
+{
+	int signals[] = { SIGKILL, SIGSEGV, SIGTERM, SIGRTMIN + 3 };
+
+	for (int i = 0; i < 4; i++) {
+		pid_t pid = fork_();
+
+		if (pid == 0) {
+			struct rlimit none = { 0, 0 };
+
+			setrlimit(RLIMIT_CORE, &none);
+			kill(getpid(), signals[i]);
+			pause();
+		}
+		saw("signals", pid, getpid(), 0, wait_for(pid));
+	}
+}
+
+/* The grandchild outlives its parent and is adopted; a subreaper makes the adopter known. */
+static void case_daemon(void)
+{
+	int pids[2];
+	pid_t middle, daemon;
+	int status;
+
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) || pipe(pids))
+		die("daemon");
+	middle = fork_();
+	if (middle == 0) {
+		daemon = fork_();
+		if (daemon == 0) {
+			while (getppid() == middle || getppid() == 0)
+				usleep(1000);
+			usleep(20 * 1000);
+			_exit(8);
+		}
+		setsid();
+		if (write(pids[1], &daemon, sizeof(daemon)) != sizeof(daemon))
+			_exit(97);
+		_exit(0);
+	}
+	status = wait_for(middle);
+	saw("daemon-middle", middle, getpid(), 0, status);
+	if (read(pids[0], &daemon, sizeof(daemon)) != sizeof(daemon))
+		die("read");
+	status = wait_for(daemon);
+	truth(
+	    "{\"case\":\"daemon\",\"pid\":%d,\"ppid\":%d,\"execs\":0,\"exit_code\":%d,\"signal\":0,"
+	    "\"core\":0,\"born_to\":%d}\n",
+	    daemon, getpid(), WEXITSTATUS(status), middle);
+}
+
+static void comm_is(const char *name, const char *comm)
+{
+	pid_t pid = fork_();
+
+	if (pid == 0) {
+		prctl(PR_SET_NAME, comm);
+		_exit(0);
+	}
+	saw(name, pid, getpid(), 0, wait_for(pid));
+}
+
+static void case_hostile_comm(void)
+{
+	comm_is("comm-escape", "\x1b[2J\x1b[H\n\"\\");
+	comm_is("comm-not-utf8", "\xff\xfe\xc3(ab");
+}
+
+static void *leave_together(void *arg)
+{
+	pthread_barrier_wait(arg);
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+/* Two threads end at the same instant, each of them maybe the last of its process. */
+static void case_together(void)
+{
+	for (int i = 0; i < 50; i++) {
+		pid_t pid = fork_();
+
+		if (pid == 0) {
+			static pthread_barrier_t barrier;
+			pthread_t thread;
+
+			pthread_barrier_init(&barrier, NULL, 2);
+			pthread_create(&thread, NULL, leave_together, &barrier);
+			leave_together(&barrier);
+		}
+		saw("together", pid, getpid(), 0, wait_for(pid));
+	}
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+	{ "fork", case_fork },
+	{ "vfork", case_vfork },
+	{ "fork-exec", case_fork_exec },
+	{ "exec-twice", case_exec_twice },
+	{ "exec-from-thread", case_exec_from_thread },
+	{ "leader-first", case_leader_first },
+	{ "threads", case_threads },
+	{ "clone-parent", case_clone_parent },
+	{ "exit-codes", case_exit_codes },
+	{ "signals", case_signals },
+	{ "daemon", case_daemon },
+	{ "hostile-comm", case_hostile_comm },
+	{ "together", case_together },
+};
+
+int main(int argc, char **argv)
+{
+	self = "/proc/self/exe";
+	if (argc == 3 && !strcmp(argv[1], "exit"))
+		return atoi(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "exec-again"))
+		exec_exit(argv[2]);
+	if (argc == 5 && !strcmp(argv[1], "storm"))
+		return storm(argv[2], atol(argv[3]), atol(argv[4]));
+	if (argc == 3 && !strcmp(argv[1], "case")) {
+		int all = !strcmp(argv[2], "all"), found = 0;
+
+		for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+			if (all || !strcmp(argv[2], cases[i].name)) {
+				found = 1;
+				cases[i].run();
+			}
+		if (found)
+			return 0;
+	}
+	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS | case NAME | exit CODE\n");
+	return 2;
+}

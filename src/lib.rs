@@ -10,6 +10,7 @@ pub mod format;
 pub mod output;
 pub mod preflight;
 pub mod report;
+pub mod signal;
 pub mod stop;
 pub mod tracepoint;
 pub mod tracer;

@@ -8,6 +8,7 @@ use clap::Parser as _;
 
 use tuxscope::capture::{self, Limits};
 use tuxscope::cli::{Cli, Command, Format, Proc};
+use tuxscope::event::Meta;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::format::{Json, Sink, Table};
 use tuxscope::output::Output;
@@ -33,15 +34,16 @@ fn proc(args: Proc) -> Result<ExitCode> {
     };
     let mut sink: Box<dyn Sink> = match args.format {
         Format::Table => Box::new(Table::default()),
-        Format::Json => Box::new(Json),
+        Format::Json => Box::new(Json::new(false)),
     };
     let stop = Stop::on_signals()?;
     let config = Config { pids: args.pids, buffer_size: args.buffer_size, verbose: args.verbose };
     let mut storage = Storage::uninit();
     let tracer = Tracer::start(&mut storage, &config)?;
 
+    let meta = Meta::default();
     let limits = Limits { duration: args.duration, count: args.count };
-    let summary = capture::run(&tracer, &mut *sink, &mut output, limits, &stop)?;
+    let summary = capture::run(&tracer, &meta, &mut *sink, &mut output, limits, &stop)?;
     if let Some(error) = &summary.error {
         report::error(error);
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::namespace::{self, tracefs_mounts};
 use crate::program::{self, Tuxscope};
-use crate::{machine, worker};
+use crate::{machine, process, worker};
 
 const NOBODY: u32 = 65534;
 /// Hides what may be mounted; to hide is to mount something empty over it.
@@ -34,7 +34,9 @@ fn for_everyone() -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let path = dir.path().join("tuxscope");
-    fs::copy(program::BINARY, &path).unwrap();
+    // By another process: a descriptor for writing that a child of another test inherits makes
+    // the copy "text file busy".
+    process::output(Command::new("cp").arg(program::BINARY).arg(&path));
     let path = path.to_str().unwrap().to_owned();
     (dir, path)
 }

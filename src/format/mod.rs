@@ -7,12 +7,26 @@ use crate::event::{Event, Lost, Meta, Totals};
 
 mod command;
 mod json;
+mod lives;
 mod table;
 mod text;
 mod time;
+mod tree;
 
 pub use json::Json;
 pub use table::Table;
+pub use tree::Tree;
+
+/// What the reader's terminal can show.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// Characters beyond ASCII.
+    pub unicode: bool,
+    /// Colours.
+    pub color: bool,
+    /// So many columns; none: as many as a line needs.
+    pub width: Option<usize>,
+}
 
 /// One output format. A format that needs the whole capture appends its bytes at the end.
 pub trait Sink {

@@ -228,7 +228,13 @@ impl Lost {
 
     /// All kinds together.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        // A capture may claim any number.
+        self.0.iter().fold(0, |sum, &count| sum.saturating_add(count))
+    }
+
+    /// These and those of another capture.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self(EventKind::ALL.map(|kind| self.of(kind).saturating_add(other.of(kind))))
     }
 
     /// The count of one kind.

@@ -5,7 +5,7 @@
 use serde::{Serialize, Serializer};
 
 use super::Sink;
-use super::time::{self, Rfc3339};
+use super::time::Rfc3339;
 use crate::event::{Args, Detail, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide};
 use crate::signal;
 
@@ -148,9 +148,9 @@ impl Sink for Json {
         }
     }
 
-    fn lost(&mut self, lost: &Lost, out: &mut Vec<u8>) {
+    fn lost(&mut self, lost: &Lost, time_ns: u64, out: &mut Vec<u8>) {
         if self.wide {
-            line(&Record::Lost { time: Rfc3339(time::now_ns()), lost: lost.into() }, out);
+            line(&Record::Lost { time: Rfc3339(time_ns), lost: lost.into() }, out);
         }
     }
 
@@ -295,7 +295,7 @@ mod tests {
         let run = |mut json: Json| {
             let mut out = Vec::new();
             json.begin(&meta, &mut out);
-            json.lost(&totals.lost, &mut out);
+            json.lost(&totals.lost, 951_782_400_000_000_001, &mut out);
             json.end(&totals, true, &mut out);
             String::from_utf8(out).expect("JSON is UTF-8")
         };
@@ -307,8 +307,11 @@ mod tests {
             "{\"event_type\":\"meta\",\"tool\":\"tuxscope\",\"version\":\"1.2.3\",\"schema\":1,\
              \"kernel\":\"\",\"host\":\"\",\"boot_id\":\"\",\"filters\":[],\"clock_offset_ns\":5}"
         );
-        assert!(lines[1].starts_with("{\"event_type\":\"lost\",\"time\":\"2"));
-        assert!(lines[1].ends_with("\"lost\":{\"fork\":1,\"exec\":0,\"exit\":2}}"));
+        assert_eq!(
+            lines[1],
+            "{\"event_type\":\"lost\",\"time\":\"2000-02-29T00:00:00.000000001Z\",\
+             \"lost\":{\"fork\":1,\"exec\":0,\"exit\":2}}"
+        );
         assert_eq!(
             lines[2],
             "{\"event_type\":\"summary\",\"complete\":true,\"printed\":9,\

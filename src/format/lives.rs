@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::time::Elapsed;
+use super::elapsed::Elapsed;
 use super::{command, text};
 use crate::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Wide};
 

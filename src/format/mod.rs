@@ -6,11 +6,12 @@
 use crate::event::{Event, Lost, Meta, Totals};
 
 mod command;
+mod elapsed;
 mod json;
 mod lives;
 mod table;
 mod text;
-mod time;
+pub mod time;
 mod tree;
 
 pub use json::Json;
@@ -37,8 +38,8 @@ pub trait Sink {
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
 
     /// Appends word of events that were lost before this point of the capture, counted since
-    /// its beginning.
-    fn lost(&mut self, _lost: &Lost, _out: &mut Vec<u8>) {}
+    /// its beginning. `time_ns` is when that was noticed, in nanoseconds since 1970.
+    fn lost(&mut self, _lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {}
 
     /// Appends what comes after the last event. `complete` is false where the capture was cut
     /// off rather than ended.

@@ -6,8 +6,8 @@ use std::io::Write as _;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use super::elapsed::Elapsed;
 use super::lives::{Life, LifeId, Lives};
-use super::time::Elapsed;
 use super::{Sink, Style, text};
 use crate::event::{Event, Lost, Totals};
 
@@ -42,7 +42,7 @@ impl Sink for Tree {
         self.lives.event(event);
     }
 
-    fn lost(&mut self, lost: &Lost, _out: &mut Vec<u8>) {
+    fn lost(&mut self, lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {
         self.lost = self.lost.max(lost.total());
     }
 

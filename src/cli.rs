@@ -175,6 +175,8 @@ pub enum Format {
     Table,
     /// One JSON object a line
     Json,
+    /// The tree of processes, at the end
+    Tree,
 }
 
 fn pid(text: &str) -> Result<u32, String> {

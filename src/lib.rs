@@ -14,6 +14,7 @@ pub mod replay;
 pub mod report;
 pub mod signal;
 pub mod stop;
+pub mod terminal;
 pub mod tracepoint;
 pub mod tracer;
 pub mod wire;

@@ -12,11 +12,12 @@ use tuxscope::cli::{Cli, Command, Format, Proc, Replay};
 use tuxscope::event::Meta;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
-use tuxscope::format::{Json, Sink, Table};
+use tuxscope::format::{Json, Sink, Style, Table, Tree};
 use tuxscope::output::Output;
 use tuxscope::replay::{self, Input};
 use tuxscope::report;
 use tuxscope::stop::Stop;
+use tuxscope::terminal;
 use tuxscope::tracer::{Config, Storage, Tracer};
 
 fn main() -> ExitCode {
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
 
 fn proc(args: Proc) -> Result<ExitCode> {
     let mut output = output(args.output.as_deref())?;
-    let mut sink = sink(args.format, false);
+    let mut sink = sink(args.format, false, terminal::style(&output));
     let stop = Stop::on_signals()?;
     let config = Config { pids: args.pids, buffer_size: args.buffer_size, verbose: args.verbose };
     let mut storage = Storage::uninit();
@@ -63,7 +64,8 @@ fn replay(args: Replay) -> Result<ExitCode> {
     let mut output = output(args.output.as_deref())?;
     let filter = Filter::new(args.choose.into());
     let stop = Stop::on_signals()?;
-    let mut make_sink = |wide| sink(args.format, wide);
+    let style = terminal::style(&output);
+    let mut make_sink = |wide| sink(args.format, wide, style);
     let outcome = replay::run(input, filter, &mut make_sink, &mut output, &stop)?;
     if let Some(error) = &outcome.error {
         report::error(error);
@@ -81,9 +83,10 @@ fn output(path: Option<&Path>) -> Result<Output> {
     path.map_or_else(Output::stdout, Output::create)
 }
 
-fn sink(format: Format, wide: bool) -> Box<dyn Sink> {
+fn sink(format: Format, wide: bool, style: Style) -> Box<dyn Sink> {
     match format {
         Format::Table => Box::new(Table::default()),
         Format::Json => Box::new(Json::new(wide)),
+        Format::Tree => Box::new(Tree::new(style)),
     }
 }

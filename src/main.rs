@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parse, run, exit status.
 
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,7 +14,7 @@ use tuxscope::cli::{Cli, Command, Format, Proc, Replay, Wait};
 use tuxscope::enrich::Enricher;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
-use tuxscope::format::{Json, Sink, Style, Table, Tree, WideTable};
+use tuxscope::format::{Json, SCHEMA, Sink, Style, Table, Tree, WideTable};
 use tuxscope::host;
 use tuxscope::launch::{self, Launched};
 use tuxscope::output::Output;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Proc(args) => proc(args),
         Command::Replay(args) => replay(args),
+        Command::Schema => schema(),
         Command::Hold { args } => Ok(ExitCode::from(launch::held(&args))),
     };
     match result {
@@ -132,6 +134,16 @@ fn replay(args: Replay) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn schema() -> Result<ExitCode> {
+    // As for any output: a closed pipe is success.
+    match io::stdout().write_all(SCHEMA.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("can't write standard output")
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn output(path: Option<&Path>) -> Result<Output> {

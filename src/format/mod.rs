@@ -15,7 +15,7 @@ pub mod time;
 mod tree;
 mod wide_table;
 
-pub use json::Json;
+pub use json::{Json, SCHEMA};
 pub use table::Table;
 pub use tree::Tree;
 pub use wide_table::WideTable;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The basic view on the real kernel. Root only; without root each test says that it is skipped.
+//! Both views on the real kernel. Root only; without root each test says that it is skipped.
 //!
 //! The machine runs other things meanwhile, so tests look only at processes that they made, and
 //! assert no time but with generous bounds.
@@ -13,6 +13,7 @@ mod namespace;
 mod process;
 mod program;
 mod tracefs;
+mod wide;
 mod worker;
 
 // What is tested.
@@ -29,3 +30,4 @@ mod sequence;
 mod storm;
 mod threads;
 mod usage;
+mod wide_lives;

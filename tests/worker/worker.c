@@ -379,7 +379,7 @@ static void orphan(int number)
 }
 
 /*
- * Until its input ends: children who each fork an orphan-to-be and end 3 ms later, so that at
+ * Until its input ends: children who each fork an orphan-to-be and end 20 ms later, so that at
  * any moment some of this process' descendants are about to lose the link to it.
  */
 static int lineages(void)
@@ -395,7 +395,7 @@ static int lineages(void)
 
 			if (child == 0)
 				orphan(number);
-			usleep(3000);
+			usleep(20 * 1000);
 			truth("{\"parent\":%d,\"number\":%d,\"end_ns\":%llu}\n", getpid(), number,
 			      (unsigned long long)now_ns());
 			_exit(0);

@@ -231,11 +231,11 @@ impl Writer<'_> {
             self.tracer.set_learning(Learning::All);
         }
         self.tracer.set_tracing(true);
-        if let Some(enricher) = &mut self.enricher {
-            enricher.learn_running();
-        }
         if follow {
             self.follow = Some(Follow::start(self.tracer, self.filter.pids())?);
+        }
+        if let Some(enricher) = &mut self.enricher {
+            enricher.learn_running();
         }
         self.sink.begin(meta, self.output.buffer());
         self.flush();
@@ -263,12 +263,6 @@ impl Writer<'_> {
             }
             Ok(Record::Hidden(mut event)) if self.admits(&event) => self.complete(&mut event),
             Ok(Record::Event(_) | Record::Hidden(_)) => {}
-            Ok(Record::FollowFork(fork)) => {
-                let learned = self.follow.as_mut().map(|follow| follow.learn(self.tracer, fork));
-                if let Some(Err(error)) = learned {
-                    self.end = Some(End::Error(error));
-                }
-            }
             Err(error) => {
                 let error = anyhow!(error).context("the BPF programs and tuxscope disagree");
                 self.end = Some(End::Error(error));
@@ -277,8 +271,15 @@ impl Writer<'_> {
         self.end.is_none()
     }
 
-    fn admits(&self, event: &Event) -> bool {
-        self.follow.as_ref().is_none_or(|follow| follow.admits(event))
+    fn admits(&mut self, event: &Event) -> bool {
+        match self.follow.as_mut().map(|follow| follow.admits(self.tracer, event)) {
+            None => true,
+            Some(Ok(admitted)) => admitted,
+            Some(Err(error)) => {
+                self.end = Some(End::Error(error));
+                false
+            }
+        }
     }
 
     fn complete(&mut self, event: &mut Event) {

@@ -415,12 +415,16 @@ static int hold(long count)
 {
 	for (long i = 0; i < count; i++)
 		if (fork_() == 0) {
-			pid_t pid = fork_();
+			pid_t pid;
 
-			if (pid == 0)
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pid = fork_();
+			if (pid == 0) {
+				prctl(PR_SET_PDEATHSIG, SIGKILL);
 				until_input_ends();
-			else
+			} else {
 				wait_for(pid);
+			}
 			_exit(pid ? 21 : 22);
 		}
 	truth("{\"held\":%d}\n", getpid());

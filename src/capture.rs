@@ -135,7 +135,6 @@ impl Capture<'_> {
         let deadline = limits.duration.and_then(|duration| start.checked_add(duration));
         let mut losses = LossReporter::default();
         let mut command_ended = false;
-        let mut command_told = false;
         let read_batch = || -> bool {
             writer.borrow_mut().prepare();
             let read = records.consume(BATCH);
@@ -154,7 +153,10 @@ impl Capture<'_> {
             match waiter.wait(left.min(POLL)) {
                 Ok(Woken::Timer | Woken::Ring) => {}
                 Ok(Woken::OutputClosed) => writer.borrow_mut().end = Some(End::Closed),
-                Ok(Woken::CommandEnded) => command_ended = true,
+                Ok(Woken::CommandEnded) => {
+                    command_ended = true;
+                    stop.heed_interrupt();
+                }
                 Err(error) => writer.borrow_mut().end = Some(End::Error(error.into())),
             }
             let over = || {
@@ -162,7 +164,9 @@ impl Capture<'_> {
                     || deadline.is_some_and(|deadline| Instant::now() >= deadline)
                     || match &command {
                         None => stop.requested(),
-                        Some(_) if wait_for_all => command_ended && !tracer.any_alive(),
+                        Some(_) if wait_for_all => {
+                            command_ended && (stop.requested() || !tracer.any_alive())
+                        }
                         Some(_) => command_ended,
                     }
             };
@@ -174,10 +178,8 @@ impl Capture<'_> {
             if over() {
                 break;
             }
-            if let Some(command) = command.as_ref().filter(|_| stop.requested() && !command_told) {
-                // What asks us to end asks the command to; its end is ours.
-                command.terminate();
-                command_told = true;
+            if let Some(command) = &mut command {
+                command.pass_on(stop);
             }
         }
         let elapsed = start.elapsed();

@@ -73,8 +73,8 @@ fn proc(args: Proc) -> Result<ExitCode> {
         let command = Launched::hold(&args.command, args.user.as_deref())?;
         tracer.set_adopting(false);
         waiter.add_command(command.pidfd())?;
-        // SIGTERM for a command of another user.
-        keep |= args.user.map_or(CapabilitySet::empty(), |_| CapabilitySet::KILL);
+        // SIGTERM for a command that may have become another user.
+        keep |= CapabilitySet::KILL;
         launched = Some(command);
     }
     if let Err(error) = rights::drop_all_but(keep) {
@@ -110,7 +110,7 @@ fn proc(args: Proc) -> Result<ExitCode> {
     } else if args.strict && !summary.complete() {
         ExitCode::from(Exit::Lost as u8)
     } else if let Some(mut command) = launched {
-        ExitCode::from(command.status()?)
+        ExitCode::from(command.status(&stop)?)
     } else {
         ExitCode::SUCCESS
     })

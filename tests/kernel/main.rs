@@ -27,6 +27,7 @@ mod loss;
 mod output;
 mod pid_filter;
 mod record;
+mod run_mode;
 mod sequence;
 mod storm;
 mod threads;

@@ -12,22 +12,6 @@ arch=${triple%%-*}
 # Debian's names: the native compiler and the cross compiler alike.
 gcc=$arch-linux-gnu-gcc
 
-missing=
-for tool in cargo clang make pkg-config "$gcc" autoreconf automake autopoint flex bison gawk \
-	gettext libtoolize file; do
-	command -v "$tool" >/dev/null || missing="$missing $tool"
-done
-if [ -n "$missing" ]; then
-	echo "static build: missing:$missing" >&2
-	echo "Debian: apt-get install clang make pkg-config gcc libc6-dev libelf-dev autoconf" \
-		"automake autopoint flex bison gawk gettext libtool file" >&2
-	exit 1
-fi
-if [ ! -e "$("$gcc" -print-file-name=libc.a)" ]; then
-	echo "static build: $gcc finds no libc.a (Debian: apt-get install libc6-dev)" >&2
-	exit 1
-fi
-
 name=$(echo "$triple" | tr - _)
 upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
 export "CC_$name=$gcc" "CFLAGS_$name=-Os" "CARGO_TARGET_${upper}_LINKER=$gcc"
@@ -36,7 +20,6 @@ export RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative
 cargo build --locked --release --features static --target "$triple" --target-dir "$target_dir" \
 	--config 'source.crates-io.replace-with="vendored"' \
 	--config "source.vendored.directory='$target_dir/vendor'"
-mkdir -p "$(dirname "$output")"
 cp "$target_dir/$triple/release/tuxscope" "$output"
 
 file "$output"

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Error, Result, anyhow};
 use rustix::event::{Timespec, epoll};
 
-use crate::event::Lost;
+use crate::event::{Lost, Meta};
 use crate::format::Sink;
 use crate::output::{Output, WriteFailed};
 use crate::report;
@@ -67,6 +67,7 @@ impl fmt::Display for Summary {
 /// The capture could not begin. What ends it later is in the summary.
 pub fn run(
     tracer: &Tracer<'_>,
+    meta: &Meta,
     sink: &mut dyn Sink,
     output: &mut Output,
     limits: Limits,
@@ -77,7 +78,7 @@ pub fn run(
     let mut losses = LossReporter::default();
 
     let mut writer = Writer { sink, output, limits, printed: 0, pending: 0, end: None };
-    writer.begin();
+    writer.begin(meta);
     let writer = RefCell::new(writer);
     let records = tracer.records(|record| writer.borrow_mut().record(record))?;
     let waiter = {
@@ -150,8 +151,8 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn begin(&mut self) {
-        self.sink.begin(self.output.buffer());
+    fn begin(&mut self, meta: &Meta) {
+        self.sink.begin(meta, self.output.buffer());
         self.flush();
     }
 

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use regex_lite::Regex;
+
+use crate::event::EventKind;
+use crate::filter::Conditions;
 
 /// `PID_MAX_LIMIT` of include/linux/threads.h on 64-bit kernels.
 const PID_MAX_LIMIT: u32 = 1 << 22;
@@ -26,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Show fork, exec and exit of processes as they happen
     Proc(Proc),
+    /// Show the events of a capture again, in any format
+    Replay(Replay),
 }
 
 const EXAMPLES: &str = "\
@@ -48,7 +54,7 @@ pub struct Proc {
     pub format: Format,
 
     /// Only events of these processes (fork: of this child); descendants are not followed
-    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', value_parser = pid,
+    #[arg(short = 'p', long = "pid", value_name = "PID", value_delimiter = ',', value_parser = pid,
           allow_negative_numbers = true)]
     pub pids: Vec<u32>,
 
@@ -79,6 +85,89 @@ pub struct Proc {
     pub verbose: bool,
 }
 
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  tuxscope replay events.jsonl                as the table it could have been
+  tuxscope replay --format json --comm make --event exec events.jsonl.zst
+  ssh host sudo tuxscope proc --wide --format json | tuxscope replay -
+
+Exit status: 0 success, 1 failure, 2 usage, 3 the capture lost events (--strict).";
+
+/// `tuxscope replay`
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_EXAMPLES)]
+pub struct Replay {
+    /// The capture: JSON lines of either view, also gzip or zstd of them; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: PathBuf,
+
+    /// How to print the events
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Which events.
+    #[command(flatten)]
+    pub choose: Choose,
+
+    /// Exit with status 1 if a line could not be read, 3 if the capture had lost events
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Which events are kept.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which events")]
+pub struct Choose {
+    /// Only events of these processes
+    #[arg(short = 'p', long = "pid", value_name = "PID", value_delimiter = ',', value_parser = pid,
+          allow_negative_numbers = true)]
+    pub pids: Vec<u32>,
+
+    /// With --pid: the events of their descendants, too
+    #[arg(short, long, requires = "pids")]
+    pub follow: bool,
+
+    /// Only events of these processes' children
+    #[arg(short = 'P', long = "ppid", value_name = "PID", value_delimiter = ',',
+          value_parser = pid, allow_negative_numbers = true)]
+    pub ppids: Vec<u32>,
+
+    /// Only events of processes with these names
+    #[arg(long = "comm", value_name = "NAME", value_delimiter = ',')]
+    pub comms: Vec<String>,
+
+    /// Only events of these users, by number
+    #[arg(long = "uid", value_name = "UID", value_delimiter = ',')]
+    pub uids: Vec<u32>,
+
+    /// Only events of these kinds: fork, exec, exit
+    #[arg(short = 'e', long = "event", value_name = "KIND", value_delimiter = ',', value_parser = kind)]
+    pub kinds: Vec<EventKind>,
+
+    /// Only events in these cgroups and those below them
+    #[arg(long = "cgroup", value_name = "PATH")]
+    pub cgroups: Vec<String>,
+
+    /// Only ends of processes that failed: with a status other than 0, or by a signal
+    #[arg(long)]
+    pub failed: bool,
+
+    /// Only events whose process name or argument list this regular expression matches
+    #[arg(long = "match", value_name = "REGEX")]
+    pub pattern: Option<Regex>,
+}
+
+impl From<Choose> for Conditions {
+    fn from(choose: Choose) -> Self {
+        let Choose { pids, follow, ppids, comms, uids, kinds, cgroups, failed, pattern } = choose;
+        Self { pids, follow, ppids, comms, uids, kinds, cgroups, failed, pattern }
+    }
+}
+
 /// The output formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -93,6 +182,11 @@ fn pid(text: &str) -> Result<u32, String> {
         Ok(pid) if (1..=PID_MAX_LIMIT).contains(&pid) => Ok(pid),
         _ => Err(format!("a pid is a number from 1 to {PID_MAX_LIMIT}")),
     }
+}
+
+fn kind(text: &str) -> Result<EventKind, String> {
+    let found = EventKind::ALL.into_iter().find(|kind| kind.name() == text);
+    found.ok_or_else(|| "an event is fork, exec or exit".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -130,7 +224,10 @@ mod tests {
 
     fn parse(args: &[&str]) -> Result<Proc, clap::Error> {
         let args = ["tuxscope", "proc"].iter().chain(args);
-        Cli::try_parse_from(args).map(|Cli { command: Command::Proc(proc) }| proc)
+        match Cli::try_parse_from(args)?.command {
+            Command::Proc(proc) => Ok(proc),
+            Command::Replay(_) => unreachable!("the subcommand is proc"),
+        }
     }
 
     #[test]

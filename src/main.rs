@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parse, run, exit status.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
 
 use tuxscope::capture::{self, Limits};
-use tuxscope::cli::{Cli, Command, Format, Proc};
+use tuxscope::cli::{Cli, Command, Format, Proc, Replay};
+use tuxscope::event::Meta;
 use tuxscope::failure::{Exit, Failure};
+use tuxscope::filter::Filter;
 use tuxscope::format::{Json, Sink, Table};
 use tuxscope::output::Output;
+use tuxscope::replay::{self, Input};
 use tuxscope::report;
 use tuxscope::stop::Stop;
 use tuxscope::tracer::{Config, Storage, Tracer};
 
 fn main() -> ExitCode {
-    let Command::Proc(args) = Cli::parse().command;
-    match proc(args) {
+    let result = match Cli::parse().command {
+        Command::Proc(args) => proc(args),
+        Command::Replay(args) => replay(args),
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
             report::error(&error);
@@ -27,21 +34,16 @@ fn main() -> ExitCode {
 }
 
 fn proc(args: Proc) -> Result<ExitCode> {
-    let mut output = match &args.output {
-        Some(path) => Output::create(path)?,
-        None => Output::stdout()?,
-    };
-    let mut sink: Box<dyn Sink> = match args.format {
-        Format::Table => Box::new(Table::default()),
-        Format::Json => Box::new(Json),
-    };
+    let mut output = output(args.output.as_deref())?;
+    let mut sink = sink(args.format, false);
     let stop = Stop::on_signals()?;
     let config = Config { pids: args.pids, buffer_size: args.buffer_size, verbose: args.verbose };
     let mut storage = Storage::uninit();
     let tracer = Tracer::start(&mut storage, &config)?;
 
+    let meta = Meta::default();
     let limits = Limits { duration: args.duration, count: args.count };
-    let summary = capture::run(&tracer, &mut *sink, &mut output, limits, &stop)?;
+    let summary = capture::run(&tracer, &meta, &mut *sink, &mut output, limits, &stop)?;
     if let Some(error) = &summary.error {
         report::error(error);
     }
@@ -54,4 +56,34 @@ fn proc(args: Proc) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn replay(args: Replay) -> Result<ExitCode> {
+    let input = Input::open(&args.input)?;
+    let mut output = output(args.output.as_deref())?;
+    let filter = Filter::new(args.choose.into());
+    let stop = Stop::on_signals()?;
+    let mut make_sink = |wide| sink(args.format, wide);
+    let outcome = replay::run(input, filter, &mut make_sink, &mut output, &stop)?;
+    if let Some(error) = &outcome.error {
+        report::error(error);
+    }
+    Ok(if outcome.error.is_some() || args.strict && outcome.unreadable > 0 {
+        ExitCode::from(Exit::Failed as u8)
+    } else if args.strict && outcome.lost.total() > 0 {
+        ExitCode::from(Exit::Lost as u8)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn output(path: Option<&Path>) -> Result<Output> {
+    path.map_or_else(Output::stdout, Output::create)
+}
+
+fn sink(format: Format, wide: bool) -> Box<dyn Sink> {
+    match format {
+        Format::Table => Box::new(Table::default()),
+        Format::Json => Box::new(Json::new(wide)),
+    }
 }

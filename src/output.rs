@@ -2,7 +2,7 @@
 //! Where formatted events go: standard output or a file, in whole lines.
 
 use std::fs::File;
-use std::io::{self, Seek as _, Write as _};
+use std::io::{self, IsTerminal as _, Seek as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
@@ -15,6 +15,7 @@ pub struct Output {
     file: File,
     name: String,
     buffer: Vec<u8>,
+    written: bool,
 }
 
 /// A write that failed, and how much of the batch did not arrive.
@@ -48,7 +49,7 @@ impl Output {
     }
 
     fn new(file: File, name: String) -> Self {
-        Self { file, name, buffer: Vec::new() }
+        Self { file, name, buffer: Vec::new(), written: false }
     }
 
     /// The name for messages.
@@ -65,6 +66,11 @@ impl Output {
     pub fn pipe(&self) -> Option<BorrowedFd<'_>> {
         let kind = self.file.metadata().ok()?.file_type();
         (kind.is_fifo() || kind.is_socket()).then(|| self.file.as_fd())
+    }
+
+    /// Whether something was written to a terminal.
+    pub fn scrolls(&self) -> bool {
+        self.written && self.file.is_terminal()
     }
 
     /// Writes the buffer and empties it.
@@ -93,6 +99,7 @@ impl Output {
                 Err(WriteFailed { cause, lines_missing })
             }
         };
+        self.written |= written > 0;
         self.buffer.clear();
         result
     }

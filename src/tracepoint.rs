@@ -61,7 +61,7 @@ impl Tracefs {
     /// CPU, whichever one the event names.
     ///
     /// # Errors
-    /// Of reading tracefs, or of perf_event_open(2): `PermissionDenied` without `CAP_PERFMON`.
+    /// Of reading tracefs, or of `perf_event_open(2)`: `PermissionDenied` without `CAP_PERFMON`.
     pub fn open_sched_event(&self, name: &str) -> io::Result<OwnedFd> {
         let mut attr = libbpf_sys::perf_event_attr {
             type_: libbpf_sys::PERF_TYPE_TRACEPOINT,

@@ -78,8 +78,9 @@ pub fn decode(record: &[u8]) -> Result<Event, WireError> {
         kind,
         pid: raw.pid,
         ppid: raw.ppid,
-        comm: Comm::new(raw.comm),
+        comm: Comm::new(&raw.comm),
         timestamp_ns: raw.timestamp_ns,
+        wide: None,
     })
 }
 
@@ -109,8 +110,9 @@ mod tests {
                 kind: EventKind::Fork,
                 pid: 4521,
                 ppid: 3890,
-                comm: Comm::new(*b"bash\0\0\0\0\0\0\0\0\0\0\0\0"),
+                comm: Comm::new(b"bash"),
                 timestamp_ns: 128_934_567_890,
+                wide: None,
             }
         );
     }

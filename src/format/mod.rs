@@ -3,20 +3,30 @@
 //!
 //! A sink turns events into bytes and does no I/O; [`crate::output`] writes them.
 
-use crate::event::Event;
+use crate::event::{Event, Lost, Meta, Totals};
 
+mod command;
 mod json;
 mod table;
 mod text;
+pub mod time;
 
 pub use json::Json;
 pub use table::Table;
 
-/// One output format.
+/// One output format. A format that needs the whole capture appends its bytes at the end.
 pub trait Sink {
     /// Appends what comes before the first event.
-    fn begin(&mut self, _out: &mut Vec<u8>) {}
+    fn begin(&mut self, _meta: &Meta, _out: &mut Vec<u8>) {}
 
     /// Appends one event.
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
+
+    /// Appends word of events that were lost before this point of the capture, counted since
+    /// its beginning. `time_ns` is when that was noticed, in nanoseconds since 1970.
+    fn lost(&mut self, _lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {}
+
+    /// Appends what comes after the last event. `complete` is false where the capture was cut
+    /// off rather than ended.
+    fn end(&mut self, _totals: &Totals, _complete: bool, _out: &mut Vec<u8>) {}
 }

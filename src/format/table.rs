@@ -4,7 +4,7 @@
 use std::io::Write as _;
 
 use super::{Sink, text};
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, Meta};
 
 const PID_WIDTH: usize = 10;
 const COMM_WIDTH: usize = 20;
@@ -16,7 +16,7 @@ pub struct Table {
 }
 
 impl Sink for Table {
-    fn begin(&mut self, out: &mut Vec<u8>) {
+    fn begin(&mut self, _meta: &Meta, out: &mut Vec<u8>) {
         // Writing to a Vec can't fail.
         let _ = writeln!(
             out,
@@ -45,9 +45,7 @@ mod tests {
     use crate::event::Comm;
 
     fn row(kind: EventKind, pid: u32, ppid: u32, name: &[u8]) -> String {
-        let mut comm = [0; 16];
-        comm[..name.len()].copy_from_slice(name);
-        let event = Event { kind, pid, ppid, comm: Comm::new(comm), timestamp_ns: 1 };
+        let event = Event { kind, pid, ppid, comm: Comm::new(name), timestamp_ns: 1, wide: None };
         let mut out = Vec::new();
         Table::default().event(&event, &mut out);
         String::from_utf8(out).expect("a table is UTF-8")
@@ -56,7 +54,7 @@ mod tests {
     #[test]
     fn header_and_rows_are_the_contract_to_the_byte() {
         let mut header = Vec::new();
-        Table::default().begin(&mut header);
+        Table::default().begin(&Meta::default(), &mut header);
         assert_eq!(header, b"PID       PPID      COMM                EVENT\n");
         assert_eq!(
             row(EventKind::Fork, 4521, 3890, b"bash"),

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Replay: moves the records of a capture from a file to a sink and its output.
+
+use std::fmt::Display;
+use std::io;
+
+use anyhow::{Error, Result, anyhow};
+
+use crate::event::{Event, Lost, Meta, Totals};
+use crate::filter::Filter;
+use crate::format::Sink;
+use crate::output::{Output, WriteFailed};
+use crate::report;
+use crate::stop::Stop;
+
+mod input;
+mod lines;
+mod progress;
+mod record;
+
+pub use input::Input;
+pub use lines::{Line, Lines, MAX_LINE};
+pub use record::{Decoder, Record};
+
+use progress::Progress;
+
+/// Bytes that are worth a write while more lines are at hand.
+const WRITE_SIZE: usize = 64 * 1024;
+/// Messages of one kind that are printed before the rest is only counted.
+const MAX_SAID: u64 = 10;
+/// Characters of a message about a line: some quote what they found.
+const MAX_REASON: usize = 200;
+
+/// What a replay came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Events that the capture itself had lost.
+    pub lost: Lost,
+    /// Lines that were skipped because they could not be read.
+    pub unreadable: u64,
+    /// The file or the output failed. A pipe that was closed is no failure.
+    pub error: Option<Error>,
+}
+
+/// Replays a capture to its end. The sink is made when it is known whether the capture is of
+/// the wide view.
+///
+/// # Errors
+/// A filter needs what the capture does not tell.
+pub fn run(
+    input: Input,
+    filter: Filter,
+    make_sink: &mut dyn FnMut(bool) -> Box<dyn Sink>,
+    output: &mut Output,
+    stop: &Stop,
+) -> Result<Outcome> {
+    let name = input.name().to_owned();
+    // The program that writes into our standard input gets a terminal's Ctrl-C, too, and the
+    // last that it has to say is worth waiting for.
+    let ends_itself = input.progress().is_none();
+    let mut lines = Lines::new(input);
+    let mut decoder = Decoder::default();
+    let mut replay = Replay::new(name, filter, make_sink, output);
+    let mut progress = Progress::new();
+
+    while !replay.over && (ends_itself || !stop.requested()) {
+        if !lines.ready() {
+            replay.flush();
+            progress.show(lines.input().progress(), replay.output);
+        }
+        let number = lines.number() + 1;
+        let line = match lines.next_line() {
+            Ok(Some(line)) => line,
+            Ok(None) => {
+                replay.ended = true;
+                break;
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                progress.clear();
+                replay.unreadable(number, "the compressed data is cut off here");
+                break;
+            }
+            Err(error) => {
+                progress.clear();
+                let what = format!("can't read {} on: {error}", replay.name);
+                replay.error = Some(anyhow!(what));
+                break;
+            }
+        };
+        let result = match line {
+            Line::Whole(text) | Line::Last(text) if text.trim_ascii().is_empty() => continue,
+            Line::Whole(text) => decoder.decode(text),
+            Line::Last(text) => decoder.decode(text).map_err(|_| "cut off here".to_owned()),
+            Line::TooLong => Err(format!("longer than {} MiB", MAX_LINE >> 20)),
+        };
+        match result {
+            Ok(record) => replay.record(number, record)?,
+            Err(reason) => {
+                progress.clear();
+                replay.unreadable(number, &reason);
+            }
+        }
+    }
+    progress.clear();
+    Ok(replay.end())
+}
+
+/// Formats records and writes the result.
+struct Replay<'a> {
+    name: String,
+    filter: Filter,
+    make_sink: &'a mut dyn FnMut(bool) -> Box<dyn Sink>,
+    output: &'a mut Output,
+    sink: Option<Box<dyn Sink>>,
+    /// The whole file was read.
+    ended: bool,
+    /// The output takes no more.
+    over: bool,
+    error: Option<Error>,
+    printed: u64,
+    unreadable: u64,
+    losses_said: u64,
+    capture: Capture,
+    /// Of captures that were joined to this one in front of it.
+    earlier: Totals,
+}
+
+/// What is known of the capture.
+#[derive(Default)]
+struct Capture {
+    /// It is of a kind that ends with a summary.
+    has_meta: bool,
+    complete: Option<bool>,
+    lost: Lost,
+    elapsed_ns: Option<u64>,
+    /// The earliest and the latest time of an event.
+    span: Option<(u64, u64)>,
+}
+
+impl Capture {
+    fn saw(&mut self, timestamp_ns: u64) {
+        let (first, last) = self.span.unwrap_or((timestamp_ns, timestamp_ns));
+        self.span = Some((first.min(timestamp_ns), last.max(timestamp_ns)));
+    }
+
+    fn elapsed_ns(&self) -> u64 {
+        self.elapsed_ns.or_else(|| self.span.map(|(first, last)| last - first)).unwrap_or(0)
+    }
+}
+
+impl<'a> Replay<'a> {
+    fn new(
+        name: String,
+        filter: Filter,
+        make_sink: &'a mut dyn FnMut(bool) -> Box<dyn Sink>,
+        output: &'a mut Output,
+    ) -> Self {
+        Self {
+            name,
+            filter,
+            make_sink,
+            output,
+            sink: None,
+            ended: false,
+            over: false,
+            error: None,
+            printed: 0,
+            unreadable: 0,
+            losses_said: 0,
+            capture: Capture::default(),
+            earlier: Totals::default(),
+        }
+    }
+
+    fn record(&mut self, number: u64, record: Record) -> Result<()> {
+        match record {
+            Record::Event(event) => self.event(&event)?,
+            Record::Meta(meta) => self.meta(number, meta),
+            Record::Lost { time_ns, lost } => {
+                self.capture.lost = lost;
+                self.losses_said += 1;
+                if self.losses_said <= MAX_SAID {
+                    let what = format_args!("{} events lost up to here ({lost})", lost.total());
+                    self.say_at(number, what);
+                }
+                self.begin(true, Meta::default());
+                if let Some(sink) = &mut self.sink {
+                    sink.lost(&lost, time_ns, self.output.buffer());
+                }
+            }
+            Record::Summary { totals, complete } => {
+                self.capture.lost = totals.lost;
+                self.capture.elapsed_ns = Some(totals.elapsed_ns);
+                self.capture.complete = Some(complete);
+            }
+            Record::Unknown => {}
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> Result<()> {
+        self.capture.saw(event.timestamp_ns);
+        if !self.filter.keeps(event)? {
+            return Ok(());
+        }
+        self.begin(event.wide.is_some(), Meta::default());
+        if let Some(sink) = &mut self.sink {
+            sink.event(event, self.output.buffer());
+            self.printed += 1;
+        }
+        if self.output.buffer().len() >= WRITE_SIZE {
+            self.flush();
+        }
+        Ok(())
+    }
+
+    fn meta(&mut self, number: u64, meta: Meta) {
+        if self.capture.has_meta {
+            self.say_at(number, "another capture begins here; both are shown as one");
+            let capture = std::mem::take(&mut self.capture);
+            self.earlier.lost = self.earlier.lost.plus(&capture.lost);
+            self.earlier.elapsed_ns = self.earlier.elapsed_ns.saturating_add(capture.elapsed_ns());
+        }
+        self.capture.has_meta = true;
+        self.begin(true, meta);
+    }
+
+    fn begin(&mut self, wide: bool, meta: Meta) {
+        if self.sink.is_none() {
+            let sink = self.sink.insert((self.make_sink)(wide));
+            sink.begin(&meta, self.output.buffer());
+        }
+    }
+
+    fn unreadable(&mut self, number: u64, reason: &str) {
+        self.unreadable += 1;
+        if self.unreadable <= MAX_SAID {
+            let cut = reason.char_indices().nth(MAX_REASON).map_or(reason.len(), |(at, _)| at);
+            self.say_at(number, &reason[..cut]);
+        }
+    }
+
+    fn say_at(&self, number: u64, what: impl Display) {
+        report::say(format_args!("{}:{number}: {what}", self.name));
+    }
+
+    fn end(mut self) -> Outcome {
+        let lost = self.earlier.lost.plus(&self.capture.lost);
+        let elapsed_ns = self.earlier.elapsed_ns.saturating_add(self.capture.elapsed_ns());
+        let totals = Totals { printed: self.printed, lost, elapsed_ns };
+        let summarised = self.capture.complete.unwrap_or(!self.capture.has_meta);
+        self.begin(false, Meta::default());
+        if let Some(sink) = &mut self.sink {
+            sink.end(&totals, self.ended && summarised, self.output.buffer());
+        }
+        self.flush();
+
+        let name = &self.name;
+        if let Some(more) = self.unreadable.checked_sub(MAX_SAID).filter(|&more| more > 0) {
+            report::say(format_args!("{name}: {more} more lines could not be read"));
+        }
+        if self.ended && !summarised {
+            let why = match self.capture.complete {
+                Some(_) => "its summary says so",
+                None => "it has no summary at its end",
+            };
+            report::say(format_args!("{name}: the capture is not complete: {why}"));
+        }
+        if lost.total() > 0 {
+            let total = lost.total();
+            report::say(format_args!("{name}: the capture lost {total} events ({lost})"));
+        }
+        Outcome { lost, unreadable: self.unreadable, error: self.error }
+    }
+
+    fn flush(&mut self) {
+        if let Err(WriteFailed { cause, .. }) = self.output.flush() {
+            self.over = true;
+            if cause.kind() != io::ErrorKind::BrokenPipe {
+                let what = format!("can't write {}: {cause}", self.output.name());
+                self.error = Some(anyhow!(what));
+            }
+        }
+    }
+}

@@ -561,7 +561,6 @@ int main(int argc, char **argv)
 			return 0;
 	}
 	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS | same-pid PID COUNT | case NAME"
-			" | exit CODE | no-bpf COMMAND...
-");
+			" | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 
 import truth
+import wide
 from truth import Event
 
 BASIC_KEYS = ["pid", "ppid", "comm", "event_type", "timestamp_ns"]
@@ -14,10 +15,11 @@ HEADER = "PID       PPID      COMM                EVENT"
 REFUSALS = {
     "btf": "this kernel does not describe its types: /sys/kernel/btf/vmlinux is missing",
     "sandbox": "this kernel gives no BPF ring buffer",
+    "lockdown": "this kernel is locked down (confidentiality mode): BPF may not read its memory",
 }
 SITUATIONS = {
-    "unmounted": ["json", "table", "pid"],
-    "mounted": ["json", "table", "pid"],
+    "unmounted": ["json", "table", "pid", "wide"],
+    "mounted": ["json", "table", "pid", "wide"],
     "lockdown": ["json"],
 }
 
@@ -75,8 +77,10 @@ def capture(made, view):
     events, found = READERS[view](lines, made)
     complaints += found
     complaints += said(made["messages"].decode().splitlines(), len(events))
-    worker = int(made["worker"])
-    expected = truth.basic_events(truth.read(made["truth"]), worker)
+    worker, processes = int(made["worker"]), truth.read(made["truth"])
+    if view == "wide":
+        return complaints + wide.same(wide.expected(processes, worker), events)
+    expected = truth.basic_events(processes, worker)
     wanted = re.search(r"--pid (\S+)", made["arguments"].decode())
     if wanted:
         wanted = {int(pid) for pid in wanted[1].split(",")}
@@ -175,4 +179,4 @@ def _shown(comm):
     return text
 
 
-READERS = {"json": read_json, "table": read_table, "pid": read_json}
+READERS = {"json": read_json, "table": read_table, "pid": read_json, "wide": wide.read}

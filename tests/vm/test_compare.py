@@ -6,6 +6,7 @@ import unittest
 
 import compare
 import truth
+import wide
 
 WORKER = 1001
 PROCESSES = [
@@ -114,6 +115,57 @@ class Table(unittest.TestCase):
         self.assertNotEqual(self.complaints([*self.LINES[:3], " " + self.LINES[3], *self.LINES[4:]]), [])
         for i in range(1, len(self.LINES)):
             self.assertNotEqual(self.complaints(self.LINES[:i] + self.LINES[i + 1:]), [])
+
+
+class Wide(unittest.TestCase):
+    PROCESSES = [
+        {"exit_code": 5, "signal": 0, "core": 0} | process for process in [
+            *PROCESSES,
+            {"case": "daemon", "pid": 1020, "ppid": 1001, "execs": 0, "born_to": 1002},
+            {"case": "exec-twice", "pid": 1021, "ppid": 1001, "execs": 2},
+            {"case": "signals", "pid": 1022, "ppid": 1001, "execs": 0, "signal": 37, "core": 1},
+        ]
+    ]
+
+    def lives(self):
+        return wide.expected(self.PROCESSES, WORKER)
+
+    def right(self):
+        """What the program must print: the records of a whole capture."""
+        events = [row | {"pid": pid, "timestamp_ns": 5_000 + i, "start_ns": 5_000, "duration_ns": i}
+                  for pid, rows in self.lives().items() for i, row in enumerate(rows)]
+        end = {"event_type": "summary", "complete": True, "printed": len(events), "lost": {"fork": 0}}
+        return [{"event_type": "meta"}, *events, end]
+
+    def complaints(self, records):
+        events, found = wide.read([json.dumps(record) for record in records], {})
+        return found + wide.same(self.lives(), events)
+
+    def test_the_truth_passes(self):
+        self.assertEqual(self.complaints(self.right()), [])
+
+    def test_each_record_counts_once(self):
+        for i in range(len(self.right())):
+            missing = self.right()[:i] + self.right()[i + 1:]
+            self.assertNotEqual(self.complaints(missing), [])
+            twice = self.right()[:i] + self.right()[i:i + 1] + self.right()[i:]
+            self.assertNotEqual(self.complaints(twice), [])
+
+    def test_each_field_counts(self):
+        for pid, rows in self.lives().items():
+            for i, row in enumerate(rows):
+                for key in [*row, "pid", "start_ns", "timestamp_ns"]:
+                    records = self.right()
+                    wrong = next(record for record in records
+                                 if record.get("pid") == pid and record["event_type"] == row["event_type"]
+                                 and record["timestamp_ns"] == 5_000 + i)
+                    wrong[key] = 4_000_000_000
+                    self.assertNotEqual(self.complaints(records), [], f"{pid} {key}")
+
+    def test_losses_count(self):
+        records = self.right()
+        records[-1]["lost"]["fork"] = 1
+        self.assertNotEqual(self.complaints(records), [])
 
 
 class Refusals(unittest.TestCase):

@@ -88,6 +88,7 @@ pub struct Proc {
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   tuxscope replay events.jsonl                as the table it could have been
+  tuxscope replay --format summary events.jsonl.gz
   tuxscope replay --format json --comm make --event exec events.jsonl.zst
   ssh host sudo tuxscope proc --wide --format json | tuxscope replay -
 
@@ -109,13 +110,13 @@ pub struct Replay {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Which events.
-    #[command(flatten)]
-    pub choose: Choose,
-
     /// Exit with status 1 if a line could not be read, 3 if the capture had lost events
     #[arg(long)]
     pub strict: bool,
+
+    /// Which events.
+    #[command(flatten)]
+    pub choose: Choose,
 }
 
 /// Which events are kept.
@@ -175,6 +176,10 @@ pub enum Format {
     Table,
     /// One JSON object a line
     Json,
+    /// Counts, latency from fork to exec, run times, failures
+    Summary,
+    /// The same as one JSON object
+    SummaryJson,
 }
 
 fn pid(text: &str) -> Result<u32, String> {

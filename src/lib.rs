@@ -8,6 +8,7 @@ pub mod event;
 pub mod failure;
 pub mod filter;
 pub mod format;
+pub mod locale;
 pub mod output;
 pub mod preflight;
 pub mod replay;

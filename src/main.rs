@@ -12,7 +12,8 @@ use tuxscope::cli::{Cli, Command, Format, Proc, Replay};
 use tuxscope::event::Meta;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
-use tuxscope::format::{Json, Sink, Table};
+use tuxscope::format::{Json, Sink, Summary, Table};
+use tuxscope::locale;
 use tuxscope::output::Output;
 use tuxscope::replay::{self, Input};
 use tuxscope::report;
@@ -85,5 +86,7 @@ fn sink(format: Format, wide: bool) -> Box<dyn Sink> {
     match format {
         Format::Table => Box::new(Table::default()),
         Format::Json => Box::new(Json::new(wide)),
+        Format::Summary => Box::new(Summary::text(locale::is_utf8())),
+        Format::SummaryJson => Box::new(Summary::json()),
     }
 }

@@ -6,11 +6,14 @@
 use crate::event::{Event, Lost, Meta, Totals};
 
 mod json;
+mod quantity;
+mod summary;
 mod table;
 mod text;
 pub mod time;
 
 pub use json::Json;
+pub use summary::Summary;
 pub use table::Table;
 
 /// One output format. A format that needs the whole capture appends its bytes at the end.

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a capture comes to: counts, latencies, life times, failures. Its memory is bounded by
+//! what is alive at a time, and by the number of names that are told apart.
+
+mod collect;
+mod figures;
+mod text;
+mod times;
+
+use super::Sink;
+use crate::event::{Event, Totals};
+use collect::Collector;
+
+/// The sink of `--format summary` and `--format summary-json`: both show the same figures.
+#[derive(Debug)]
+pub struct Summary {
+    collector: Collector,
+    style: Style,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Style {
+    Text { unicode: bool },
+    Json,
+}
+
+impl Summary {
+    /// For people; with block characters and Greek letters, or in ASCII alone.
+    pub fn text(unicode: bool) -> Self {
+        Self { collector: Collector::default(), style: Style::Text { unicode } }
+    }
+
+    /// One JSON object on one line.
+    pub fn json() -> Self {
+        Self { collector: Collector::default(), style: Style::Json }
+    }
+}
+
+impl Sink for Summary {
+    fn event(&mut self, event: &Event, _out: &mut Vec<u8>) {
+        self.collector.event(event);
+    }
+
+    fn end(&mut self, totals: &Totals, complete: bool, out: &mut Vec<u8>) {
+        let figures = self.collector.figures(totals, complete);
+        match self.style {
+            Style::Text { unicode } => text::render(&figures, unicode, out),
+            Style::Json => {
+                // Strings for keys and a Vec to write to: nothing that could fail.
+                let _ = serde_json::to_writer(&mut *out, &figures);
+                out.push(b'\n');
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 use crate::event::{Event, Lost, Meta, Totals};
 
+mod command;
 mod json;
 mod quantity;
 mod summary;

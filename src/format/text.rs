@@ -28,16 +28,17 @@ pub fn pad(text: &mut String, width: usize) {
     text.extend(std::iter::repeat_n(' ', blanks));
 }
 
-fn push_hex(byte: u8, out: &mut String) {
+/// Appends `\xNN`.
+pub fn push_hex(byte: u8, out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.push_str("\\x");
     out.push(char::from(DIGITS[usize::from(byte >> 4)]));
     out.push(char::from(DIGITS[usize::from(byte & 15)]));
 }
 
-/// C1 controls, line and paragraph separators, and the format characters (general category Cf)
+/// Control characters, line and paragraph separators, and the format characters (general category Cf)
 /// that change the order of text or take no room.
-fn misleads(c: char) -> bool {
+pub fn misleads(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

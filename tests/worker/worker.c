@@ -5,6 +5,7 @@
  * clone, statuses from waitpid. One JSON object a line, flushed before anything else happens.
  *
  *   worker storm KIND COUNT WORKERS   KIND: fork, vfork-exec, thread
+ *   worker same-pid PID COUNT         COUNT children, one after the other, that all get this pid
  *   worker case NAME                  one of the cases at the end of this file
  *   worker exit CODE                  ends with that status
  */
@@ -14,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +172,40 @@ static int storm(const char *kind, long count, long workers)
 	    "{\"storm\":\"%s\",\"pid\":%d,\"forks\":%ld,\"execs\":%ld,\"exits\":%ld,\"ns\":%lld}\n",
 	    kind, getpid(), made + workers, run == storm_vfork_exec ? made : 0, made + workers,
 	    (ended.tv_sec - began.tv_sec) * 1000000000LL + ended.tv_nsec - began.tv_nsec);
+	return 0;
+}
+
+/* The fields of clone3(2)'s argument up to those that are used here. */
+struct clone_args_ {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+	    set_tid_size;
+};
+
+/*
+ * The pid is known before the first child is made, so a tracer can be told of it, and below 300
+ * the kernel gives it to nobody else (RESERVED_PIDS of kernel/pid.c). Takes Linux 5.5 and root.
+ */
+static int same_pid(pid_t wanted, long count)
+{
+	struct clone_args_ args = {
+		.exit_signal = SIGCHLD,
+		.set_tid = (uintptr_t)&wanted,
+		.set_tid_size = 1,
+	};
+
+	for (long i = 0; i < count; i++) {
+		pid_t pid = syscall(SYS_clone3, &args, sizeof(args));
+
+		if (pid < 0)
+			die("clone3");
+		if (pid == 0)
+			exec_exit("0");
+		if (wait_for(pid))
+			return 1;
+	}
+	truth("{\"storm\":\"same-pid\",\"pid\":%d,\"forks\":%ld,\"execs\":%ld,\"exits\":%ld,"
+	      "\"ns\":0}\n",
+	      getpid(), count, count, count);
 	return 0;
 }
 
@@ -447,6 +483,8 @@ int main(int argc, char **argv)
 		exec_exit(argv[2]);
 	if (argc == 5 && !strcmp(argv[1], "storm"))
 		return storm(argv[2], atol(argv[3]), atol(argv[4]));
+	if (argc == 4 && !strcmp(argv[1], "same-pid"))
+		return same_pid(atoi(argv[2]), atol(argv[3]));
 	if (argc == 3 && !strcmp(argv[1], "case")) {
 		int all = !strcmp(argv[2], "all"), found = 0;
 
@@ -458,6 +496,7 @@ int main(int argc, char **argv)
 		if (found)
 			return 0;
 	}
-	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS | case NAME | exit CODE\n");
+	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS | same-pid PID COUNT | case NAME"
+			" | exit CODE\n");
 	return 2;
 }

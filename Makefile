@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# `make` lists the targets. V=1 shows the commands, ARGS= passes options to `make run`.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO ?= cargo
+CLANG ?= clang
+CLANG_FORMAT ?= clang-format
+ARGS ?=
+
+export CLANG
+export DEBIAN_FRONTEND = noninteractive
+
+BIN := target/release/tuxscope
+C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c)
+Q := $(if $(V),,@)
+
+# As root in somebody else's checkout (`sudo make run`), the owner builds: root-owned files in
+# target/ would break the owner's next build.
+OWNER := $(shell stat -c %U .)
+ifeq ($(shell id -u),0)
+ifneq ($(filter-out root UNKNOWN,$(OWNER)),)
+AS_OWNER = runuser -l $(OWNER) -c 'cd "$(CURDIR)" && CLANG="$(CLANG)" $(1)'
+endif
+endif
+AS_OWNER ?= $(1)
+
+# What needs root gets it from sudo, unless we are root.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+# Test binaries run as root where that is possible; cargo itself never does.
+TEST_CARGO := $(CARGO) $(if $(SUDO),--config "target.'cfg(all())'.runner='$(SUDO) -E'")
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint clean install uninstall deps lint-deps check-vmlinux
+
+help: ## list the targets
+	@awk -F ': .*## ' '/^[a-z0-9-]+:.* ## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build, then trace as root; ARGS='--format json --duration 5'
+	$(Q)$(SUDO) ./$(BIN) proc $(ARGS)
+
+build: deps ## build the release binary, target/release/tuxscope
+	$(Q)$(call AS_OWNER,$(CARGO) build --release --locked)
+
+test: deps ## run all tests, those of the live kernel as root
+	$(Q)$(call AS_OWNER,$(TEST_CARGO) test --locked)
+
+lint: lint-deps ## rustfmt, clippy, clang-format
+	$(Q)$(call AS_OWNER,$(CARGO) fmt --check)
+	$(Q)$(call AS_OWNER,$(CARGO) clippy --locked --all-targets -- -D warnings)
+	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+
+clean: ## remove what was built
+	$(Q)$(CARGO) clean
+
+# Builds only where nothing is built yet: `sudo make install` must not need the toolchain.
+$(BIN):
+	$(Q)$(MAKE) build
+
+install: $(BIN) ## install below $(DESTDIR)$(PREFIX)
+	$(Q)install -D -m 0755 $(BIN) "$(DESTDIR)$(PREFIX)/sbin/tuxscope"
+
+uninstall: ## remove what install put there
+	$(Q)rm -f "$(DESTDIR)$(PREFIX)/sbin/tuxscope"
+
+deps: ## install the C side of the build where it is missing (apt; else says the command)
+	$(Q)./scripts/deps.sh build
+
+lint-deps: deps
+	$(Q)./scripts/deps.sh lint
+
+check-vmlinux: ## compare vmlinux/vmlinux.h with the running kernel's BTF (needs bpftool)
+	$(Q)./vmlinux/check.sh

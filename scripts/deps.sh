@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# scripts/deps.sh build|lint: installs what the build or the linters lack of the system's
+# packages. Where that isn't possible it prints the command to give, and fails.
+set -eu
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+missing=
+need() { missing="$missing $1"; }
+
+case ${1:-} in
+build)
+	if ! have "${CARGO:-cargo}"; then
+		echo "cargo is missing: install Rust 1.85 or newer (https://rustup.rs, or Debian 13's cargo)" >&2
+		exit 1
+	fi
+	have "${CLANG:-clang}" || need clang
+	have cc || need gcc
+	[ -e /usr/include/stdlib.h ] || need libc-dev
+	have pkg-config || need pkg-config
+	if ! have pkg-config || ! pkg-config --exists libelf zlib; then need libelf; fi
+	;;
+lint)
+	have "${CLANG_FORMAT:-clang-format}" || need clang-format
+	;;
+*)
+	echo "usage: scripts/deps.sh build|lint" >&2
+	exit 2
+	;;
+esac
+[ -n "$missing" ] || exit 0
+
+# Our words for the packages -> a distribution's.
+names() {
+	for name in $missing; do
+		case $1:$name in
+		apt:libc-dev) echo libc6-dev ;;
+		apt:libelf) echo libelf-dev zlib1g-dev ;;
+		dnf:libc-dev) echo glibc-devel ;;
+		dnf:libelf) echo elfutils-libelf-devel zlib-devel ;;
+		dnf:clang-format) echo clang-tools-extra ;;
+		dnf:pkg-config) echo pkgconf-pkg-config ;;
+		pacman:libc-dev) echo glibc ;;
+		pacman:libelf) echo libelf zlib ;;
+		pacman:clang-format) echo clang ;;
+		pacman:pkg-config) echo pkgconf ;;
+		zypper:libc-dev) echo glibc-devel ;;
+		zypper:libelf) echo libelf-devel zlib-devel ;;
+		zypper:clang-format) echo clang ;;
+		*) echo "$name" ;;
+		esac
+	done | tr '\n' ' '
+}
+
+root=
+[ "$(id -u)" = 0 ] || root=sudo
+
+if have apt-get && { [ -z "$root" ] || have sudo; }; then
+	echo "installing$missing" >&2
+	$root apt-get update -qq
+	# shellcheck disable=SC2046 # a list of packages
+	$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(names apt) >&2
+	exit 0
+fi
+
+echo "the build lacks:$missing. Install it as root with one of" >&2
+echo "  apt-get install $(names apt)" >&2
+echo "  dnf install $(names dnf)" >&2
+echo "  pacman -S $(names pacman)" >&2
+echo "  zypper install $(names zypper)" >&2
+exit 1

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Events printed + events lost = events that happened.
+
+use rustix::process::Signal;
+
+use crate::events::{self, ByKind, Closing, Event};
+use crate::program::{Ended, Tuxscope};
+use crate::tracefs::Instance;
+use crate::{machine, worker};
+
+fn sum(a: ByKind, b: ByKind) -> ByKind {
+    std::array::from_fn(|kind| a[kind] + b[kind])
+}
+
+/// The loss is on standard error while it happens, at most once a second; the closing line
+/// agrees with the lines in the output. Returns what happened: printed and lost.
+fn accounted(run: &Ended) -> (Vec<Event>, Closing, ByKind) {
+    let events = events::from_json(&run.stdout);
+    let closing = run.closing();
+    assert_eq!(closing.printed, events.len() as u64);
+    let said = run.stderr.iter().filter(|line| line.contains("events lost so far")).count();
+    assert!(said >= 1, "{:#?}", run.stderr);
+    assert!(said as f64 <= closing.seconds + 1.0, "{:#?}", run.stderr);
+    let happened = sum(events::count(&events), closing.lost);
+    (events, closing, happened)
+}
+
+/// The smallest ring (85 records), a reader that is held back, and 1500 events of one pid, which
+/// nothing else on the machine adds to.
+fn held_back_on_the_smallest_ring(more: &[&str]) -> Ended {
+    let pid = worker::reserved_pid();
+    let text = pid.to_string();
+    let args = ["--format", "json", "--pid", &text, "--buffer-size", "4096"];
+    let mut tuxscope = Tuxscope::start(&[&args, more].concat());
+    let mut made = [0; 3];
+    let mut storm = |count| {
+        let storm = worker::same_pid(pid, count);
+        made = sum(made, [storm.forks, storm.execs, storm.exits]);
+    };
+    storm(20);
+    tuxscope.signal(Signal::STOP);
+    storm(300);
+    tuxscope.signal(Signal::CONT);
+    tuxscope.await_line("events lost so far");
+    storm(180);
+    let run = tuxscope.stop();
+
+    let (events, closing, happened) = accounted(&run);
+    assert_eq!(happened, made, "printed + lost = made");
+    assert!(events.iter().all(|event| event.pid == pid));
+    // While it is held back no more than the ring holds can be kept.
+    assert!(closing.lost.iter().sum::<u64>() >= 3 * 300 - 85, "{closing:?}");
+    run
+}
+
+#[test]
+fn each_lost_event_is_counted_by_its_kind() {
+    let Some(_machine) = machine::alone() else { return };
+    assert_eq!(held_back_on_the_smallest_ring(&[]).code, Some(0));
+}
+
+#[test]
+fn strict_makes_it_an_exit_status() {
+    let Some(_machine) = machine::alone() else { return };
+    assert_eq!(held_back_on_the_smallest_ring(&["--strict"]).code, Some(3));
+}
+
+#[test]
+fn strict_is_content_when_nothing_is_lost() {
+    let Some(_machine) = machine::shared() else { return };
+    let tuxscope = Tuxscope::start(&["--format", "json", "--strict"]);
+    worker::storm("fork", 50, 1);
+    tuxscope.stop().complete();
+}
+
+/// All CPUs lose at once, all processes of the machine included: the kernel's own trace gives
+/// the bounds.
+#[test]
+fn losses_of_many_writers_add_up() {
+    let Some(_machine) = machine::alone() else { return };
+    let instance = Instance::start();
+    let tuxscope = Tuxscope::start(&["--format", "json", "--buffer-size", "4096"]);
+    let began = clock();
+    tuxscope.signal(Signal::STOP);
+    worker::storm("thread", 10_000, 4);
+    tuxscope.signal(Signal::CONT);
+    worker::storm("vfork-exec", 500, 4);
+    let ended = clock();
+    let run = tuxscope.stop();
+    let kernels = instance.stop();
+
+    let (_, _, happened) = accounted(&run);
+    let at_most = events::count(&kernels);
+    let surely = |event: &&Event| (began..ended).contains(&event.timestamp_ns);
+    let at_least = events::count(kernels.iter().filter(surely));
+    for kind in 0..3 {
+        assert!(
+            (at_least[kind]..=at_most[kind]).contains(&happened[kind]),
+            "{at_least:?} <= {happened:?} <= {at_most:?}"
+        );
+    }
+}
+
+/// The clock of the kernel's trace, which cuts to microseconds: the next whole one.
+fn clock() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    (now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000 + 1) * 1000
+}
+
+#[test]
+fn the_default_ring_takes_a_storm_of_16_workers() {
+    let Some(_machine) = machine::alone() else { return };
+    let tuxscope = Tuxscope::start(&["--format", "json"]);
+    let storm = worker::storm("thread", 20_000, 16);
+    let events = tuxscope.stop().complete();
+    let [forks, _, exits] = events::count(&events);
+    assert!(forks >= storm.forks && exits >= storm.exits);
+}

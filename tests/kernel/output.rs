@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where events are written to: what ends well, and what fails in one plain line.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+
+use crate::program::{self, Ended, NEVER, Tuxscope};
+use crate::{events, machine, namespace, worker};
+
+#[test]
+fn a_pipe_closed_after_a_line_is_success() {
+    let Some(_machine) = machine::shared() else { return };
+    for format in ["json", "table"] {
+        let (tuxscope, pipe) = Tuxscope::start_piped(&["--format", format]);
+        let mut pipe = BufReader::new(pipe);
+        let mut line = String::new();
+        worker::case("fork");
+        pipe.read_line(&mut line).unwrap();
+        drop(pipe);
+        worker::case("fork");
+        tuxscope.end().success();
+    }
+}
+
+/// No write tells of the closed pipe: no event comes any more.
+#[test]
+fn a_pipe_closed_in_silence_is_noticed() {
+    let Some(_machine) = machine::shared() else { return };
+    for format in ["json", "table"] {
+        let (tuxscope, pipe) = Tuxscope::start_piped(&["--format", format, "--pid", NEVER]);
+        drop(pipe);
+        let run = tuxscope.end();
+        run.success();
+        assert_eq!(run.closing().printed, 0);
+    }
+}
+
+#[test]
+fn a_socket_closed_in_silence_is_noticed() {
+    let Some(_machine) = machine::shared() else { return };
+    let (ours, its) = UnixStream::pair().unwrap();
+    let stdout = Stdio::from(std::os::fd::OwnedFd::from(its));
+    let mut tuxscope = Tuxscope::spawn_to(program::command(&["--pid", NEVER]), stdout);
+    tuxscope.await_tracing();
+    drop(ours);
+    tuxscope.end().success();
+}
+
+#[test]
+fn a_file_is_emptied_first_and_holds_everything() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("events.jsonl");
+    fs::write(&path, "old\n".repeat(10_000)).unwrap();
+    let tuxscope = Tuxscope::start(&["--format", "json", "--output", path.to_str().unwrap()]);
+    let life = worker::case("fork").remove(0);
+    let run = tuxscope.stop();
+    run.success();
+    assert!(run.stdout.is_empty());
+    let events = events::from_json(&fs::read(&path).unwrap());
+    assert_eq!(run.closing().printed, events.len() as u64);
+    assert!(events.iter().any(|event| event.is("exit", life.pid)));
+}
+
+/// Between the tracing line and the closing line one line names the file and the cause.
+fn failed(run: &Ended, name: &str) {
+    assert_eq!(run.code, Some(1), "{:#?}", run.stderr);
+    assert_eq!(run.stderr.len(), 3, "{:#?}", run.stderr);
+    assert!(run.stderr[0].starts_with("tuxscope: tracing"), "{:#?}", run.stderr);
+    assert!(run.stderr[1].contains(name), "{:#?}", run.stderr);
+    assert!(run.stderr[1].contains("No space left on device"), "{:#?}", run.stderr);
+}
+
+#[test]
+fn a_full_device_is_a_failure() {
+    let Some(_machine) = machine::shared() else { return };
+    for format in ["json", "table"] {
+        let tuxscope = Tuxscope::start(&["--format", format, "-o", "/dev/full"]);
+        worker::case("fork");
+        let run = tuxscope.end();
+        failed(&run, "/dev/full");
+        assert_eq!(run.closing().printed, 0);
+
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let command = program::command(&["--format", format]);
+        let mut tuxscope = Tuxscope::spawn_to(command, full.into());
+        tuxscope.await_tracing();
+        worker::case("fork");
+        let run = tuxscope.end();
+        failed(&run, "standard output");
+        assert_eq!(run.closing().printed, 0);
+    }
+}
+
+#[test]
+fn a_full_file_system_leaves_whole_lines() {
+    let Some(_machine) = machine::alone() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("events");
+    let name = path.to_str().unwrap();
+    for (format, read) in
+        [("json", events::from_json as fn(&[u8]) -> _), ("table", events::from_table)]
+    {
+        let program = program::command(&["--format", format, "-o", name]);
+        let mount = "mount -t tmpfs -o size=16k none \"$1\"";
+        let command = namespace::command(mount, dir.path().to_str().unwrap(), &program);
+        let mut tuxscope = Tuxscope::spawn(command);
+        tuxscope.await_tracing();
+        // Opened now, the file stays after tuxscope and with it the namespace has gone.
+        let root = format!("/proc/{}/root", tuxscope.pid().as_raw_nonzero());
+        let mut file = File::open(format!("{root}{name}")).unwrap();
+        worker::storm("fork", 500, 1);
+        let run = tuxscope.end();
+
+        failed(&run, name);
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).unwrap();
+        assert!(text.len() > 16_000 - 200, "{} bytes are in the file", text.len());
+        assert_eq!(run.closing().printed, read(&text).len() as u64);
+    }
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "the tmpfs was private");
+}
+
+#[test]
+fn a_path_that_cannot_be_written_is_refused() {
+    let Some(_machine) = machine::shared() else { return };
+    for (path, cause) in
+        [("/nonexistent/events", "No such file or directory"), ("/tmp", "Is a directory")]
+    {
+        let run = Tuxscope::spawn(program::command(&["-o", path])).end();
+        run.refused(1, &[path, cause]);
+    }
+}
+
+/// A terminal that is gone takes no messages; the capture goes on.
+#[test]
+fn standard_error_may_be_closed() {
+    let Some(_machine) = machine::shared() else { return };
+    let program = program::command(&["--format", "json", "--duration", "1"]);
+    let script = "exec \"$@\" 2>&-";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(program.get_program()).args(program.get_args());
+    let run = Tuxscope::spawn(command).end();
+    assert_eq!(run.code, Some(0));
+    events::from_json(&run.stdout);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The worker: a C program that makes processes and tells the truth about them.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Deserialize;
+
+use crate::process;
+
+/// A process that the worker made, as its parent saw it.
+#[derive(Debug, Deserialize)]
+pub struct Life {
+    pub case: String,
+    pub pid: u32,
+    pub ppid: u32,
+    /// Its threads but the first.
+    #[serde(default)]
+    pub tids: Vec<u32>,
+}
+
+/// What a storm came to, its worker processes included.
+#[derive(Debug, Deserialize)]
+pub struct Storm {
+    /// Of the worker that ran it.
+    pub pid: u32,
+    pub forks: u64,
+    pub execs: u64,
+    pub exits: u64,
+}
+
+/// The worker with these arguments.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(path());
+    command.args(args);
+    command
+}
+
+/// Runs one of the worker's cases.
+pub fn case(name: &str) -> Vec<Life> {
+    lines(&process::output(&mut command(&["case", name])))
+}
+
+/// Runs a storm to its end.
+pub fn storm(kind: &str, count: u64, workers: u64) -> Storm {
+    let (count, workers) = (count.to_string(), workers.to_string());
+    one(&process::output(&mut command(&["storm", kind, &count, &workers])))
+}
+
+/// Makes `count` processes that fork, exec and exit under the one pid that is given.
+pub fn same_pid(pid: u32, count: u64) -> Storm {
+    let (pid, count) = (pid.to_string(), count.to_string());
+    one(&process::output(&mut command(&["same-pid", &pid, &count])))
+}
+
+/// A pid that nothing has and that the kernel gives to nothing by itself.
+pub fn reserved_pid() -> u32 {
+    let free = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists();
+    (2..300).rev().find(free).expect("a free pid below 300")
+}
+
+/// A storm that goes on until it is dropped.
+pub struct Endless(Child);
+
+impl Endless {
+    /// Starts the storm.
+    pub fn start(kind: &str, workers: u64) -> Self {
+        let mut command = command(&["storm", kind, "100000000", &workers.to_string()]);
+        // Its own group, to end its children with it.
+        Self(command.stdout(Stdio::null()).process_group(0).spawn().expect("starting a storm"))
+    }
+
+    /// Whether it still rages.
+    pub fn goes_on(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
+        let _ = self.0.wait();
+    }
+}
+
+fn lines<T: for<'a> Deserialize<'a>>(text: &str) -> Vec<T> {
+    text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+fn one<T: for<'a> Deserialize<'a>>(text: &str) -> T {
+    serde_json::from_str(text).expect(text)
+}
+
+/// Compiled when first used in this test run.
+fn path() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worker/worker.c");
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (made, path) = (dir.join(format!("worker.{}", std::process::id())), dir.join("worker"));
+        let status = Command::new("clang")
+            .args(["-O2", "-static", "-pthread", "-Wall", "-Wextra", "-Werror", "-o"])
+            .args([&made, &source])
+            .status()
+            .expect("clang, which the build needs too");
+        assert!(status.success(), "clang could not build {}: {status}", source.display());
+        // Another test run may have it open: replaced in one step, never written to.
+        fs::rename(&made, &path).expect("renaming the worker");
+        path
+    })
+}

@@ -27,6 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
                 for sink in &mut sinks {
                     sink.event(&event, &mut out);
                 }
+                for_terminal(&out);
             }
             Ok(Record::Lost { time_ns, lost }) => {
                 for sink in &mut sinks {
@@ -38,12 +39,18 @@ fuzz_target!(|bytes: &[u8]| {
         }
         out.clear();
     }
-    for sink in &mut sinks {
-        sink.end(&Totals::default(), true, &mut out);
-    }
-    let text = std::str::from_utf8(&out).expect("every format is UTF-8");
-    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "a control character");
+    let [table, summary, summary_json] = &mut sinks;
+    table.end(&Totals::default(), true, &mut out);
+    summary.end(&Totals::default(), true, &mut out);
+    for_terminal(&out);
+    summary_json.end(&Totals::default(), true, &mut out);
+    assert!(std::str::from_utf8(&out).is_ok(), "every format is UTF-8");
 });
+
+fn for_terminal(text: &[u8]) {
+    let text = std::str::from_utf8(text).expect("text is UTF-8");
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "a control character");
+}
 
 /// What was read once is what will be read again. Text that had been cut inside a character, or
 /// held a NUL, changes on its first way only.

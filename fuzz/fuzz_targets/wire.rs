@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use tuxscope::format::{Json, Sink as _, Table};
-use tuxscope::wire;
+use tuxscope::replay::{self, Decoder};
+use tuxscope::wire::{self, Record};
 
 fuzz_target!(|bytes: &[u8]| {
     // Records lie at addresses that are multiples of 8.
@@ -17,10 +18,15 @@ fuzz_target!(|bytes: &[u8]| {
     let words = aligned.as_ptr().cast::<u8>();
     // SAFETY: the words are at least `bytes.len()` initialised bytes, and outlive the slice.
     let record = unsafe { std::slice::from_raw_parts(words, bytes.len()) };
-    let Ok(event) = wire::decode(record) else { return };
+    let Ok(Record::Event(event) | Record::Hidden(event)) = wire::decode(record) else { return };
     let mut out = Vec::new();
     Table::default().event(&event, &mut out);
-    Json::new(true).event(&event, &mut out);
-    let text = std::str::from_utf8(&out).expect("both formats are UTF-8");
+    let text = std::str::from_utf8(&out).expect("text is UTF-8");
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "a control character");
+    out.clear();
+    Json::new(true).event(&event, &mut out);
+    match Decoder::default().decode(&out) {
+        Ok(replay::Record::Event(read)) => assert_eq!(read.wide.is_some(), event.wide.is_some()),
+        other => panic!("{} became {other:?}", String::from_utf8_lossy(&out)),
+    }
 });

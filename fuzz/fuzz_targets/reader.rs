@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use tuxscope::event::{Event, Totals};
 use tuxscope::filter::{Conditions, Filter};
-use tuxscope::format::{Json, Sink, Summary, Table};
+use tuxscope::format::{Json, Sink, Style, Summary, Table};
 use tuxscope::replay::{Decoder, Line, Lines, Record};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     let conditions = Conditions { pids: vec![1, 7], follow: true, ..Conditions::default() };
     let mut filter = Filter::new(conditions);
     let mut sinks: [Box<dyn Sink>; 3] =
-        [Box::new(Table::default()), Box::new(Summary::text(true)), Box::new(Summary::json())];
+        [Box::new(Table::default()), Box::new(Summary::text(Style::default())), Box::new(Summary::json())];
     let mut out = Vec::new();
     while let Ok(Some(line)) = lines.next_line() {
         let (Line::Whole(text) | Line::Last(text)) = line else { continue };

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Events -> figures, one event at a time.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 
 use super::figures::{
     Command, Count, Failure, Figures, Longest, Lost, NeverExeced, OtherExecs, Rate, Status, Threads,
@@ -38,7 +37,8 @@ pub struct Collector {
     fork_to_exec: Times<u64, 3>,
     run_time: Times<u64, 3>,
     failures: HashMap<(usize, ExitStatus), u64>,
-    longest: BinaryHeap<Reverse<Run>>,
+    /// The longest first.
+    longest: Vec<Longest>,
     never_execed: u64,
     repeated_execs: u64,
     execs_without_fork: u64,
@@ -66,16 +66,6 @@ struct Process {
     execed: bool,
     comm: usize,
     args: Option<Args>,
-}
-
-/// How long a process ran. In the order of its fields.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Run {
-    run_time_ns: u64,
-    pid: u32,
-    comm: Option<String>,
-    args: Option<Vec<String>>,
-    status: Option<Status>,
 }
 
 impl Collector {
@@ -139,9 +129,13 @@ impl Collector {
                     *self.failures.entry((comm, *status)).or_default() += 1;
                 }
                 if self.is_long(*duration_ns) {
-                    let comm = Some(text(event.comm.as_bytes()));
-                    let status = Some(of_status(*status));
-                    self.keep_long(Run::new(event.pid, comm, args.as_ref(), *duration_ns, status));
+                    self.keep_long(Longest {
+                        pid: event.pid,
+                        comm: Some(text(event.comm.as_bytes())),
+                        args: args.clone(),
+                        run_time_ns: *duration_ns,
+                        status: Some(of_status(*status)),
+                    });
                 }
             }
         }
@@ -210,15 +204,13 @@ impl Collector {
     }
 
     fn is_long(&self, ns: u64) -> bool {
-        self.longest.len() < LONGEST
-            || self.longest.peek().is_some_and(|Reverse(shortest)| ns > shortest.run_time_ns)
+        self.longest.len() < LONGEST || self.longest.last().is_some_and(|run| ns > run.run_time_ns)
     }
 
-    fn keep_long(&mut self, run: Run) {
-        self.longest.push(Reverse(run));
-        if self.longest.len() > LONGEST {
-            self.longest.pop();
-        }
+    fn keep_long(&mut self, new: Longest) {
+        let at = self.longest.partition_point(|run| run.run_time_ns >= new.run_time_ns);
+        self.longest.insert(at, new);
+        self.longest.truncate(LONGEST);
     }
 
     /// Done once in `MAX_ALIVE / 2` events at most, so that its cost does not count.
@@ -276,7 +268,7 @@ impl Collector {
                 without_fork: self.execs_without_fork,
             },
             failures: wide_only.then(|| self.failure_figures()),
-            longest: wide_only.then(|| self.longest_figures()),
+            longest: wide_only.then(|| std::mem::take(&mut self.longest)),
             backwards: self.backwards,
             dropped: self.dropped,
         }
@@ -288,8 +280,13 @@ impl Collector {
         for (&pid, process) in &alive {
             let ns = self.last_ns.saturating_sub(process.start_ns);
             if self.is_long(ns) {
-                let comm = self.comm(process.comm);
-                self.keep_long(Run::new(pid, comm, process.args.as_ref(), ns, None));
+                self.keep_long(Longest {
+                    pid,
+                    comm: self.comm(process.comm),
+                    args: process.args.clone(),
+                    run_time_ns: ns,
+                    status: None,
+                });
             }
         }
         self.alive = alive;
@@ -341,32 +338,6 @@ impl Collector {
             b.count.cmp(&a.count).then_with(by_name)
         });
         list
-    }
-
-    fn longest_figures(&mut self) -> Vec<Longest> {
-        let runs = std::mem::take(&mut self.longest).into_sorted_vec();
-        runs.into_iter()
-            .map(|Reverse(Run { run_time_ns, pid, comm, args, status })| Longest {
-                pid,
-                comm,
-                args,
-                run_time_ns,
-                status,
-            })
-            .collect()
-    }
-}
-
-impl Run {
-    fn new(
-        pid: u32,
-        comm: Option<String>,
-        args: Option<&Args>,
-        run_time_ns: u64,
-        status: Option<Status>,
-    ) -> Self {
-        let args = args.map(|args| args.iter().map(text).collect());
-        Self { run_time_ns, pid, comm, args, status }
     }
 }
 

@@ -2,7 +2,9 @@
 //! The figures of a summary: what `summary-json` prints as it is, and `summary` as text.
 //! docs/json.md describes them.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use crate::event::Args;
 
 /// All of them.
 #[derive(Debug, Serialize)]
@@ -128,9 +130,17 @@ pub enum Status {
 pub struct Longest {
     pub pid: u32,
     pub comm: Option<String>,
-    pub args: Option<Vec<String>>,
+    #[serde(serialize_with = "arguments")]
+    pub args: Option<Args>,
     pub run_time_ns: u64,
     /// None while it runs.
     #[serde(flatten)]
     pub status: Option<Status>,
+}
+
+fn arguments<S: Serializer>(args: &Option<Args>, out: S) -> Result<S::Ok, S::Error> {
+    match args {
+        Some(args) => out.collect_seq(args.iter().map(String::from_utf8_lossy)),
+        None => out.serialize_none(),
+    }
 }

@@ -7,7 +7,7 @@ mod figures;
 mod text;
 mod times;
 
-use super::Sink;
+use super::{Sink, Style};
 use crate::event::{Event, Totals};
 use collect::Collector;
 
@@ -15,24 +15,19 @@ use collect::Collector;
 #[derive(Debug)]
 pub struct Summary {
     collector: Collector,
-    style: Style,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Style {
-    Text { unicode: bool },
-    Json,
+    /// None: as JSON.
+    style: Option<Style>,
 }
 
 impl Summary {
-    /// For people; with block characters and Greek letters, or in ASCII alone.
-    pub fn text(unicode: bool) -> Self {
-        Self { collector: Collector::default(), style: Style::Text { unicode } }
+    /// For people.
+    pub fn text(style: Style) -> Self {
+        Self { collector: Collector::default(), style: Some(style) }
     }
 
     /// One JSON object on one line.
     pub fn json() -> Self {
-        Self { collector: Collector::default(), style: Style::Json }
+        Self { collector: Collector::default(), style: None }
     }
 }
 
@@ -44,8 +39,8 @@ impl Sink for Summary {
     fn end(&mut self, totals: &Totals, complete: bool, out: &mut Vec<u8>) {
         let figures = self.collector.figures(totals, complete);
         match self.style {
-            Style::Text { unicode } => text::render(&figures, unicode, out),
-            Style::Json => {
+            Some(style) => text::render(&figures, style, out),
+            None => {
                 // Strings for keys and a Vec to write to: nothing that could fail.
                 let _ = serde_json::to_writer(&mut *out, &figures);
                 out.push(b'\n');

@@ -4,8 +4,9 @@
 use std::io::Write as _;
 
 use super::figures::{Bin, Command, Count, Failure, Figures, Longest, Spread, Status};
-use crate::format::quantity::{count, duration};
-use crate::format::text;
+use crate::format::elapsed::Elapsed;
+use crate::format::quantity::count;
+use crate::format::{Style, command, text};
 
 /// Rows of a table that shows the most frequent.
 const TOP: usize = 10;
@@ -14,12 +15,14 @@ const MAX_BINS: usize = 16;
 /// Columns of the longest bar.
 const BAR: usize = 40;
 const COMM_WIDTH: usize = 17;
-/// Columns of a command line.
-const LINE_WIDTH: usize = 60;
+/// The column that a command line begins in.
+const LINE_AT: usize = 33;
+/// Columns of a command line, where there is no terminal to fit.
+const LINE_WIDTH: usize = 100;
 
 /// Appends the text.
-pub fn render(figures: &Figures, unicode: bool, out: &mut Vec<u8>) {
-    let mut page = Page { unicode, out };
+pub fn render(figures: &Figures, style: Style, out: &mut Vec<u8>) {
+    let mut page = Page { style, out };
     page.totals(figures);
     if figures.events.count == 0 {
         return;
@@ -40,7 +43,7 @@ pub fn render(figures: &Figures, unicode: bool, out: &mut Vec<u8>) {
 }
 
 struct Page<'a> {
-    unicode: bool,
+    style: Style,
     out: &'a mut Vec<u8>,
 }
 
@@ -58,7 +61,7 @@ impl Page<'_> {
             0 => "none lost".to_owned(),
             _ => format!("{} LOST: what follows lacks them", count(lost)),
         };
-        let time = self.time(*elapsed_ns);
+        let time = Elapsed(*elapsed_ns);
         line!(self, "{} events of the {view} view in {time}{what}, {loss}", count(events.count));
         if events.count == 0 {
             return;
@@ -100,7 +103,7 @@ impl Page<'_> {
 
     fn percentiles(&mut self, spread: &Spread) {
         let [p50, p90, p99, max] =
-            [spread.p50_ns, spread.p90_ns, spread.p99_ns, spread.max_ns].map(|ns| self.time(ns));
+            [spread.p50_ns, spread.p90_ns, spread.p99_ns, spread.max_ns].map(Elapsed);
         line!(self, "  p50 {p50}   p90 {p90}   p99 {p99}   max {max}\n");
     }
 
@@ -109,7 +112,7 @@ impl Page<'_> {
         let most = bins.iter().map(|bin| bin.count).max().unwrap_or(0);
         for bin in bins {
             let bar = self.bar(bin.count, most);
-            line!(self, "  {:>8}+ {bar} {}", self.time(bin.from_ns), count(bin.count));
+            line!(self, "  {:>8}+ {bar} {}", Elapsed(bin.from_ns), count(bin.count));
         }
     }
 
@@ -122,7 +125,7 @@ impl Page<'_> {
         let range = match (all.first(), all.last()) {
             (Some(first), Some(last)) => {
                 let end = last.from_ns.saturating_mul(2);
-                format!("{} to {}", self.time(first.from_ns), self.time(end))
+                format!("{} to {}", Elapsed(first.from_ns), Elapsed(end))
             }
             _ => String::new(),
         };
@@ -152,7 +155,7 @@ impl Page<'_> {
             return;
         }
         let [p50, p90, p99, max] =
-            [spread.p50_ns, spread.p90_ns, spread.p99_ns, spread.max_ns].map(|ns| self.time(ns));
+            [spread.p50_ns, spread.p90_ns, spread.p99_ns, spread.max_ns].map(Elapsed);
         let sparks = self.sparks(&spread.histogram, all);
         line!(self, "  {comm}{execs:>11}{p50:>10}{p90:>10}{p99:>10}{max:>10}  {sparks}");
     }
@@ -197,7 +200,7 @@ impl Page<'_> {
         line!(self, "\nRan longest");
         line!(self, "  {:>9}{:>9}  {:<11}COMMAND", "RUN TIME", "PID", "STATUS");
         for run in longest {
-            let time = self.time(run.run_time_ns);
+            let time = Elapsed(run.run_time_ns);
             let status = status_text(run.status.as_ref());
             let command = self.command_line(run);
             line!(self, "  {time:>9}{:>9}  {status:<11}{command}", run.pid);
@@ -242,15 +245,11 @@ impl Page<'_> {
         }
     }
 
-    fn time(&self, ns: u64) -> String {
-        duration(ns, self.unicode)
-    }
-
     /// In eighths of a column, or whole ones.
     fn bar(&self, n: u64, most: u64) -> String {
         const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
         let eighths = scaled(n, most, 8 * BAR);
-        if self.unicode {
+        if self.style.unicode {
             "█".repeat(eighths / 8) + PARTS[eighths % 8]
         } else {
             "#".repeat(eighths.div_ceil(8))
@@ -259,7 +258,7 @@ impl Page<'_> {
 
     /// A histogram in one line, over the range of `all`.
     fn sparks(&self, bins: &[Bin], all: &[Bin]) -> String {
-        let levels: [char; 9] = if self.unicode {
+        let levels: [char; 9] = if self.style.unicode {
             [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
         } else {
             [' ', '.', ':', '-', '=', '+', '*', '#', '@']
@@ -280,21 +279,15 @@ impl Page<'_> {
 
     fn command_line(&self, run: &Longest) -> String {
         let mut line = String::new();
-        match &run.args {
-            Some(args) if !args.is_empty() => {
-                for arg in args {
-                    line.push_str(if line.is_empty() { "" } else { " " });
-                    text::escape(arg.as_bytes(), &mut line);
-                    if line.len() > 4 * LINE_WIDTH {
-                        break;
-                    }
-                }
-            }
-            _ => text::escape(run.comm.as_deref().unwrap_or(OTHERS).as_bytes(), &mut line),
+        match run.args.as_ref().filter(|args| !args.is_empty()) {
+            Some(args) => command::quote(args, &mut line),
+            None => text::escape(run.comm.as_deref().unwrap_or(OTHERS).as_bytes(), &mut line),
         }
-        if let Some((end, _)) = line.char_indices().nth(LINE_WIDTH) {
-            line.truncate(end);
-            line.push_str(if self.unicode { "…" } else { "..." });
+        let columns = self.style.width.map_or(LINE_WIDTH, |width| width.saturating_sub(LINE_AT));
+        let fits = text::fit(&line, columns).len();
+        if fits < line.len() {
+            line.truncate(fits);
+            line.push_str(if self.style.unicode { "…" } else { ">" });
         }
         line
     }

@@ -9,6 +9,8 @@ mod command;
 mod elapsed;
 mod json;
 mod lives;
+mod quantity;
+mod summary;
 mod table;
 mod text;
 pub mod time;
@@ -16,6 +18,7 @@ mod tree;
 mod wide_table;
 
 pub use json::Json;
+pub use summary::Summary;
 pub use table::Table;
 pub use tree::Tree;
 pub use wide_table::WideTable;

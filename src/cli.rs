@@ -177,6 +177,10 @@ pub enum Format {
     Json,
     /// The tree of processes, at the end
     Tree,
+    /// A picture (SVG) of processes over time, at the end
+    Timeline,
+    /// One plain sentence an event
+    Explain,
 }
 
 fn pid(text: &str) -> Result<u32, String> {

@@ -12,7 +12,7 @@ use tuxscope::cli::{Cli, Command, Format, Proc, Replay};
 use tuxscope::event::Meta;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
-use tuxscope::format::{Json, Sink, Style, Table, Tree};
+use tuxscope::format::{Explain, Json, Sink, Style, Table, Timeline, Tree};
 use tuxscope::output::Output;
 use tuxscope::replay::{self, Input};
 use tuxscope::report;
@@ -87,6 +87,8 @@ fn sink(format: Format, wide: bool, style: Style) -> Box<dyn Sink> {
     match format {
         Format::Table => Box::new(Table::default()),
         Format::Json => Box::new(Json::new(wide)),
+        Format::Explain => Box::new(Explain::default()),
+        Format::Timeline => Box::new(Timeline::default()),
         Format::Tree => Box::new(Tree::new(style)),
     }
 }

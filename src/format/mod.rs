@@ -7,15 +7,20 @@ use crate::event::{Event, Lost, Meta, Totals};
 
 mod command;
 mod elapsed;
+mod explain;
 mod json;
 mod lives;
 mod table;
 mod text;
 pub mod time;
+mod timeline;
 mod tree;
+mod xml;
 
+pub use explain::Explain;
 pub use json::Json;
 pub use table::Table;
+pub use timeline::Timeline;
 pub use tree::Tree;
 
 /// What the reader's terminal can show.

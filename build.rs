@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use libbpf_cargo::SkeletonBuilder;
 
-const VIEWS: [&str; 1] = ["proc"];
+const VIEWS: [&str; 2] = ["proc", "wide"];
 
 fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=bpf");

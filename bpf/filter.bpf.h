@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which events are kept. */
+/*
+ * Which events are kept, and who is followed. What isn't asked for is read-only data set to 0
+ * before the load, so that the verifier removes its code from the program.
+ */
 #ifndef TUXSCOPE_FILTER_BPF_H
 #define TUXSCOPE_FILTER_BPF_H
 
@@ -10,21 +13,195 @@
  */
 volatile __u32 tracing = 0;
 
-/* Read-only data: when it is 0 the verifier removes the look-up from the loaded program. */
+/* --event: a bit for each enum proc_event_type */
+const volatile __u8 wanted_events = 7;
+/* --pid without --follow */
 const volatile __u8 filter_pids = 0;
+/* --ppid */
+const volatile __u8 filter_ppids = 0;
+/* --comm */
+const volatile __u8 filter_comm = 0;
+const volatile char wanted_comm[COMM_LEN] = {};
+/* --uid */
+const volatile __u8 filter_uid = 0;
+const volatile __u32 wanted_uid = 0;
+/* --cgroup */
+const volatile __u8 filter_cgroup = 0;
+/* --failed */
+const volatile __u8 only_failed = 0;
+/* --follow */
+const volatile __u8 follow = 0;
 
+/*
+ * --follow: the processes that user space names: the roots, and those of their descendants that
+ * were alive at the start. --pid: those whose events are kept.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1); /* user space sets it to the number of pids */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1); /* user space sets it */
 	__type(key, __u32);
 	__type(value, __u8);
 } pids SEC(".maps");
 
-static __always_inline int wanted(__u32 pid)
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* user space sets it */
+	__type(key, __u32);
+	__type(value, __u8);
+} ppids SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} cgroups SEC(".maps");
+
+/*
+ * --follow: who descends from the roots, a byte for each possible pid. Marked in the fork
+ * handler, whatever becomes of the record, so that a subtree is never lost because an event was;
+ * and looked up by the maker's id, so that no reparenting loses anybody. A bitmap would need
+ * atomics that came with 5.12, a hash could be full.
+ */
+#define FOLLOW_BLOCK 64
+
+struct follow_block {
+	__u8 marked[FOLLOW_BLOCK];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* user space sets it */
+	__type(key, __u32);
+	__type(value, struct follow_block);
+} descendants SEC(".maps");
+
+/*
+ * --follow, while user space looks through /proc for descendants that already run: first all
+ * events pass and each fork is told, so that it can sort them out; then forks are told only,
+ * until it has read what passed before.
+ */
+enum { LEARN_OVER = 0, LEARN_ALL = 1, LEARN_FORKS = 2 };
+volatile __u32 learning = LEARN_OVER;
+
+/*
+ * Running a command: while set, what the program itself forks is followed. So it needs to know
+ * no pid, and the one that it sees may be of a PID namespace, where the kernel's is another.
+ */
+volatile __u32 adopting = 0;
+const volatile __u32 own_tgid = 0;
+const volatile __u64 own_pidns_dev = 0;
+const volatile __u64 own_pidns_ino = 0;
+
+/*
+ * How many are followed that have not ended: processes in the wide view, tasks in the basic one.
+ * Counted from the adoption on only; it is not known how many threads a seed has.
+ */
+__s64 alive = 0;
+
+static __always_inline int is_own_fork(void)
 {
-	if (!tracing)
+	struct bpf_pidns_info own = {};
+
+	if (!adopting || bpf_get_ns_current_pid_tgid(own_pidns_dev, own_pidns_ino, &own, sizeof(own)))
 		return 0;
+	return own.tgid == own_tgid;
+}
+
+static __always_inline __u8 *mark_of(__u32 pid)
+{
+	__u32 block = pid / FOLLOW_BLOCK;
+	struct follow_block *found = bpf_map_lookup_elem(&descendants, &block);
+
+	return found ? &found->marked[pid % FOLLOW_BLOCK] : NULL;
+}
+
+static __always_inline int followed(__u32 tgid)
+{
+	__u8 *mark = mark_of(tgid);
+
+	return (mark && *mark) || bpf_map_lookup_elem(&pids, &tgid);
+}
+
+/* At a fork: `child` belongs to those that are followed if its maker does. */
+static __always_inline void follow_fork(__u32 maker_tgid, __u32 child)
+{
+	struct follow_fork *record;
+	__u8 *mark;
+
+	if (!follow)
+		return;
+	mark = mark_of(child);
+	/* Also clears what an earlier owner of the id may have left. */
+	if (mark) {
+		*mark = is_own_fork() || followed(maker_tgid);
+		if (*mark)
+			__sync_fetch_and_add(&alive, 1);
+	}
+	if (learning == LEARN_OVER)
+		return;
+	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
+	if (!record) {
+		__sync_fetch_and_add(&lost[PROC_FORK], 1);
+		return;
+	}
+	record->parent = maker_tgid;
+	record->child = child;
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+}
+
+/* At an exit: of a process, or (basic view) of a task. */
+static __always_inline void follow_exit(__u32 tgid, int process_ends)
+{
+	__u8 *mark;
+
+	if (!follow)
+		return;
+	mark = mark_of(tgid);
+	if (mark && *mark)
+		__sync_fetch_and_add(&alive, -1);
+	if (!process_ends)
+		return;
+	/* The id may come back to somebody else. */
+	if (mark)
+		*mark = 0;
+	bpf_map_delete_elem(&pids, &tgid);
+}
+
+static __always_inline int wanted_pid(__u32 pid)
+{
 	return !filter_pids || bpf_map_lookup_elem(&pids, &pid);
+}
+
+static __always_inline int wanted_tree(__u32 tgid)
+{
+	return !follow || learning == LEARN_ALL || followed(tgid);
+}
+
+static __always_inline int wanted_ppid(__u32 ppid)
+{
+	return !filter_ppids || bpf_map_lookup_elem(&ppids, &ppid);
+}
+
+static __always_inline int wanted_name(const char comm[COMM_LEN])
+{
+	if (filter_comm)
+		for (int i = 0; i < COMM_LEN; i++) {
+			if (comm[i] != wanted_comm[i])
+				return 0;
+			if (!comm[i])
+				break;
+		}
+	return 1;
+}
+
+/* What the current task's user and cgroup decide. A fork's child has those of its maker. */
+static __always_inline int wanted_owner(void)
+{
+	if (filter_uid && (__u32)bpf_get_current_uid_gid() != wanted_uid)
+		return 0;
+	return !filter_cgroup || bpf_current_task_under_cgroup(&cgroups, 0) == 1;
 }
 
 #endif

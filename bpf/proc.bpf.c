@@ -6,18 +6,47 @@
 #include "proc.h"
 #include "ring.bpf.h"
 #include "filter.bpf.h"
+#include "compat.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Keeps the record's type in the object's BTF, where src/wire.rs finds its layout. */
 const struct proc_event proc_event_layout = {};
 
-static __always_inline int emit(enum proc_event_type type, __u32 pid, __u32 ppid)
+static __always_inline struct task_struct *current_task(void)
+{
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+static __always_inline int wanted(enum proc_event_type type, __u32 pid, __u32 tgid)
+{
+	char comm[COMM_LEN] = {};
+
+	if (!(wanted_events & (1 << type)) || !wanted_pid(pid) || !wanted_tree(tgid))
+		return 0;
+	if (filter_ppids) {
+		/* A fork's child is the current process' own. */
+		__u32 ppid =
+		    type == PROC_FORK ? tgid : BPF_CORE_READ(current_task(), real_parent, tgid);
+
+		if (!wanted_ppid(ppid))
+			return 0;
+	}
+	if (filter_comm)
+		bpf_get_current_comm(comm, sizeof(comm));
+	if (!wanted_name(comm) || !wanted_owner())
+		return 0;
+	return !only_failed ||
+	       (type == PROC_EXIT && wait_status(BPF_CORE_READ, current_task()) != 0);
+}
+
+/* `tgid` is that of the current task. */
+static __always_inline int emit(enum proc_event_type type, __u32 pid, __u32 ppid, __u32 tgid)
 {
 	struct proc_event *event;
 	__u64 now;
 
-	if (!wanted(pid))
+	if (!wanted(type, pid, tgid))
 		return 0;
 	event = ring_reserve(sizeof(*event), type);
 	if (!event)
@@ -43,19 +72,38 @@ static __always_inline int emit(enum proc_event_type type, __u32 pid, __u32 ppid
 SEC("tp/sched/sched_process_fork")
 int handle_fork(struct trace_event_raw_sched_process_fork *ctx)
 {
-	return emit(PROC_FORK, ctx->child_pid, ctx->parent_pid);
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	/* The record doesn't say whether the child is a thread: then its task id is marked. */
+	if (tracing || adopting)
+		follow_fork(tgid, ctx->child_pid);
+	if (!tracing)
+		return 0;
+	return emit(PROC_FORK, ctx->child_pid, ctx->parent_pid, tgid);
 }
 
 /* Exec runs in the task itself, and after it the task's pid is its TGID. */
 SEC("tp/sched/sched_process_exec")
 int handle_exec(void *ctx)
 {
-	return emit(PROC_EXEC, bpf_get_current_pid_tgid() >> 32, 0);
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (!tracing)
+		return 0;
+	return emit(PROC_EXEC, tgid, 0, tgid);
 }
 
 /* Once a task, threads included. The record's type changed its name in 6.16 and isn't needed. */
 SEC("tp/sched/sched_process_exit")
 int handle_exit(void *ctx)
 {
-	return emit(PROC_EXIT, bpf_get_current_pid_tgid() >> 32, 0);
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (!tracing)
+		return 0;
+	emit(PROC_EXIT, tgid, 0, tgid);
+	/* The leader may leave before its threads, which can still fork. */
+	if (follow)
+		follow_exit(tgid, BPF_CORE_READ(current_task(), signal, live.counter) == 0);
+	return 0;
 }

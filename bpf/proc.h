@@ -34,4 +34,43 @@ _Static_assert(__builtin_offsetof(struct proc_event, _padding) == 9, "_padding")
 _Static_assert(__builtin_offsetof(struct proc_event, timestamp_ns) == 16, "timestamp_ns");
 _Static_assert(__builtin_offsetof(struct proc_event, comm) == 24, "comm");
 
+enum wide_flags {
+	WIDE_THREAD = 1, /* about the thread `tid` only, not about the process */
+	WIDE_HIDDEN = 2, /* wasn't asked for: sent because a later line needs what it tells */
+	WIDE_ARGS_CUT = 4, /* exec: there are more arguments than were copied */
+	WIDE_ARGS_UNREAD = 8, /* exec: the arguments could not be read */
+};
+
+/* A record of the wide view. Ids are process ids (TGIDs) but for those named tid. */
+struct wide_event {
+	__u32 pid;
+	__u32 ppid; /* of the real parent */
+	__u8 event_type; /* enum proc_event_type */
+	__u8 flags; /* enum wide_flags */
+	__u8 _padding[6]; /* zero */
+	__u64 timestamp_ns; /* CLOCK_MONOTONIC */
+	char comm[COMM_LEN]; /* of the thread group's leader */
+	__u64 start_ns; /* when the process began (thread: the thread), CLOCK_MONOTONIC */
+	__u64 cgroup_id; /* in the v2 hierarchy */
+	__u32 tid;
+	__u32 uid; /* real user id */
+	union {
+		__u32 parent_tid; /* fork: the task that made it */
+		__u32 status; /* exit: as wait(2) gives it */
+		__u32 filename_len; /* exec: bytes, with the NUL */
+	};
+	__u32 args_len; /* exec: bytes; else 0 */
+	/* exec: filename_len + args_len bytes follow, arguments NUL-terminated; then slack */
+};
+
+_Static_assert(sizeof(struct wide_event) == 72, "struct wide_event is 72 bytes");
+
+/* A fork that --follow learns from while it looks for the processes that already run. */
+struct follow_fork {
+	__u32 parent; /* TGID */
+	__u32 child; /* task id */
+};
+
+_Static_assert(sizeof(struct follow_fork) == 8, "told from the others by its size");
+
 #endif

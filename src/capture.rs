@@ -4,19 +4,24 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Error, Result, anyhow};
-use rustix::event::{Timespec, epoll};
+use anyhow::{Error, Result, anyhow};
+use rustix::time::ClockId;
 
-use crate::event::{Lost, Meta};
+use crate::enrich::Enricher;
+use crate::event::{Event, Lost, Meta, Totals};
+use crate::filter::Filter;
+use crate::follow::Follow;
 use crate::format::Sink;
+use crate::launch::Launched;
 use crate::output::{Output, WriteFailed};
 use crate::report;
+use crate::running::now_ns;
 use crate::stop::Stop;
-use crate::tracer::Tracer;
-use crate::wire;
+use crate::tracer::{Learning, Tracer};
+use crate::wait::{Waiter, Woken};
+use crate::wire::{self, Record};
 
 /// How long an event may lie on the ring unread: the BPF side does not wake the reader for each.
 const POLL: Duration = Duration::from_millis(50);
@@ -39,94 +44,157 @@ pub struct Limits {
 /// What a capture came to.
 #[derive(Debug)]
 pub struct Summary {
-    /// Events whose lines are in the output.
-    pub printed: u64,
-    /// Events that the ring buffer had no room for.
-    pub lost: Lost,
-    /// From attached to detached.
-    pub elapsed: Duration,
+    /// Printed and lost events, and the time from attached to detached.
+    pub totals: Totals,
+    /// Times that the kernel skipped a handler: see [`Tracer::missed`].
+    pub missed: u64,
     /// The output or the ring buffer failed. A pipe that was closed is no failure.
     pub error: Option<Error>,
+}
+
+impl Summary {
+    /// Nothing that happened is missing.
+    pub fn complete(&self) -> bool {
+        self.totals.lost.total() == 0 && self.missed == 0
+    }
 }
 
 /// `12 events printed, 0 lost in 5.002 s`
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (printed, lost) = (self.printed, self.lost.total());
-        write!(f, "{printed} events printed, {lost} lost")?;
-        if lost > 0 {
-            write!(f, " ({})", self.lost)?;
+        let Totals { printed, lost, elapsed_ns } = self.totals;
+        write!(f, "{printed} events printed, {} lost", lost.total())?;
+        if lost.total() > 0 {
+            write!(f, " ({lost})")?;
         }
-        write!(f, " in {:.3} s", self.elapsed.as_secs_f64())
+        if self.missed > 0 {
+            write!(f, ", up to {} more missed by the kernel", self.missed)?;
+        }
+        write!(f, " in {:.3} s", Duration::from_nanos(elapsed_ns).as_secs_f64())
     }
 }
 
-/// Traces until a limit is reached, the stop flag is set, or the output takes no more.
-///
-/// # Errors
-/// The capture could not begin. What ends it later is in the summary.
-pub fn run(
-    tracer: &Tracer<'_>,
-    meta: &Meta,
-    sink: &mut dyn Sink,
-    output: &mut Output,
-    limits: Limits,
-    stop: &Stop,
-) -> Result<Summary> {
-    let began = Instant::now();
-    let deadline = limits.duration.and_then(|duration| began.checked_add(duration));
-    let mut losses = LossReporter::default();
+/// A capture that is about to begin. The tracer is attached, but not tracing yet.
+pub struct Capture<'a> {
+    /// The source.
+    pub tracer: &'a Tracer<'a>,
+    /// The format.
+    pub sink: &'a mut dyn Sink,
+    /// Where the formatted events go.
+    pub output: &'a mut Output,
+    /// What the sink may tell of the capture.
+    pub meta: Meta,
+    /// When it ends by itself.
+    pub limits: Limits,
+    /// For the wide view.
+    pub enricher: Option<Enricher>,
+    /// The pattern is looked for here, all else is decided in BPF; `--follow` starts from its
+    /// pids.
+    pub filter: Filter,
+    /// Runs while the capture lasts.
+    pub command: Option<&'a mut Launched>,
+    /// The command's end is not the capture's, but that of the last of its descendants.
+    pub wait_for_all: bool,
+}
 
-    let mut writer = Writer { sink, output, limits, printed: 0, pending: 0, end: None };
-    writer.begin(meta);
-    let writer = RefCell::new(writer);
-    let records = tracer.records(|record| writer.borrow_mut().record(record))?;
-    let waiter = {
-        let writer = writer.borrow();
-        Waiter::new(records.fd(), writer.output.pipe()).context("can't wait for events")?
-    };
-    report::say("tracing fork, exec and exit (Ctrl-C ends it)");
+impl fmt::Debug for Capture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
 
-    let over = || {
-        stop.requested()
-            || writer.borrow().end.is_some()
-            || deadline.is_some_and(|deadline| Instant::now() >= deadline)
-    };
-    let read_batch = || -> bool {
-        let more = match records.consume(BATCH) {
-            Ok(n) => n == BATCH,
-            Err(error) => {
-                writer.borrow_mut().end = Some(End::Error(error.into()));
-                false
+impl Capture<'_> {
+    /// Traces until a limit is reached, the stop flag is set, the command has ended, or the
+    /// output takes no more.
+    ///
+    /// # Errors
+    /// The capture could not begin. What ends it later is in the summary.
+    pub fn run(self, stop: &Stop, waiter: &Waiter) -> Result<Summary> {
+        let Self { tracer, limits, mut command, wait_for_all, .. } = self;
+        let writer = RefCell::new(Writer {
+            sink: self.sink,
+            output: self.output,
+            limits,
+            enricher: self.enricher,
+            filter: self.filter,
+            follow: None,
+            tracer,
+            totals: Totals::default(),
+            pending: 0,
+            end: None,
+        });
+        let records = tracer.records(|record| writer.borrow_mut().record(record))?;
+        waiter.add_ring(records.fd())?;
+        writer.borrow_mut().begin(&self.meta)?;
+        let start = Instant::now();
+        report::say("tracing fork, exec and exit (Ctrl-C ends it)");
+        if let Some(command) = &mut command {
+            command.release()?;
+        }
+
+        let deadline = limits.duration.and_then(|duration| start.checked_add(duration));
+        let mut losses = LossReporter::default();
+        let mut command_ended = false;
+        let mut command_told = false;
+        let read_batch = || -> bool {
+            writer.borrow_mut().prepare();
+            let read = records.consume(BATCH);
+            let mut writer = writer.borrow_mut();
+            writer.flush();
+            match read {
+                Ok(n) => n == BATCH,
+                Err(error) => {
+                    writer.end = Some(End::Error(error.into()));
+                    false
+                }
             }
         };
-        writer.borrow_mut().flush();
-        more
-    };
+        loop {
+            let left = deadline.map_or(POLL, |end| end.saturating_duration_since(Instant::now()));
+            match waiter.wait(left.min(POLL)) {
+                Ok(Woken::Timer | Woken::Ring) => {}
+                Ok(Woken::OutputClosed) => writer.borrow_mut().end = Some(End::Closed),
+                Ok(Woken::CommandEnded) => command_ended = true,
+                Err(error) => writer.borrow_mut().end = Some(End::Error(error.into())),
+            }
+            let over = || {
+                writer.borrow().end.is_some()
+                    || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+                    || match &command {
+                        None => stop.requested(),
+                        Some(_) if wait_for_all => command_ended && !tracer.any_alive(),
+                        Some(_) => command_ended,
+                    }
+            };
+            while read_batch() && !over() {
+                losses.say(tracer.lost(), &mut writer.borrow_mut());
+            }
+            losses.say(tracer.lost(), &mut writer.borrow_mut());
+            writer.borrow_mut().proceed();
+            if over() {
+                break;
+            }
+            if let Some(command) = command.as_ref().filter(|_| stop.requested() && !command_told) {
+                // What asks us to end asks the command to; its end is ours.
+                command.terminate();
+                command_told = true;
+            }
+        }
+        let elapsed = start.elapsed();
+        tracer.detach();
+        while writer.borrow().end.is_none() && read_batch() {}
 
-    while !over() {
-        let left = deadline.map_or(POLL, |end| end.saturating_duration_since(Instant::now()));
-        match waiter.wait(left.min(POLL)) {
-            Ok(Woken::Timer | Woken::Ring) => {}
-            Ok(Woken::PipeClosed) => writer.borrow_mut().end = Some(End::Closed),
-            Err(error) => writer.borrow_mut().end = Some(End::Error(error.into())),
-        }
-        while read_batch() && !over() {
-            losses.say(tracer.lost());
-        }
-        losses.say(tracer.lost());
+        drop(records);
+        let mut writer = writer.into_inner();
+        writer.totals.elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        writer.totals.lost = tracer.lost();
+        writer.finish();
+        let error = match writer.end {
+            Some(End::Error(error)) => Some(error),
+            Some(End::Count | End::Closed) | None => None,
+        };
+        Ok(Summary { totals: writer.totals, missed: tracer.missed(), error })
     }
-    let elapsed = began.elapsed();
-    tracer.detach();
-    while writer.borrow().end.is_none() && read_batch() {}
-
-    drop(records);
-    let writer = writer.into_inner();
-    let error = match writer.end {
-        Some(End::Error(error)) => Some(error),
-        Some(End::Count | End::Closed) | None => None,
-    };
-    Ok(Summary { printed: writer.printed, lost: tracer.lost(), elapsed, error })
 }
 
 /// Why no more records are taken.
@@ -139,21 +207,46 @@ enum End {
     Error(Error),
 }
 
-/// Formats records and writes the result.
+/// Decodes, completes and formats records, and writes the result.
 struct Writer<'a> {
     sink: &'a mut dyn Sink,
     output: &'a mut Output,
     limits: Limits,
-    printed: u64,
-    /// Formatted, not yet written.
+    enricher: Option<Enricher>,
+    filter: Filter,
+    follow: Option<Follow>,
+    tracer: &'a Tracer<'a>,
+    totals: Totals,
+    /// Events that are formatted, but not yet written.
     pending: u64,
     end: Option<End>,
 }
 
 impl Writer<'_> {
-    fn begin(&mut self, meta: &Meta) {
+    /// Begins to record events, and learns of the processes that run already: in this order, so
+    /// that none is missed in between.
+    fn begin(&mut self, meta: &Meta) -> Result<()> {
+        let follow = self.filter.follows();
+        if follow {
+            self.tracer.set_learning(Learning::All);
+        }
+        self.tracer.set_tracing(true);
+        if let Some(enricher) = &mut self.enricher {
+            enricher.learn_running();
+        }
+        if follow {
+            self.follow = Some(Follow::start(self.tracer, self.filter.pids())?);
+        }
         self.sink.begin(meta, self.output.buffer());
         self.flush();
+        Ok(())
+    }
+
+    /// Before a batch is read.
+    fn prepare(&mut self) {
+        if let Some(enricher) = &mut self.enricher {
+            enricher.sample_clock();
+        }
     }
 
     /// Takes one record; false when no more are wanted.
@@ -162,37 +255,76 @@ impl Writer<'_> {
             return false;
         }
         match wire::decode(record) {
-            Ok(event) => self.sink.event(&event, self.output.buffer()),
+            Ok(Record::Event(mut event)) if self.admits(&event) => {
+                self.complete(&mut event);
+                if self.filter.matches(&event) {
+                    self.print(&event);
+                }
+            }
+            Ok(Record::Hidden(mut event)) if self.admits(&event) => self.complete(&mut event),
+            Ok(Record::Event(_) | Record::Hidden(_)) => {}
+            Ok(Record::FollowFork(fork)) => {
+                let learned = self.follow.as_mut().map(|follow| follow.learn(self.tracer, fork));
+                if let Some(Err(error)) = learned {
+                    self.end = Some(End::Error(error));
+                }
+            }
             Err(error) => {
                 let error = anyhow!(error).context("the BPF programs and tuxscope disagree");
                 self.end = Some(End::Error(error));
-                return false;
             }
         }
+        self.end.is_none()
+    }
+
+    fn admits(&self, event: &Event) -> bool {
+        self.follow.as_ref().is_none_or(|follow| follow.admits(event))
+    }
+
+    fn complete(&mut self, event: &mut Event) {
+        if let Some(enricher) = &mut self.enricher {
+            enricher.complete(event);
+        }
+    }
+
+    fn print(&mut self, event: &Event) {
+        self.sink.event(event, self.output.buffer());
         self.pending += 1;
-        if self.limits.count.is_some_and(|count| self.printed + self.pending >= count) {
+        if self.limits.count.is_some_and(|count| self.totals.printed + self.pending >= count) {
             self.end = Some(End::Count);
         }
         if self.output.buffer().len() >= WRITE_SIZE {
             self.flush();
         }
-        self.end.is_none()
+    }
+
+    /// After all that lay on the ring buffer is read.
+    fn proceed(&mut self) {
+        if let Some(Err(error)) = self.follow.as_mut().map(|follow| follow.proceed(self.tracer)) {
+            self.end = Some(End::Error(error));
+        }
+    }
+
+    /// Appends what comes after the last event, where there is still somebody to read it.
+    fn finish(&mut self) {
+        if matches!(self.end, None | Some(End::Count)) {
+            let complete = self.totals.lost.total() == 0;
+            self.sink.end(&self.totals, complete, self.output.buffer());
+            self.flush();
+        }
     }
 
     fn flush(&mut self) {
         let mut arrived = self.pending;
         if let Err(WriteFailed { cause, lines_missing }) = self.output.flush() {
-            // Each event is one line; a header, too, but with it no event is pending.
+            // An event is a line. A header is one, too, but then no event is pending.
             arrived = arrived.saturating_sub(lines_missing);
             self.end = Some(match cause.kind() {
                 io::ErrorKind::BrokenPipe => End::Closed,
-                _ => {
-                    let what = format!("can't write {}: {cause}", self.output.name());
-                    End::Error(anyhow!(what))
-                }
+                _ => End::Error(anyhow!("can't write {}: {cause}", self.output.name())),
             });
         }
-        self.printed += arrived;
+        self.totals.printed += arrived;
         self.pending = 0;
     }
 }
@@ -205,7 +337,7 @@ struct LossReporter {
 }
 
 impl LossReporter {
-    fn say(&mut self, lost: Lost) {
+    fn say(&mut self, lost: Lost, writer: &mut Writer<'_>) {
         let quiet = self.last.is_some_and(|last| last.elapsed() < LOSS_INTERVAL);
         if lost == self.said || quiet {
             return;
@@ -216,44 +348,6 @@ impl LossReporter {
             "{} events lost so far ({lost}): the ring buffer was full; a larger --buffer-size helps",
             lost.total()
         ));
-    }
-}
-
-/// What ended a wait.
-enum Woken {
-    Timer,
-    Ring,
-    PipeClosed,
-}
-
-/// Waits for the ring buffer, and for the output pipe to be closed.
-struct Waiter(OwnedFd);
-
-impl Waiter {
-    fn new(ring: BorrowedFd<'_>, pipe: Option<BorrowedFd<'_>>) -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        // Edge-triggered: a level-triggered wait returns at once while any record lies on the
-        // ring, and would undo the throttling of the wakeups.
-        let edge = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(&epoll, ring, epoll::EventData::new_u64(0), edge)?;
-        if let Some(pipe) = pipe {
-            // EPOLLERR comes unasked, when the last reader has gone.
-            epoll::add(&epoll, pipe, epoll::EventData::new_u64(1), epoll::EventFlags::empty())?;
-        }
-        Ok(Self(epoll))
-    }
-
-    fn wait(&self, timeout: Duration) -> io::Result<Woken> {
-        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
-        let mut events = [epoll::Event {
-            flags: epoll::EventFlags::empty(),
-            data: epoll::EventData::new_u64(0),
-        }; 2];
-        match epoll::wait(self.0.as_fd(), &mut events, Some(&timeout)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(Woken::Timer),
-            Ok(n) if events[..n].iter().any(|event| event.data.u64() == 1) => Ok(Woken::PipeClosed),
-            Ok(_) => Ok(Woken::Ring),
-            Err(error) => Err(error.into()),
-        }
+        writer.sink.lost(&lost, now_ns(ClockId::Realtime), writer.output.buffer());
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command line. No I/O here.
+//! The command line. No I/O here, but for the users' names.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use regex_lite::Regex;
 
 use crate::event::EventKind;
 use crate::filter::Conditions;
+use crate::users;
 
 /// `PID_MAX_LIMIT` of include/linux/threads.h on 64-bit kernels.
 const PID_MAX_LIMIT: u32 = 1 << 22;
@@ -32,18 +34,29 @@ pub enum Command {
     Proc(Proc),
     /// Show the events of a capture again, in any format
     Replay(Replay),
+    /// The process that becomes the command of `proc -- COMMAND`.
+    #[command(hide = true, name = crate::launch::HOLD)]
+    Hold {
+        /// The gate's descriptor, the user, the command.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
 }
 
 const EXAMPLES: &str = "\
 Examples:
   tuxscope proc                               every event, until Ctrl-C
+  tuxscope proc --wide                        with arguments, users, statuses, durations
+  tuxscope proc --wide --failed               what keeps failing here?
   tuxscope proc --pid 4521,4522               only of these processes
+  tuxscope proc --wide --pid 4521 --follow    and of all that descends from them
+  tuxscope proc --wide -- make -j4            what does this command start?
   tuxscope proc --format json -o events.jsonl --duration 60
   tuxscope proc --format json | jq -c 'select(.event_type == \"exec\")'
   tuxscope proc --count 1000 --strict         exit status 3 if an event was lost
 
 Exit status: 0 success, 1 failure, 2 usage, 3 events lost (--strict),
-69 the kernel lacks what is needed, 77 rights are missing.";
+69 the kernel lacks what is needed, 77 rights are missing; with COMMAND: its own.";
 
 /// `tuxscope proc`
 #[derive(Debug, Args)]
@@ -53,10 +66,21 @@ pub struct Proc {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 
-    /// Only events of these processes (fork: of this child); descendants are not followed
-    #[arg(short = 'p', long = "pid", value_name = "PID", value_delimiter = ',', value_parser = pid,
-          allow_negative_numbers = true)]
-    pub pids: Vec<u32>,
+    /// Processes instead of tasks: one exit each, with parent, user, arguments, status, duration
+    #[arg(short, long)]
+    pub wide: bool,
+
+    /// With --wide: forks and exits of threads, too
+    #[arg(long, requires = "wide")]
+    pub threads: bool,
+
+    /// With --wide: keep this much of a command line (at most 64K)
+    #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = max_args)]
+    pub max_args: u32,
+
+    /// Which events.
+    #[command(flatten)]
+    pub choose: Choose,
 
     /// End after this time, in seconds (decimals allowed)
     #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
@@ -67,9 +91,13 @@ pub struct Proc {
           allow_negative_numbers = true)]
     pub count: Option<u64>,
 
-    /// Write the events to FILE instead of standard output
+    /// Write the events to FILE instead of standard output (with COMMAND: standard error)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// When to use colour: NO_COLOR turns auto off
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
 
     /// Size of the kernel's ring buffer in bytes, or with K, M or G; rounded up to a power of two
     #[arg(long, value_name = "SIZE", default_value = DEFAULT_BUFFER_SIZE, value_parser = buffer_size,
@@ -83,6 +111,38 @@ pub struct Proc {
     /// Show what libbpf says
     #[arg(short, long)]
     pub verbose: bool,
+
+    /// Run COMMAND as this user
+    #[arg(long, value_name = "NAME", requires = "command")]
+    pub user: Option<String>,
+
+    /// End with COMMAND, or with the last of all that it started
+    #[arg(long, value_enum, value_name = "WHOM", default_value_t = Wait::Command, requires = "command")]
+    pub wait: Wait,
+
+    /// Run this command, and trace it and all that it starts
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["pids", "follow"])]
+    pub command: Vec<OsString>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Whom a capture of a command waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Wait {
+    /// The command itself
+    Command,
+    /// It and all its descendants, daemons included
+    All,
 }
 
 const REPLAY_EXAMPLES: &str = "\
@@ -136,21 +196,21 @@ pub struct Choose {
           value_parser = pid, allow_negative_numbers = true)]
     pub ppids: Vec<u32>,
 
-    /// Only events of processes with these names
-    #[arg(long = "comm", value_name = "NAME", value_delimiter = ',')]
-    pub comms: Vec<String>,
+    /// Only events of processes with this name
+    #[arg(long, value_name = "NAME", value_parser = comm)]
+    pub comm: Option<String>,
 
-    /// Only events of these users, by number
-    #[arg(long = "uid", value_name = "UID", value_delimiter = ',')]
-    pub uids: Vec<u32>,
+    /// Only events of this user, by name or number
+    #[arg(long, value_name = "USER|UID", value_parser = uid)]
+    pub uid: Option<u32>,
 
     /// Only events of these kinds: fork, exec, exit
     #[arg(short = 'e', long = "event", value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub kinds: Vec<EventKind>,
 
-    /// Only events in these cgroups and those below them
-    #[arg(long = "cgroup", value_name = "PATH")]
-    pub cgroups: Vec<String>,
+    /// Only events in this cgroup (v2 hierarchy) and those below it
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<String>,
 
     /// Only ends of processes that failed: with a status other than 0, or by a signal
     #[arg(long)]
@@ -163,8 +223,8 @@ pub struct Choose {
 
 impl From<Choose> for Conditions {
     fn from(choose: Choose) -> Self {
-        let Choose { pids, follow, ppids, comms, uids, kinds, cgroups, failed, pattern } = choose;
-        Self { pids, follow, ppids, comms, uids, kinds, cgroups, failed, pattern }
+        let Choose { pids, follow, ppids, comm, uid, kinds, cgroup, failed, pattern } = choose;
+        Self { pids, follow, ppids, comm, uid, kinds, cgroup, failed, pattern }
     }
 }
 
@@ -183,6 +243,13 @@ pub enum Format {
     Explain,
 }
 
+impl Format {
+    /// Made for the wide view's events: live, it captures them without being told to.
+    pub fn is_of_wide_events(self) -> bool {
+        !matches!(self, Self::Table | Self::Json)
+    }
+}
+
 fn pid(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(pid) if (1..=PID_MAX_LIMIT).contains(&pid) => Ok(pid),
@@ -195,6 +262,20 @@ fn kind(text: &str) -> Result<EventKind, String> {
     found.ok_or_else(|| "an event is fork, exec or exit".to_owned())
 }
 
+/// TASK_COMM_LEN of include/linux/sched.h, less the NUL.
+const MAX_COMM: usize = 15;
+
+fn comm(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=MAX_COMM => Ok(text.to_owned()),
+        _ => Err(format!("the kernel's process names have 1 to {MAX_COMM} bytes")),
+    }
+}
+
+fn uid(text: &str) -> Result<u32, String> {
+    users::uid(text).ok_or_else(|| "no such user in /etc/passwd".to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let duration = text.parse().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
     match duration {
@@ -203,7 +284,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn buffer_size(text: &str) -> Result<u32, String> {
+/// More than any command line is worth, and what the BPF side has room for.
+const MAX_MAX_ARGS: u64 = 64 << 10;
+
+fn max_args(text: &str) -> Result<u32, String> {
+    match size(text)? {
+        bytes @ 1..=MAX_MAX_ARGS => u32::try_from(bytes).map_err(|error| error.to_string()),
+        _ => Err("at most 64K of a command line can be kept, at least 1 byte".to_owned()),
+    }
+}
+
+/// A number of bytes, with K, M or G for powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
     let wrong = || "a size is a number of bytes, or one with K, M or G, such as 4M".to_owned();
     let (digits, unit) = match text.char_indices().next_back() {
         Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
@@ -212,7 +304,11 @@ fn buffer_size(text: &str) -> Result<u32, String> {
         _ => (text, 1),
     };
     let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let bytes = number.saturating_mul(unit);
+    Ok(number.saturating_mul(unit))
+}
+
+fn buffer_size(text: &str) -> Result<u32, String> {
+    let bytes = size(text)?;
     if bytes == 0 {
         return Err("a ring buffer of 0 bytes holds nothing".to_owned());
     }
@@ -221,7 +317,7 @@ fn buffer_size(text: &str) -> Result<u32, String> {
     }
     // The kernel wants a power of two that is a multiple of the page size, itself one.
     let size = bytes.next_power_of_two().max(rustix::param::page_size() as u64);
-    u32::try_from(size).map_err(|_| wrong())
+    u32::try_from(size).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -232,7 +328,7 @@ mod tests {
         let args = ["tuxscope", "proc"].iter().chain(args);
         match Cli::try_parse_from(args)?.command {
             Command::Proc(proc) => Ok(proc),
-            Command::Replay(_) => unreachable!("the subcommand is proc"),
+            _ => unreachable!("the subcommand is proc"),
         }
     }
 
@@ -272,11 +368,40 @@ mod tests {
             ["--buffer-size", "3G"],
             ["--buffer-size", "99999999999999999999G"],
             ["--format", "xml"],
+            ["--comm", ""],
+            ["--comm", "sixteen-letters."],
+            ["--uid", "no such user"],
+            ["--event", "clone"],
+            ["--match", "("],
+            ["--max-args", "65K"],
+            ["--max-args", "0"],
+            ["--ppid", "0"],
+            ["--user", "root"],
+            ["--wait", "all"],
         ];
         for args in bad {
             let error = parse(&args).expect_err(&format!("{args:?} must be refused"));
             assert_eq!(error.exit_code(), 2, "{args:?}");
         }
+    }
+
+    #[test]
+    fn refuses_what_does_not_go_together() {
+        for args in [
+            &["--threads"][..],
+            &["--follow"],
+            &["--pid", "1", "--", "true"],
+            &["--duration", "1", "true"],
+        ] {
+            let error = parse(args).expect_err(&format!("{args:?} must be refused"));
+            assert_eq!(error.exit_code(), 2, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn takes_a_command_with_options_of_its_own() {
+        let proc = parse(&["--wide", "--", "ls", "--wide", "-p"]).expect("a command");
+        assert_eq!(proc.command, ["ls", "--wide", "-p"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which events of a capture are kept.
+//! Which events are kept. Live, all conditions but the pattern are checked in BPF.
 
 use std::collections::HashSet;
 
@@ -18,13 +18,13 @@ pub struct Conditions {
     /// The parent's process id.
     pub ppids: Vec<u32>,
     /// The name.
-    pub comms: Vec<String>,
-    /// The real user id (wide view only).
-    pub uids: Vec<u32>,
+    pub comm: Option<String>,
+    /// The real user id (wide view only, in a capture).
+    pub uid: Option<u32>,
     /// What happened.
     pub kinds: Vec<EventKind>,
-    /// The path of the cgroup, or of one above it (wide view only).
-    pub cgroups: Vec<String>,
+    /// The path of the cgroup, or of one above it (wide view only, in a capture).
+    pub cgroup: Option<String>,
     /// Only ends that are no success (wide view only).
     pub failed: bool,
     /// With `pids`: their descendants, too.
@@ -49,6 +49,16 @@ impl Filter {
         Self { conditions, ..Self::default() }
     }
 
+    /// The processes that are named.
+    pub fn pids(&self) -> &[u32] {
+        &self.conditions.pids
+    }
+
+    /// Whether their descendants are meant, too.
+    pub fn follows(&self) -> bool {
+        self.conditions.follow
+    }
+
     /// Whether to keep this event. Events must come in the order of the capture.
     ///
     /// # Errors
@@ -60,23 +70,22 @@ impl Filter {
         }
         // Before all else: a fork that isn't shown still makes a descendant.
         let chosen = self.follow(event);
-        let Conditions { ppids, comms, uids, kinds, cgroups, failed, .. } = &self.conditions;
-        let comm = event.comm.as_bytes();
+        let Conditions { ppids, comm, uid, kinds, cgroup, failed, .. } = &self.conditions;
         Ok(chosen
             && any(ppids, |&ppid| ppid == event.ppid)
             && any(kinds, |&kind| kind == event.kind)
-            && any(comms, |name| name.as_bytes() == comm)
-            && any(uids, |&uid| wide.is_some_and(|wide| wide.uid == uid))
-            && any(cgroups, |path| wide.is_some_and(|wide| lies_below(wide, path)))
+            && comm.as_ref().is_none_or(|comm| comm.as_bytes() == event.comm.as_bytes())
+            && uid.is_none_or(|uid| wide.is_some_and(|wide| wide.uid == uid))
+            && cgroup.as_ref().is_none_or(|path| wide.is_some_and(|wide| lies_below(wide, path)))
             && (!failed || wide.is_some_and(|wide| has_failed(&wide.detail)))
             && self.matches(event))
     }
 
     fn basic_suffices(&self) -> Result<(), Failure> {
-        let Conditions { uids, cgroups, failed, .. } = &self.conditions;
+        let Conditions { uid, cgroup, failed, .. } = &self.conditions;
         let option = match () {
-            () if !uids.is_empty() => "--uid",
-            () if !cgroups.is_empty() => "--cgroup",
+            () if uid.is_some() => "--uid",
+            () if cgroup.is_some() => "--cgroup",
             () if *failed => "--failed",
             () => return Ok(()),
         };
@@ -123,7 +132,8 @@ impl Filter {
         chosen
     }
 
-    fn matches(&mut self, event: &Event) -> bool {
+    /// Whether the pattern is found in the name or the arguments; without one, always.
+    pub fn matches(&mut self, event: &Event) -> bool {
         let Some(pattern) = &self.conditions.pattern else { return true };
         if pattern.is_match(&event.comm.to_text()) {
             return true;

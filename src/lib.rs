@@ -3,18 +3,27 @@
 //! use it, docs/design.md how it fits together.
 
 pub mod capture;
+pub mod cgroup;
 pub mod cli;
+pub mod enrich;
 pub mod event;
 pub mod failure;
 pub mod filter;
+pub mod follow;
 pub mod format;
+pub mod host;
+pub mod launch;
 pub mod output;
 pub mod preflight;
 pub mod replay;
 pub mod report;
+pub mod rights;
+pub mod running;
 pub mod signal;
 pub mod stop;
 pub mod terminal;
 pub mod tracepoint;
 pub mod tracer;
+pub mod users;
+pub mod wait;
 pub mod wire;

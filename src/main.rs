@@ -4,26 +4,32 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser as _;
+use rustix::thread::CapabilitySet;
 
-use tuxscope::capture::{self, Limits};
-use tuxscope::cli::{Cli, Command, Format, Proc, Replay};
+use tuxscope::capture::{Capture, Limits};
+use tuxscope::cli::{Cli, Command, Format, Proc, Replay, Wait};
+use tuxscope::enrich::Enricher;
 use tuxscope::event::Meta;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
 use tuxscope::format::{Explain, Json, Sink, Style, Table, Timeline, Tree};
+use tuxscope::launch::{self, Launched};
 use tuxscope::output::Output;
 use tuxscope::replay::{self, Input};
 use tuxscope::report;
+use tuxscope::rights;
 use tuxscope::stop::Stop;
 use tuxscope::terminal;
-use tuxscope::tracer::{Config, Storage, Tracer};
+use tuxscope::tracer::{Config, Storage, Tracer, View};
+use tuxscope::wait::Waiter;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Proc(args) => proc(args),
         Command::Replay(args) => replay(args),
+        Command::Hold { args } => Ok(ExitCode::from(launch::held(&args))),
     };
     match result {
         Ok(code) => code,
@@ -35,16 +41,60 @@ fn main() -> ExitCode {
 }
 
 fn proc(args: Proc) -> Result<ExitCode> {
-    let mut output = output(args.output.as_deref())?;
-    let mut sink = sink(args.format, false, terminal::style(&output));
-    let stop = Stop::on_signals()?;
-    let config = Config { pids: args.pids, buffer_size: args.buffer_size, verbose: args.verbose };
+    let runs_command = !args.command.is_empty();
+    let mut output = match &args.output {
+        None if runs_command => Output::stderr()?,
+        path => output(path.as_deref())?,
+    };
+    let wide = args.wide || args.format.is_of_wide_events();
+    let mut sink = sink(args.format, wide, terminal::style(&output));
+    let view = match wide {
+        true => View::Wide { threads: args.threads, max_args: args.max_args },
+        false => View::Basic,
+    };
+    let config = Config {
+        view,
+        choice: args.choose.into(),
+        adopt: runs_command,
+        buffer_size: args.buffer_size,
+        verbose: args.verbose,
+    };
     let mut storage = Storage::uninit();
-    let tracer = Tracer::start(&mut storage, &config)?;
+    let tracer = Tracer::attach(&mut storage, &config)?;
 
-    let meta = Meta::default();
-    let limits = Limits { duration: args.duration, count: args.count };
-    let summary = capture::run(&tracer, &meta, &mut *sink, &mut output, limits, &stop)?;
+    let waiter = Waiter::new().context("can't wait for events")?;
+    let mut launched = None;
+    let mut keep = tracer.rights_to_follow();
+    if runs_command {
+        tracer.set_adopting(true);
+        let command = Launched::hold(&args.command, args.user.as_deref())?;
+        tracer.set_adopting(false);
+        waiter.add_command(command.pidfd())?;
+        // SIGTERM for a command of another user.
+        keep |= args.user.map_or(CapabilitySet::empty(), |_| CapabilitySet::KILL);
+        launched = Some(command);
+    }
+    if let Err(error) = rights::drop_all_but(keep) {
+        report::say(format_args!("rights that are no longer needed can't be dropped: {error}"));
+    }
+    // After the drop: the handler's thread has the rights of its maker.
+    let stop = if runs_command { Stop::on_termination()? } else { Stop::on_signals()? };
+    if let Some(pipe) = output.pipe() {
+        waiter.add_output(pipe)?;
+    }
+
+    let capture = Capture {
+        tracer: &tracer,
+        sink: &mut *sink,
+        output: &mut output,
+        meta: Meta::default(),
+        limits: Limits { duration: args.duration, count: args.count },
+        enricher: wide.then(|| Enricher::new(args.max_args as usize)),
+        filter: Filter::new(config.choice.clone()),
+        command: launched.as_mut(),
+        wait_for_all: args.wait == Wait::All,
+    };
+    let summary = capture.run(&stop, &waiter)?;
     if let Some(error) = &summary.error {
         report::error(error);
     }
@@ -52,8 +102,10 @@ fn proc(args: Proc) -> Result<ExitCode> {
 
     Ok(if summary.error.is_some() {
         ExitCode::from(Exit::Failed as u8)
-    } else if args.strict && summary.lost.total() > 0 {
+    } else if args.strict && !summary.complete() {
         ExitCode::from(Exit::Lost as u8)
+    } else if let Some(mut command) = launched {
+        ExitCode::from(command.status()?)
     } else {
         ExitCode::SUCCESS
     })

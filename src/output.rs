@@ -38,6 +38,15 @@ impl Output {
         Ok(Self::new(File::from(fd), "standard output".to_owned()))
     }
 
+    /// Standard error, when standard output belongs to a command.
+    ///
+    /// # Errors
+    /// No file descriptor is left.
+    pub fn stderr() -> Result<Self> {
+        let fd = io::stderr().as_fd().try_clone_to_owned().context("standard error")?;
+        Ok(Self::new(File::from(fd), "standard error".to_owned()))
+    }
+
     /// A file, created or emptied.
     ///
     /// # Errors

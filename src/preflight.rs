@@ -28,6 +28,16 @@ pub fn basic_view() -> Result<Tracefs, Failure> {
     tracefs()
 }
 
+/// Checks all that the wide view needs: no tracefs.
+///
+/// # Errors
+/// As for [`basic_view`].
+pub fn wide_view() -> Result<(), Failure> {
+    rights()?;
+    btf()?;
+    ring_buffer()
+}
+
 fn rights() -> Result<(), Failure> {
     let lacking = |what: &str| {
         let remedy = "run it as root (sudo tuxscope ...)";

@@ -35,6 +35,20 @@ impl Stop {
         Ok(stop)
     }
 
+    /// The same where a command runs that a terminal's Ctrl-C and Ctrl-\ reach, too: they are
+    /// the command's to answer, and ignored here.
+    ///
+    /// # Errors
+    /// As for [`Self::on_signals`].
+    pub fn on_termination() -> Result<Self> {
+        let stop = Self::on_signals()?;
+        for signal in [libc::SIGINT, libc::SIGQUIT] {
+            // SAFETY: no handler is installed, the signal is ignored.
+            unsafe { libc::signal(signal, libc::SIG_IGN) };
+        }
+        Ok(stop)
+    }
+
     /// Asks for the end.
     pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);

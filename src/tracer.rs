@@ -5,21 +5,26 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, BorrowedFd, IntoRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, IntoRawFd as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, anyhow};
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
 use libbpf_rs::{
-    ErrorKind, Link, MapCore as _, MapFlags, OpenObject, PrintLevel, RingBuffer, RingBufferBuilder,
+    ErrorKind, Link, MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel, RingBuffer,
+    RingBufferBuilder,
 };
+use rustix::thread::CapabilitySet;
 
-use crate::event::Lost;
+use crate::cgroup;
+use crate::event::{EventKind, Lost};
 use crate::failure::{Exit, Failure};
+use crate::filter::Conditions;
 use crate::preflight;
 use crate::report;
 
-/// The generated skeleton of `bpf/proc.bpf.c`.
+/// The generated skeletons.
 #[allow(
     clippy::all,
     clippy::undocumented_unsafe_blocks,
@@ -30,17 +35,50 @@ use crate::report;
     missing_docs,
     unsafe_op_in_unsafe_fn
 )]
-mod proc_skel {
-    include!(concat!(env!("OUT_DIR"), "/proc.skel.rs"));
+mod skel {
+    pub mod proc {
+        include!(concat!(env!("OUT_DIR"), "/proc.skel.rs"));
+    }
+    pub mod wide {
+        include!(concat!(env!("OUT_DIR"), "/wide.skel.rs"));
+    }
 }
 
-use proc_skel::{ProcSkel, ProcSkelBuilder};
+/// Which set of BPF programs runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// `bpf/proc.bpf.c`.
+    Basic,
+    /// `bpf/wide.bpf.c`.
+    Wide {
+        /// Tell of threads, too.
+        threads: bool,
+        /// Bytes of an argument array that are kept.
+        max_args: u32,
+    },
+}
+
+/// How far `--follow` relies on the BPF side: `bpf/filter.bpf.h` has the same values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Learning {
+    /// It knows all that are followed.
+    Over = 0,
+    /// It lets all events pass, and tells of each fork besides.
+    All = 1,
+    /// It tells of each fork, but lets pass only what it knows.
+    Forks = 2,
+}
 
 /// What to trace, and how.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Keep only events whose `pid` is one of these; empty: keep all.
-    pub pids: Vec<u32>,
+    /// The set of programs.
+    pub view: View,
+    /// The events to keep; all but the pattern is decided in BPF.
+    pub choice: Conditions,
+    /// Follow what this process forks between [`Tracer::set_adopting`] on and off.
+    pub adopt: bool,
     /// Size of the ring buffer in bytes: a power of two, and a multiple of the page size.
     pub buffer_size: u32,
     /// Let libbpf say on standard error what it does.
@@ -50,9 +88,78 @@ pub struct Config {
 /// Memory for the BPF object, which a [`Tracer`] borrows.
 pub type Storage = MaybeUninit<OpenObject>;
 
-/// A running trace of the basic view.
+/// The loaded object of either view: the two skeletons are distinct types with like members.
+enum Loaded<'obj> {
+    Basic(skel::proc::ProcSkel<'obj>),
+    Wide(skel::wide::WideSkel<'obj>),
+}
+
+/// Evaluates the same expression for whichever skeleton is loaded.
+macro_rules! either {
+    ($loaded:expr, $skel:ident => $value:expr) => {
+        match $loaded {
+            Loaded::Basic($skel) => $value,
+            Loaded::Wide($skel) => $value,
+        }
+    };
+}
+
+/// With `--follow`: processes that may be named by their pids, beyond those given.
+const MAX_SEEDS: u32 = 1 << 16;
+/// One `struct follow_block` of `bpf/filter.bpf.h` covers this many pids.
+const PIDS_A_BLOCK: u32 = 64;
+/// `PID_MAX_LIMIT` of include/linux/threads.h on 64-bit kernels.
+const PID_MAX_LIMIT: u32 = 1 << 22;
+
+/// Opens a skeleton, sets what both views have in common, and loads it.
+macro_rules! load {
+    ($builder:expr, $storage:expr, $config:expr, |$rodata:ident| $more:expr) => {{
+        let config: &Config = $config;
+        let choice = &config.choice;
+        let mut open = $builder.open($storage).map_err(|error| refused(&error, "open", config))?;
+        open.maps.events.set_max_entries(config.buffer_size)?;
+        let follow = choice.follow || config.adopt;
+        let seeds = if follow { MAX_SEEDS } else { choice.pids.len().max(1) as u32 };
+        open.maps.pids.set_max_entries(seeds)?;
+        open.maps.ppids.set_max_entries(choice.ppids.len().max(1) as u32)?;
+        let blocks = if follow { PID_MAX_LIMIT / PIDS_A_BLOCK } else { 1 };
+        open.maps.descendants.set_max_entries(blocks)?;
+
+        let $rodata = open.maps.rodata_data.as_mut().context("the BPF object has no rodata")?;
+        $rodata.wakeup_bytes = u64::from(config.buffer_size / 4);
+        $rodata.wanted_events = choice.kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8);
+        if choice.kinds.is_empty() {
+            $rodata.wanted_events = u8::MAX;
+        }
+        $rodata.filter_pids = u8::from(!choice.pids.is_empty() && !follow);
+        $rodata.filter_ppids = u8::from(!choice.ppids.is_empty());
+        $rodata.filter_comm = u8::from(choice.comm.is_some());
+        if let Some(comm) = &choice.comm {
+            for (to, from) in $rodata.wanted_comm.iter_mut().zip(comm.bytes()) {
+                *to = from.cast_signed();
+            }
+        }
+        $rodata.filter_uid = u8::from(choice.uid.is_some());
+        $rodata.wanted_uid = choice.uid.unwrap_or_default();
+        $rodata.filter_cgroup = u8::from(choice.cgroup.is_some());
+        $rodata.only_failed = u8::from(choice.failed);
+        $rodata.follow = u8::from(follow);
+        if config.adopt {
+            let namespace = std::fs::metadata("/proc/self/ns/pid").context("/proc is needed")?;
+            $rodata.own_tgid = std::process::id();
+            $rodata.own_pidns_dev = namespace.dev();
+            $rodata.own_pidns_ino = namespace.ino();
+        }
+        $more;
+
+        open.load().map_err(|error| refused(&error, "load", config))?
+    }};
+}
+
+/// A running trace.
 pub struct Tracer<'obj> {
-    skel: ProcSkel<'obj>,
+    loaded: Loaded<'obj>,
+    follows: bool,
     links: RefCell<Vec<Link>>,
 }
 
@@ -63,45 +170,165 @@ impl fmt::Debug for Tracer<'_> {
 }
 
 impl<'obj> Tracer<'obj> {
-    /// Loads the BPF programs and attaches them. From its return on, no event is missed.
+    /// Loads the BPF programs of a view and attaches them; [`Self::set_tracing`] starts them.
     ///
     /// # Errors
     /// A [`Failure`] where the kernel or the rights don't allow it.
-    pub fn start(storage: &'obj mut Storage, config: &Config) -> Result<Self> {
+    pub fn attach(storage: &'obj mut Storage, config: &Config) -> Result<Self> {
         libbpf_rs::set_print(config.verbose.then_some((PrintLevel::Debug, print_libbpf)));
-        let tracefs = preflight::basic_view()?;
-
-        let mut open = ProcSkelBuilder::default()
-            .open(storage)
-            .map_err(|error| refused(&error, "open", config))?;
-        open.maps.events.set_max_entries(config.buffer_size)?;
-        open.maps.pids.set_max_entries(config.pids.len().max(1) as u32)?;
-        let rodata = open.maps.rodata_data.as_mut().context("the BPF object has no rodata")?;
-        rodata.wakeup_bytes = u64::from(config.buffer_size / 4);
-        rodata.filter_pids = u8::from(!config.pids.is_empty());
-
-        let skel = open.load().map_err(|error| refused(&error, "load", config))?;
-        for pid in &config.pids {
-            skel.maps.pids.update(&pid.to_ne_bytes(), &[1], MapFlags::ANY)?;
-        }
-
-        let programs = [
-            ("sched_process_exit", &skel.progs.handle_exit),
-            ("sched_process_exec", &skel.progs.handle_exec),
-            ("sched_process_fork", &skel.progs.handle_fork),
-        ];
-        let mut links = Vec::new();
-        for (name, program) in programs {
-            let event = tracefs.open_sched_event(name).map_err(|error| no_event(name, &error))?;
-            // The link owns the descriptor from here on, and closes it.
-            let link = program
-                .attach_perf_event(event.into_raw_fd())
-                .map_err(|error| refused(&error, "attach", config))?;
-            links.push(link);
-        }
-        let tracer = Self { skel, links: RefCell::new(links) };
-        tracer.set_tracing(true);
+        let refused = |error: libbpf_rs::Error| refused(&error, "attach", config);
+        let (loaded, links) = match config.view {
+            View::Basic => {
+                let tracefs = preflight::basic_view()?;
+                let builder = skel::proc::ProcSkelBuilder::default();
+                let skel = load!(builder, storage, config, |rodata| ());
+                let mut links = Vec::new();
+                for (name, program) in [
+                    ("sched_process_exit", &skel.progs.handle_exit),
+                    ("sched_process_exec", &skel.progs.handle_exec),
+                    ("sched_process_fork", &skel.progs.handle_fork),
+                ] {
+                    let event =
+                        tracefs.open_sched_event(name).map_err(|error| no_event(name, &error))?;
+                    // The link owns the descriptor from here on, and closes it.
+                    links.push(program.attach_perf_event(event.into_raw_fd()).map_err(refused)?);
+                }
+                (Loaded::Basic(skel), links)
+            }
+            View::Wide { threads, max_args } => {
+                preflight::wide_view()?;
+                let builder = skel::wide::WideSkelBuilder::default();
+                let kinds = &config.choice.kinds;
+                let exits = kinds.is_empty() || kinds.contains(&EventKind::Exit);
+                let skel = load!(builder, storage, config, |rodata| {
+                    rodata.show_threads = u8::from(threads);
+                    rodata.max_args = max_args;
+                    rodata.keep_lives = u8::from(exits);
+                });
+                let progs = &skel.progs;
+                let links = [&progs.wide_exit, &progs.wide_exec, &progs.wide_fork]
+                    .map(|program| program.attach().map_err(refused));
+                let links = links.into_iter().collect::<Result<_>>()?;
+                (Loaded::Wide(skel), links)
+            }
+        };
+        let follows = config.choice.follow;
+        let tracer = Self { loaded, follows, links: RefCell::new(links) };
+        tracer.choose(&config.choice)?;
         Ok(tracer)
+    }
+
+    /// Fills the maps that the filters look into.
+    fn choose(&self, choice: &Conditions) -> Result<()> {
+        either!(&self.loaded, skel => {
+            for pid in &choice.ppids {
+                skel.maps.ppids.update(&pid.to_ne_bytes(), &[1], MapFlags::ANY)?;
+            }
+            if let Some(path) = &choice.cgroup {
+                let dir = cgroup::open(path)
+                    .with_context(|| format!("can't open the cgroup {path}"))?;
+                let fd = dir.as_raw_fd().to_ne_bytes();
+                skel.maps.cgroups.update(&0_u32.to_ne_bytes(), &fd, MapFlags::ANY).map_err(|_| {
+                    Failure::new(
+                        Exit::Usage,
+                        format!("{path} is no cgroup of the v2 hierarchy"),
+                        "name a directory below the mount of type cgroup2 (/sys/fs/cgroup or \
+                         /sys/fs/cgroup/unified)",
+                    )
+                })?;
+            }
+        });
+        for pid in &choice.pids {
+            self.add_pid(*pid)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a process to those that are kept or followed.
+    ///
+    /// # Errors
+    /// More than 65,536 processes are named.
+    pub fn add_pid(&self, pid: u32) -> Result<()> {
+        either!(&self.loaded, skel => {
+            skel.maps.pids.update(&pid.to_ne_bytes(), &[1], MapFlags::ANY)
+        })
+        .context("too many processes to follow")
+    }
+
+    /// Takes back [`Self::add_pid`], for a process that has ended meanwhile.
+    pub fn remove_pid(&self, pid: u32) {
+        // It is gone already where the exit handler was quicker.
+        let _ = either!(&self.loaded, skel => skel.maps.pids.delete(&pid.to_ne_bytes()));
+    }
+
+    /// Begins or ends the capture, for all kinds of events at one instant.
+    pub fn set_tracing(&self, on: bool) {
+        either!(&self.loaded, skel => {
+            if let Some(bss) = skel.maps.bss_data.as_deref() {
+                store(&raw const bss.tracing, u32::from(on));
+            }
+        });
+    }
+
+    /// While set, what this process forks is followed, and all that descends from it.
+    pub fn set_adopting(&self, on: bool) {
+        either!(&self.loaded, skel => {
+            if let Some(bss) = skel.maps.bss_data.as_deref() {
+                store(&raw const bss.adopting, u32::from(on));
+            }
+        });
+    }
+
+    /// Whether any of those that were adopted, or a descendant, is still alive.
+    pub fn any_alive(&self) -> bool {
+        either!(&self.loaded, skel => match skel.maps.bss_data.as_deref() {
+            Some(bss) => load((&raw const bss.alive).cast()) != 0,
+            None => false,
+        })
+    }
+
+    /// What [`Self::add_pid`] needs: up to 5.18 every bpf(2) call takes `CAP_BPF` where
+    /// kernel.unprivileged_bpf_disabled is set, as it is by default; since then only the making
+    /// of maps and programs does.
+    pub fn rights_to_follow(&self) -> CapabilitySet {
+        match self.follows && kernel_before(5, 19) {
+            true => CapabilitySet::BPF | CapabilitySet::SYS_ADMIN,
+            false => CapabilitySet::empty(),
+        }
+    }
+
+    /// How far `--follow` relies on the BPF side.
+    pub fn set_learning(&self, learning: Learning) {
+        either!(&self.loaded, skel => {
+            if let Some(bss) = skel.maps.bss_data.as_deref() {
+                store(&raw const bss.learning, learning as u32);
+            }
+        });
+    }
+
+    /// Events lost so far because the ring buffer was full. Reads memory, makes no system call.
+    pub fn lost(&self) -> Lost {
+        either!(&self.loaded, skel => match skel.maps.bss_data.as_deref() {
+            Some(bss) => Lost::new(std::array::from_fn(|kind| load(&raw const bss.lost[kind]))),
+            None => Lost::default(),
+        })
+    }
+
+    /// Times that the kernel did not run a handler because another BPF program (or the same one,
+    /// where handlers can be preempted) was running on that CPU: events that may be missing, the
+    /// unwanted ones included. Counted by kernels from 6.7 on.
+    pub fn missed(&self) -> u64 {
+        let programs: [BorrowedFd<'_>; 3] = match &self.loaded {
+            Loaded::Basic(skel) => {
+                let progs = &skel.progs;
+                [progs.handle_fork.as_fd(), progs.handle_exec.as_fd(), progs.handle_exit.as_fd()]
+            }
+            Loaded::Wide(skel) => {
+                let progs = &skel.progs;
+                [progs.wide_fork.as_fd(), progs.wide_exec.as_fd(), progs.wide_exit.as_fd()]
+            }
+        };
+        programs.into_iter().map(recursion_misses).sum()
     }
 
     /// Starts to read the ring buffer: `on_record` gets each record's bytes in the order in
@@ -114,30 +341,10 @@ impl<'obj> Tracer<'obj> {
         F: FnMut(&[u8]) -> bool + 'a,
     {
         let mut builder = RingBufferBuilder::new();
-        builder.add(&self.skel.maps.events, move |record| {
-            if on_record(record) { 0 } else { -libc::ECANCELED }
-        })?;
+        let events: &MapMut<'_> = either!(&self.loaded, skel => &skel.maps.events);
+        builder.add(events, move |record| if on_record(record) { 0 } else { -libc::ECANCELED })?;
         let ring = builder.build()?;
-        Ok(Records { ring, fd: self.skel.maps.events.as_fd() })
-    }
-
-    /// Events lost so far because the ring buffer was full. Reads memory, makes no system call.
-    pub fn lost(&self) -> Lost {
-        let Some(bss) = self.skel.maps.bss_data.as_deref() else { return Lost::default() };
-        Lost::new(std::array::from_fn(|kind| {
-            let count = (&raw const bss.lost[kind]).cast_mut();
-            // SAFETY: libbpf keeps .bss mapped, writable and aligned for as long as the skeleton
-            // lives; the BPF programs change the counter atomically, and nothing else does.
-            unsafe { AtomicU64::from_ptr(count) }.load(Ordering::Relaxed)
-        }))
-    }
-
-    /// Begins or ends the capture for all handlers at once.
-    fn set_tracing(&self, on: bool) {
-        let Some(bss) = self.skel.maps.bss_data.as_deref() else { return };
-        let tracing = (&raw const bss.tracing).cast_mut();
-        // SAFETY: as in `lost`; the BPF programs only read it.
-        unsafe { AtomicU32::from_ptr(tracing) }.store(u32::from(on), Ordering::Relaxed);
+        Ok(Records { ring, fd: events.as_fd() })
     }
 
     /// Ends the tracing; what the ring buffer holds stays readable.
@@ -146,6 +353,42 @@ impl<'obj> Tracer<'obj> {
         // The kernel waits for handlers that still run, so what they write is on the ring then.
         self.links.borrow_mut().clear();
     }
+}
+
+/// Whether the running kernel is older. Of one that doesn't tell, the worst is assumed.
+fn kernel_before(major: u32, minor: u32) -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(x), Some(y)) => (x, y) < (major, minor),
+        _ => true,
+    }
+}
+
+/// 0 where the kernel doesn't count them, or (before 6.0) not for those without rights.
+fn recursion_misses(program: BorrowedFd<'_>) -> u64 {
+    let mut info = libbpf_sys::bpf_prog_info::default();
+    let mut len = size_of_val(&info) as u32;
+    // SAFETY: the kernel writes at most `len` bytes, the size of `info`, and reads the pointers
+    // in it only where their counts are not 0; an older kernel leaves what it doesn't know at 0.
+    let error = unsafe {
+        libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &raw mut info, &raw mut len)
+    };
+    if error == 0 { info.recursion_misses } else { 0 }
+}
+
+/// Reads a counter in .bss that the BPF programs change.
+fn load(counter: *const u64) -> u64 {
+    // SAFETY: callers pass a field of the skeleton's .bss, which libbpf keeps mapped, writable and
+    // aligned for as long as the skeleton lives; the BPF programs change it atomically.
+    unsafe { AtomicU64::from_ptr(counter.cast_mut()) }.load(Ordering::Relaxed)
+}
+
+/// Sets a switch in .bss that the BPF programs read.
+fn store(switch: *const u32, value: u32) {
+    // SAFETY: as in `load`; the BPF programs never write it.
+    unsafe { AtomicU32::from_ptr(switch.cast_mut()) }.store(value, Ordering::Relaxed);
 }
 
 /// The reading end of the ring buffer.
@@ -232,23 +475,27 @@ fn no_event(name: &str, error: &io::Error) -> Failure {
 mod tests {
     use std::mem::offset_of;
 
-    use super::proc_skel::types;
-    use crate::wire::ProcEvent;
+    use super::skel::{proc, wide};
+    use crate::wire::{ProcEvent, WideEvent};
 
-    /// The layout that clang gave `struct proc_event`, read back from the object's BTF.
+    /// Compares a record's layout in Rust with the one that clang gave it, read back from the
+    /// object's BTF.
+    macro_rules! assert_alike {
+        ($c:ty, $rust:ty, $($field:ident),+) => {
+            assert_eq!(size_of::<$c>(), size_of::<$rust>());
+            $(assert_eq!(offset_of!($c, $field), offset_of!($rust, $field));)+
+        };
+    }
+
     #[test]
-    fn both_sides_lay_the_record_out_alike() {
-        assert_eq!(size_of::<types::proc_event>(), size_of::<ProcEvent>());
-        let offsets = [
-            (offset_of!(types::proc_event, pid), offset_of!(ProcEvent, pid)),
-            (offset_of!(types::proc_event, ppid), offset_of!(ProcEvent, ppid)),
-            (offset_of!(types::proc_event, event_type), offset_of!(ProcEvent, event_type)),
-            (offset_of!(types::proc_event, _padding), offset_of!(ProcEvent, _padding)),
-            (offset_of!(types::proc_event, timestamp_ns), offset_of!(ProcEvent, timestamp_ns)),
-            (offset_of!(types::proc_event, comm), offset_of!(ProcEvent, comm)),
-        ];
-        for (c, rust) in offsets {
-            assert_eq!(c, rust);
-        }
+    fn both_sides_lay_the_records_out_alike() {
+        use proc::types::proc_event;
+        assert_alike!(proc_event, ProcEvent, pid, ppid, event_type, _padding, timestamp_ns, comm);
+
+        use wide::types::wide_event;
+        assert_alike!(wide_event, WideEvent, pid, ppid, event_type, flags, _padding, timestamp_ns);
+        assert_alike!(wide_event, WideEvent, comm, start_ns, cgroup_id, tid, uid, args_len);
+        let c = offset_of!(wide_event, __anon_wide_event_1);
+        assert_eq!(c, offset_of!(WideEvent, detail));
     }
 }

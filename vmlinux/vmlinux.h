@@ -7,6 +7,8 @@
 #ifndef TUXSCOPE_VMLINUX_H
 #define TUXSCOPE_VMLINUX_H
 
+#define NULL ((void *)0)
+
 typedef unsigned char __u8;
 typedef short __s16;
 typedef unsigned short __u16;
@@ -17,11 +19,21 @@ typedef unsigned long long __u64;
 typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
+typedef int pid_t;
+typedef _Bool bool;
 
 /* include/uapi/linux/bpf.h: a stable ABI, the numbers are fixed. */
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum {
+	BPF_F_NO_PREALLOC = 1,
+	BPF_NOEXIST = 1,
 };
 
 enum {
@@ -33,12 +45,69 @@ enum {
 	BPF_RB_PROD_POS = 3,
 };
 
+struct bpf_pidns_info {
+	__u32 pid;
+	__u32 tgid;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* include/trace/events/sched.h; 6.16 moved both fields */
+/* include/linux/sched.h and what hangs on it */
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+	int group_exit_code;
+	unsigned int flags;
+};
+
+struct kernfs_node {
+	__u64 id; /* a plain number since 5.5 */
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct mm_struct {
+	unsigned long arg_start;
+	unsigned long arg_end;
+};
+
+struct task_struct {
+	struct mm_struct *mm;
+	int exit_code;
+	pid_t pid;
+	pid_t tgid;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	__u64 start_time; /* CLOCK_MONOTONIC, ns */
+	char comm[16];
+	struct signal_struct *signal;
+	struct css_set *cgroups; /* CONFIG_CGROUPS */
+};
+
+/* include/linux/binfmts.h */
+struct linux_binprm {
+	const char *filename;
+};
+
+/* include/trace/events/sched.h */
+
 struct trace_event_raw_sched_process_fork {
-	int parent_pid;
-	int child_pid;
+	int parent_pid; /* 6.16 moved it, */
+	int child_pid; /* and this one */
+};
+
+struct trace_event_raw_sched_process_exit { /* since 6.16 */
+	bool group_dead;
 };
 
 #pragma clang attribute pop

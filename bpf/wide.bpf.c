@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The wide view: processes, with all that is known of them. It needs the task itself, which the
+ * records of tp/ don't hand over, and reads it directly: tp_btf arguments are typed.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "proc.h"
+#include "ring.bpf.h"
+#include "filter.bpf.h"
+#include "compat.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Keeps the record's type in the object's BTF, where src/wire.rs finds its layout. */
+const struct wide_event wide_event_layout = {};
+
+/* --threads: tell of threads, too */
+const volatile __u8 show_threads = 0;
+/* --max-args, in bytes */
+const volatile __u32 max_args = 4096;
+/* Exits are asked for: their lines tell what fork and exec knew, so those are sent, if hidden. */
+const volatile __u8 keep_lives = 0;
+
+#define DIRECT(pointer, field, next) ((pointer)->field->next)
+
+/* Kernels without group_dead: the processes whose end has been told lately. */
+struct ended_key {
+	__u32 tgid;
+	__u32 _padding;
+	__u64 start_ns;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct ended_key);
+	__type(value, __u8);
+} ended SEC(".maps");
+
+/* What a handler knows of its event before it asks for room on the ring. */
+struct subject {
+	struct task_struct *task;
+	__u32 ppid;
+	__u8 flags;
+	char comm[COMM_LEN];
+};
+
+static __always_inline __u64 cgroup_id(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->cgroups)) /* CONFIG_CGROUPS=n */
+		return 0;
+	return task->cgroups->dfl_cgrp->kn->id;
+}
+
+/* Whether the event is sent; sets WIDE_HIDDEN where only a later line wants it. */
+static __always_inline int wanted(struct subject *subject, const enum proc_event_type type,
+				  __u32 tree, int failed)
+{
+	struct task_struct *task = subject->task;
+
+	subject->ppid = task->group_leader->real_parent->tgid;
+	bpf_probe_read_kernel(subject->comm, COMM_LEN, task->group_leader->comm);
+	if (!wanted_pid(task->tgid) || !wanted_tree(tree) || !wanted_ppid(subject->ppid) ||
+	    !wanted_owner())
+		return 0;
+	if (!wanted_name(subject->comm))
+		return 0;
+	if ((wanted_events & (1 << type)) && (!only_failed || failed))
+		return 1;
+	if (!keep_lives || type == PROC_EXIT || (subject->flags & WIDE_THREAD))
+		return 0;
+	subject->flags |= WIDE_HIDDEN;
+	return 1;
+}
+
+static __always_inline void *reserve(__u64 size, const struct subject *subject,
+				     const enum proc_event_type type)
+{
+	void *record = bpf_ringbuf_reserve(&events, size, 0);
+
+	if (!record && !(subject->flags & WIDE_HIDDEN))
+		__sync_fetch_and_add(&lost[type], 1);
+	return record;
+}
+
+static __always_inline void fill(struct wide_event *event, const struct subject *subject,
+				 const enum proc_event_type type)
+{
+	struct task_struct *task = subject->task;
+
+	event->pid = task->tgid;
+	event->ppid = subject->ppid;
+	event->event_type = type;
+	event->flags = subject->flags;
+	__builtin_memset(event->_padding, 0, sizeof(event->_padding));
+	event->timestamp_ns = bpf_ktime_get_ns();
+	__builtin_memcpy(event->comm, subject->comm, COMM_LEN);
+	event->start_ns =
+	    subject->flags & WIDE_THREAD ? task->start_time : task->group_leader->start_time;
+	event->cgroup_id = cgroup_id(task);
+	event->tid = task->pid;
+	event->uid = bpf_get_current_uid_gid();
+	event->args_len = 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct subject subject = { .task = child };
+	struct wide_event *event;
+
+	if (child->pid != child->tgid)
+		subject.flags = WIDE_THREAD;
+	else if (tracing || adopting)
+		follow_fork(parent->tgid, child->tgid);
+	if (!tracing)
+		return 0;
+	if ((subject.flags & WIDE_THREAD) && !show_threads)
+		return 0;
+	if (!wanted(&subject, PROC_FORK, parent->tgid, 0))
+		return 0;
+	event = reserve(sizeof(*event), &subject, PROC_FORK);
+	if (!event)
+		return 0;
+	fill(event, &subject, PROC_FORK);
+	event->parent_tid = parent->pid;
+	ring_submit(event, event->timestamp_ns);
+	return 0;
+}
+
+/*
+ * Sends an exec with at most `room` bytes each of file name and arguments. The ring gives only
+ * records whose size is a constant, hence the choice of rooms below; a copy through a buffer of
+ * the CPU's own would not do, for since 7.0 a tracepoint's handler can be preempted.
+ *
+ * Returns 0 if the file name may not have fit.
+ */
+static __always_inline int send_exec(struct subject *subject, struct linux_binprm *bprm,
+				     const __u32 room)
+{
+	struct task_struct *task = subject->task;
+	struct wide_event *event;
+	__u64 args_start = task->mm->arg_start;
+	__u64 args = task->mm->arg_end - args_start;
+	__u32 wanted_args = max_args;
+	long name;
+	char *data;
+
+	event = reserve(sizeof(*event) + 2 * room, subject, PROC_EXEC);
+	if (!event)
+		return 1;
+	data = (char *)(event + 1);
+	fill(event, subject, PROC_EXEC);
+
+	name = bpf_probe_read_kernel_str(data, room, bprm->filename);
+	if (name < 0)
+		name = 0;
+	if (name >= room && room < 4096) {
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		return 0;
+	}
+	if (name > room) /* never; for the verifier */
+		name = room;
+	event->filename_len = name;
+
+	if (args > wanted_args) {
+		args = wanted_args;
+		event->flags |= WIDE_ARGS_CUT;
+	}
+	if (args > room) { /* never: the caller chose the room; for the verifier */
+		args = room;
+		event->flags |= WIDE_ARGS_CUT;
+	}
+	if (bpf_probe_read_user(data + name, args, (void *)args_start) == 0)
+		event->args_len = args;
+	else
+		event->flags |= WIDE_ARGS_UNREAD;
+	ring_submit(event, event->timestamp_ns);
+	return 1;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	struct subject subject = { .task = task };
+	__u64 need;
+
+	if (!tracing || !wanted(&subject, PROC_EXEC, task->tgid, 0))
+		return 0;
+	need = task->mm->arg_end - task->mm->arg_start;
+	if (need > max_args)
+		need = max_args;
+	if (need <= 128 && send_exec(&subject, bprm, 128))
+		return 0;
+	if (need <= 512 && send_exec(&subject, bprm, 512))
+		return 0;
+	if (need <= 4096 && send_exec(&subject, bprm, 4096))
+		return 0;
+	send_exec(&subject, bprm, 65536);
+	return 0;
+}
+
+/* Whether this exit is the end of the process. */
+static __always_inline int process_ends(unsigned long long *ctx, struct task_struct *task)
+{
+	struct ended_key key = {};
+	__u8 one = 1;
+
+	if (tells_group_dead())
+		return ctx[1] & 1;
+	if (task->signal->live.counter != 0)
+		return 0;
+	key.tgid = task->tgid;
+	key.start_ns = task->group_leader->start_time;
+	return bpf_map_update_elem(&ended, &key, &one, BPF_NOEXIST) == 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int wide_exit(unsigned long long *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct subject subject = { .task = task };
+	struct wide_event *event;
+	__u32 status;
+
+	if (!tracing)
+		return 0;
+	if (process_ends(ctx, task)) {
+		status = wait_status(DIRECT, task);
+	} else {
+		subject.flags = WIDE_THREAD;
+		status = task->exit_code;
+	}
+	if ((!(subject.flags & WIDE_THREAD) || show_threads) &&
+	    wanted(&subject, PROC_EXIT, task->tgid, status != 0)) {
+		event = reserve(sizeof(*event), &subject, PROC_EXIT);
+		if (event) {
+			fill(event, &subject, PROC_EXIT);
+			event->status = status;
+			ring_submit(event, event->timestamp_ns);
+		}
+	}
+	if (!(subject.flags & WIDE_THREAD))
+		follow_exit(task->tgid, 1);
+	return 0;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The paths of cgroups by their ids.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirEntryExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use procfs::process::Process;
+
+/// Looks up cgroups of the v2 hierarchy, which hybrid systems have, too. An id is the inode
+/// number of the cgroup's directory (since 5.5, and never used twice).
+#[derive(Debug, Default)]
+pub struct Cgroups {
+    root: Option<PathBuf>,
+    /// `None` for one that was gone when it was looked for.
+    paths: HashMap<u64, Option<Arc<str>>>,
+}
+
+impl Cgroups {
+    /// Of the hierarchy that is mounted; without one nothing will be found.
+    pub fn new() -> Self {
+        Self { root: mount_point(), ..Self::default() }
+    }
+
+    /// The path below the hierarchy's root, such as `/system.slice/cron.service`.
+    pub fn path(&mut self, id: u64) -> Option<Arc<str>> {
+        if let Some(path) = self.paths.get(&id) {
+            return path.clone();
+        }
+        // One walk tells of all, and ids that are still unknown are of cgroups made since the
+        // last one; so there is a walk for each new cgroup, and none for each event.
+        if let Some(root) = &self.root {
+            if let Ok(meta) = fs::metadata(root) {
+                self.paths.insert(meta.ino(), Some("/".into()));
+            }
+            walk(root, root, &mut self.paths);
+        }
+        self.paths.entry(id).or_default().clone()
+    }
+}
+
+/// Opens the directory of a cgroup, given by its path below the hierarchy's root or as a path of
+/// the file system.
+///
+/// # Errors
+/// Neither is there.
+pub fn open(path: &str) -> io::Result<File> {
+    let below = mount_point().map(|root| root.join(path.trim_start_matches('/')));
+    File::open(path).or_else(|error| below.map_or(Err(error), File::open))
+}
+
+fn walk(root: &Path, dir: &Path, paths: &mut HashMap<u64, Option<Arc<str>>>) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let path = entry.path();
+            if let Ok(below) = path.strip_prefix(root) {
+                let name = format!("/{}", below.to_string_lossy());
+                paths.insert(entry.ino(), Some(name.into()));
+            }
+            walk(root, &path, paths);
+        }
+    }
+}
+
+fn mount_point() -> Option<PathBuf> {
+    let mounts = Process::myself().ok()?.mountinfo().ok()?;
+    mounts.into_iter().find(|mount| mount.fs_type == "cgroup2").map(|mount| mount.mount_point)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture() -> (tempfile::TempDir, Cgroups) {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::create_dir_all(dir.path().join("system.slice/cron.service")).expect("directories");
+        let cgroups = Cgroups { root: Some(dir.path().to_owned()), ..Cgroups::default() };
+        (dir, cgroups)
+    }
+
+    #[test]
+    fn an_id_is_an_inode_number() {
+        let (dir, mut cgroups) = fixture();
+        let ino = |path: &Path| fs::metadata(path).expect("is there").ino();
+        let cron = ino(&dir.path().join("system.slice/cron.service"));
+        assert_eq!(cgroups.path(cron).as_deref(), Some("/system.slice/cron.service"));
+        assert_eq!(cgroups.path(ino(dir.path())).as_deref(), Some("/"));
+        assert_eq!(cgroups.path(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_cgroup_that_comes_later_is_found() {
+        let (dir, mut cgroups) = fixture();
+        assert_eq!(cgroups.path(u64::MAX), None);
+        let late = dir.path().join("late");
+        fs::create_dir(&late).expect("a directory");
+        let ino = fs::metadata(&late).expect("is there").ino();
+        assert_eq!(cgroups.path(ino).as_deref(), Some("/late"));
+    }
+}

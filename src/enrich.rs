@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Completes events of the wide view: the wall clock, the cgroup's path, and what only a
+//! process' earlier events tell.
+
+use std::collections::HashMap;
+
+use rustix::time::ClockId;
+
+use crate::cgroup::Cgroups;
+use crate::event::{Args, Detail, Event};
+use crate::running::{self, now_ns};
+
+/// How far a start time from /proc may be off: it counts in ticks of 10 ms.
+const TICK_NS: u64 = 20_000_000;
+
+/// What is remembered of a process that is alive.
+#[derive(Debug)]
+struct Life {
+    start_ns: u64,
+    /// Of its last exec.
+    args: Option<Args>,
+    born_to: Option<u32>,
+}
+
+/// Follows the lives of processes. It remembers those that are alive.
+#[derive(Debug)]
+pub struct Enricher {
+    lives: HashMap<u32, Life>,
+    cgroups: Cgroups,
+    clock_offset_ns: u64,
+    max_args: usize,
+}
+
+impl Enricher {
+    /// `max_args`: bytes of arguments that are kept.
+    pub fn new(max_args: usize) -> Self {
+        let cgroups = Cgroups::new();
+        let mut new = Self { lives: HashMap::new(), cgroups, clock_offset_ns: 0, max_args };
+        new.sample_clock();
+        new
+    }
+
+    /// Learns the arguments of the processes that run already. After the BPF programs are
+    /// attached, so that no exec falls in between: what the ring buffer holds is newer.
+    pub fn learn_running(&mut self) {
+        for process in running::all() {
+            let args = running::args(process.pid, self.max_args);
+            let life = Life { start_ns: process.start_ns, args, born_to: None };
+            self.lives.insert(process.pid, life);
+        }
+    }
+
+    /// Follows adjustments of the wall clock; to be called before each batch of events.
+    pub fn sample_clock(&mut self) {
+        let monotonic = now_ns(ClockId::Monotonic);
+        self.clock_offset_ns = now_ns(ClockId::Realtime).saturating_sub(monotonic);
+    }
+
+    /// `time - timestamp_ns` in nanoseconds, as last sampled.
+    pub fn clock_offset_ns(&self) -> u64 {
+        self.clock_offset_ns
+    }
+
+    /// Completes an event of the wide view; one of the basic view has nothing to complete.
+    pub fn complete(&mut self, event: &mut Event) {
+        let (pid, ppid) = (event.pid, event.ppid);
+        let Some(wide) = event.wide.as_deref_mut() else { return };
+        wide.time_ns = event.timestamp_ns.saturating_add(self.clock_offset_ns);
+        wide.cgroup = self.cgroups.path(wide.cgroup_id);
+        match &mut wide.detail {
+            Detail::Fork { thread: true, .. } | Detail::Exit { thread: true, .. } => {}
+            Detail::Fork { .. } => {
+                let life = Life { start_ns: wide.start_ns, args: None, born_to: Some(ppid) };
+                self.lives.insert(pid, life);
+            }
+            Detail::Exec { args, .. } => {
+                if args.is_empty() && args.truncated {
+                    // The kernel could not read them: they were not in memory.
+                    if let Some(read) = running::args(pid, self.max_args) {
+                        *args = read;
+                    }
+                }
+                let new = Life { start_ns: wide.start_ns, args: None, born_to: None };
+                let life = self.lives.entry(pid).or_insert(new);
+                if life.start_ns.abs_diff(wide.start_ns) > TICK_NS {
+                    life.born_to = None;
+                }
+                life.start_ns = wide.start_ns;
+                life.args = Some(args.clone());
+            }
+            Detail::Exit { args, born_to, .. } => {
+                // A process of the same id that was another one has nothing to say here.
+                let life = self.lives.remove(&pid);
+                let life = life.filter(|l| l.start_ns.abs_diff(wide.start_ns) <= TICK_NS);
+                if let Some(life) = life {
+                    *args = life.args;
+                    *born_to = life.born_to.filter(|&maker| maker != ppid);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Comm, EventKind, ExitStatus, Wide};
+
+    fn event(kind: EventKind, ppid: u32, start_ns: u64, detail: Detail) -> Event {
+        Event {
+            kind,
+            pid: 7,
+            ppid,
+            comm: Comm::new(b"sh"),
+            timestamp_ns: 5_000_000_000,
+            wide: Some(Box::new(Wide {
+                time_ns: 0,
+                tid: 7,
+                uid: 0,
+                start_ns,
+                cgroup_id: 0,
+                cgroup: None,
+                detail,
+            })),
+        }
+    }
+
+    fn fork(ppid: u32, start_ns: u64) -> Event {
+        let detail = Detail::Fork { thread: false, parent_tid: ppid };
+        event(EventKind::Fork, ppid, start_ns, detail)
+    }
+
+    fn exec(start_ns: u64, args: &[u8]) -> Event {
+        let detail = Detail::Exec { filename: b"/bin/sh".to_vec(), args: Args::new(args, false) };
+        event(EventKind::Exec, 3, start_ns, detail)
+    }
+
+    fn exit(ppid: u32, start_ns: u64) -> Event {
+        let status = ExitStatus::Code(0);
+        let detail =
+            Detail::Exit { thread: false, status, duration_ns: 1, args: None, born_to: None };
+        event(EventKind::Exit, ppid, start_ns, detail)
+    }
+
+    /// What the exit line says after these events.
+    fn end_of(events: Vec<Event>) -> (Option<Args>, Option<u32>) {
+        let mut enricher = Enricher::new(4096);
+        let mut last = None;
+        for mut event in events {
+            enricher.complete(&mut event);
+            last = event.wide;
+        }
+        assert!(enricher.lives.is_empty(), "an exit forgets");
+        match last.expect("a wide event").detail {
+            Detail::Exit { args, born_to, .. } => (args, born_to),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_exit_tells_the_arguments_of_the_last_exec() {
+        let events = vec![fork(3, 10), exec(10, b"sh\0-c\0"), exec(10, b"ls\0"), exit(3, 10)];
+        assert_eq!(end_of(events), (Some(Args::new(b"ls\0", false)), None));
+        assert_eq!(end_of(vec![fork(3, 10), exit(3, 10)]), (None, None));
+        assert_eq!(end_of(vec![exit(3, 10)]), (None, None));
+    }
+
+    #[test]
+    fn an_orphans_exit_tells_who_forked_it() {
+        assert_eq!(end_of(vec![fork(3, 10), exit(1, 10)]), (None, Some(3)));
+    }
+
+    #[test]
+    fn a_pid_that_came_back_is_another_process() {
+        let later = 10 + 2 * TICK_NS;
+        assert_eq!(end_of(vec![fork(3, 10), exec(10, b"ls\0"), exit(1, later)]), (None, None));
+        let events = vec![fork(3, 10), exec(later, b"ls\0"), exit(1, later)];
+        assert_eq!(end_of(events), (Some(Args::new(b"ls\0", false)), None));
+    }
+
+    #[test]
+    fn the_wall_clock_is_the_timestamp_plus_the_offset() {
+        let mut enricher = Enricher::new(4096);
+        let mut event = fork(3, 10);
+        enricher.complete(&mut event);
+        let time_ns = event.wide.expect("wide").time_ns;
+        assert_eq!(time_ns, 5_000_000_000 + enricher.clock_offset_ns());
+        let year_2020 = 1_577_836_800_000_000_000;
+        assert!(time_ns > year_2020);
+    }
+}

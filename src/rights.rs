@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Gives up what the program no longer needs once it is attached.
+
+use std::io;
+
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+
+/// Drops the capabilities of the calling thread but for those in `keep`, and the way to get any
+/// back. Threads that it makes later have no more.
+///
+/// # Errors
+/// Of `capset(2)` or `prctl(2)`.
+pub fn drop_all_but(keep: CapabilitySet) -> io::Result<()> {
+    rustix::thread::set_no_new_privs(true)?;
+    let had = capabilities(None)?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: had.effective & keep,
+            permitted: had.permitted & keep,
+            inheritable: CapabilitySet::empty(),
+        },
+    )?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The processes that ran before the trace began, as /proc tells of them.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
+use procfs::process::all_processes;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::event::Args;
+
+/// A process that is there already.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Its process id.
+    pub pid: u32,
+    /// Its parent's.
+    pub ppid: u32,
+    /// When it began, `CLOCK_MONOTONIC`, in nanoseconds, to a clock tick (10 ms).
+    pub start_ns: u64,
+}
+
+/// All processes that this one can see. Those that end meanwhile are left out. None inside a PID
+/// namespace: their pids there are not those that events have.
+pub fn all() -> Vec<Running> {
+    let Ok(processes) = all_processes() else { return Vec::new() };
+    if !pids_are_the_kernels() {
+        return Vec::new();
+    }
+    let tick_ns = 1_000_000_000 / procfs::ticks_per_second().max(1);
+    // /proc counts suspended time, CLOCK_MONOTONIC does not.
+    let suspended = now_ns(ClockId::Boottime).saturating_sub(now_ns(ClockId::Monotonic));
+    processes
+        .filter_map(|process| {
+            let stat = process.ok()?.stat().ok()?;
+            Some(Running {
+                pid: stat.pid.try_into().ok()?,
+                ppid: stat.ppid.try_into().ok()?,
+                start_ns: (stat.starttime * tick_ns).saturating_sub(suspended),
+            })
+        })
+        .collect()
+}
+
+/// Whether /proc counts pids as the kernel does, and not as a PID namespace of its own.
+fn pids_are_the_kernels() -> bool {
+    /// `PROC_PID_INIT_INO` of include/uapi/linux/nsfs.h
+    const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+    fs::metadata("/proc/self/ns/pid").is_ok_and(|meta| meta.ino() == INITIAL_PID_NAMESPACE)
+}
+
+/// The arguments of a process now; `None` for a kernel thread, or when it is gone.
+pub fn args(pid: u32, max: usize) -> Option<Args> {
+    let mut bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let truncated = bytes.len() > max;
+    bytes.truncate(max);
+    (!bytes.is_empty()).then(|| Args::new(&bytes, truncated))
+}
+
+/// A clock in nanoseconds.
+pub fn now_ns(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_this_process_and_its_parent() {
+        let me = std::process::id();
+        let found = all().into_iter().find(|process| process.pid == me).expect("listed");
+        assert_eq!(found.ppid, std::os::unix::process::parent_id());
+        let now = now_ns(ClockId::Monotonic);
+        assert!(found.start_ns <= now + 20_000_000 && found.start_ns > 0);
+    }
+
+    #[test]
+    fn reads_arguments_up_to_a_limit() {
+        let me = std::process::id();
+        let all = args(me, 4096).expect("a test has arguments");
+        assert!(!all.truncated && all.iter().next().is_some());
+        let cut = args(me, 3).expect("a test has arguments");
+        assert!(cut.truncated);
+        assert_eq!(cut.iter().next().map(<[u8]>::len), Some(3));
+    }
+}

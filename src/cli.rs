@@ -239,6 +239,8 @@ pub enum Format {
     Tree,
     /// A picture (SVG) of processes over time, at the end
     Timeline,
+    /// Trace events (JSON) for ui.perfetto.dev
+    Perfetto,
     /// One plain sentence an event
     Explain,
 }

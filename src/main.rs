@@ -14,7 +14,7 @@ use tuxscope::enrich::Enricher;
 use tuxscope::event::Meta;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
-use tuxscope::format::{Explain, Json, Sink, Style, Table, Timeline, Tree};
+use tuxscope::format::{Explain, Json, Perfetto, Sink, Style, Table, Timeline, Tree};
 use tuxscope::launch::{self, Launched};
 use tuxscope::output::Output;
 use tuxscope::replay::{self, Input};
@@ -140,6 +140,7 @@ fn sink(format: Format, wide: bool, style: Style) -> Box<dyn Sink> {
         Format::Table => Box::new(Table::default()),
         Format::Json => Box::new(Json::new(wide)),
         Format::Explain => Box::new(Explain::default()),
+        Format::Perfetto => Box::new(Perfetto::default()),
         Format::Timeline => Box::new(Timeline::default()),
         Format::Tree => Box::new(Tree::new(style)),
     }

@@ -10,6 +10,7 @@ mod elapsed;
 mod explain;
 mod json;
 mod lives;
+mod perfetto;
 mod table;
 mod text;
 pub mod time;
@@ -19,6 +20,7 @@ mod xml;
 
 pub use explain::Explain;
 pub use json::Json;
+pub use perfetto::Perfetto;
 pub use table::Table;
 pub use timeline::Timeline;
 pub use tree::Tree;

@@ -207,3 +207,99 @@ fn who(life: &Life) -> String {
 fn tid(event: &Event) -> u32 {
     event.wide.as_deref().map_or(event.pid, |wide| wide.tid)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventKind;
+    use crate::format::fixtures::{self, Random, basic, run};
+
+    #[test]
+    fn a_pipeline() {
+        assert_eq!(
+            run(Explain::default(), &fixtures::pipeline()),
+            "\
+3890 (bash) forked 4521: a new process that is a copy of it
+4521 (bash) exec'd /bin/sh 600 us after its fork: same pid, new program: \
+sh -c 'cat /etc/passwd | grep root'
+4521 (sh) forked 4522: a new process that is a copy of it
+4521 (sh) forked 4523: a new process that is a copy of it
+4522 (sh) exec'd /bin/cat 500 us after its fork: same pid, new program: cat /etc/passwd
+4523 (sh) exec'd /bin/grep 600 us after its fork: same pid, new program: grep root
+4522 (cat) ended with status 0, success, after 1.30 ms
+4523 (grep) ended with status 1, a failure, after 1.50 ms
+4521 (sh) ended with status 1, a failure, after 4.00 ms
+"
+        );
+    }
+
+    #[test]
+    fn a_daemon_and_its_thread() {
+        let text = run(Explain::default(), &fixtures::daemon());
+        let lines: Vec<_> = text.lines().skip(4).collect();
+        assert_eq!(
+            lines,
+            [
+                "5001 (daemon) ended with status 0, success, after 2.00 ms and without an exec; \
+                 its child 5002 goes on and gets a new parent",
+                "5000 (daemon) ended with status 0, success, after 4.00 ms",
+                "5002's parent 5001 is gone; 1 adopted it",
+                "5002 (daemon) exec'd /bin/sh 3.00 ms after its fork: same pid, new program: \
+                 sh -c 'exec work'",
+                "5002 (sh) exec'd again /bin/work: same pid, new program: work",
+                "5002 (work) started the thread 5003",
+                "thread 5003 of 5002 (work) ended; the process goes on",
+                "5002 (work) forked 5004: a new process that is a copy of it",
+                "5002 (work) was killed by SIGSEGV (core dumped), after 18.0 ms; \
+                 its child 5004 goes on and gets a new parent",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_basic_view_claims_no_more_than_it_knows() {
+        use EventKind::{Exec, Exit, Fork};
+        let events = [
+            basic(Fork, 0, 10, 9, "bash"),
+            basic(Exec, 100, 10, 0, "prog"),
+            basic(Fork, 200, 11, 10, "prog"),
+            basic(Exit, 300, 10, 0, "prog"),
+            basic(Fork, 400, 12, 9, "bash"),
+            basic(Exit, 500, 12, 0, "bash"),
+        ];
+        assert_eq!(
+            run(Explain::default(), &events),
+            "\
+9 (bash) made 10: a new process that is a copy of it, or a thread
+10 (bash) exec'd 100 us after its fork: same pid, new program: prog
+10 (prog) made 11: a new process that is a copy of it, or a thread
+10 (prog) ended, or one of its threads did
+9 (bash) made 12: a new process that is a copy of it, or a thread
+12 (bash) ended
+"
+        );
+    }
+
+    #[test]
+    fn takes_any_events_and_has_a_line_for_each() {
+        for seed in 1..300 {
+            let events = Random(seed).capture();
+            let text = run(Explain::default(), &events);
+            assert!(!fixtures::steers_a_terminal(&text), "seed {seed}: {text}");
+            let about_parents = text.matches(" is gone; ").count();
+            assert_eq!(text.lines().count(), events.len() + about_parents, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn forgets_the_dead() {
+        let mut explain = Explain::default();
+        for _ in 0..100 {
+            for event in fixtures::pipeline() {
+                explain.event(&event, &mut Vec::new());
+            }
+        }
+        assert_eq!(explain.lives.iter().count(), 1, "the shell that was there before");
+        assert!(explain.children.values().all(BTreeSet::is_empty));
+    }
+}

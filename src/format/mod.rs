@@ -8,6 +8,8 @@ use crate::event::{Event, Lost, Meta, Totals};
 mod command;
 mod elapsed;
 mod explain;
+#[cfg(test)]
+mod fixtures;
 mod json;
 mod lives;
 mod perfetto;

@@ -7,16 +7,18 @@ use std::ffi::OsString;
 use crate::format::Style;
 use crate::output::Output;
 
-/// How to draw on this output: in colour on a terminal, unless `NO_COLOR` is set or the terminal
-/// is a dumb one; in ASCII where the locale isn't UTF-8.
-pub fn style(output: &Output) -> Style {
+/// How to draw on this output: in ASCII where the locale isn't UTF-8, and in colour if `color`
+/// says so; where it says nothing, on a terminal, unless `NO_COLOR` is set or it is a dumb one.
+pub fn style(output: &Output, color: Option<bool>) -> Style {
     let get = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let columns = output.columns();
     Style {
         unicode: is_utf8(get),
-        color: columns.is_some()
-            && get("NO_COLOR").is_none()
-            && get("TERM").is_some_and(|term| term != "dumb"),
+        color: color.unwrap_or_else(|| {
+            columns.is_some()
+                && get("NO_COLOR").is_none()
+                && get("TERM").is_some_and(|term| term != "dumb")
+        }),
         // A terminal that doesn't know its size has 0.
         width: columns.filter(|&columns| columns > 0),
     }

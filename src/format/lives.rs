@@ -140,7 +140,8 @@ impl Life {
 
     /// Nothing but that it exists is known: it is somebody's parent.
     pub fn is_bystander(&self) -> bool {
-        self.born_ns.is_none() && self.execs.is_empty() && self.end.is_none()
+        let end_seen = self.end.is_some_and(|end| end.seen);
+        self.born_ns.is_none() && self.execs.is_empty() && !end_seen
     }
 }
 

@@ -18,6 +18,7 @@ mod text;
 pub mod time;
 mod timeline;
 mod tree;
+mod wide_table;
 mod xml;
 
 pub use explain::Explain;
@@ -26,6 +27,7 @@ pub use perfetto::Perfetto;
 pub use table::Table;
 pub use timeline::Timeline;
 pub use tree::Tree;
+pub use wide_table::WideTable;
 
 /// What the reader's terminal can show.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::elapsed::Elapsed;
 use super::lives::{Life, LifeId, Lives};
@@ -94,7 +94,7 @@ struct Glyphs {
 
 const BOXES: Glyphs =
     Glyphs { middle: "├─ ", last: "└─ ", pass: "│  ", exec: "⇒  ", cut: "…" };
-const ASCII: Glyphs = Glyphs { middle: "|- ", last: "`- ", pass: "|  ", exec: "=> ", cut: "..." };
+const ASCII: Glyphs = Glyphs { middle: "|- ", last: "`- ", pass: "|  ", exec: "=> ", cut: ">" };
 
 impl Tree {
     fn glyphs(&self) -> &'static Glyphs {
@@ -152,6 +152,7 @@ impl Tree {
             row.lived = life.lived_ns(now).map(|ns| Elapsed(ns).to_string()).unwrap_or_default();
             row.exit = match life.end {
                 None => "running".to_owned(),
+                Some(end) if !end.seen => "unseen".to_owned(),
                 Some(end) => end.status.map_or("ended".to_owned(), |status| status.to_string()),
             };
             row.failed = life.failed();
@@ -234,9 +235,13 @@ impl Tree {
             let used = pids + to_execs + lives + exits + 8 + branch.width() + remarks;
             let room = self.style.width.map(|width| width.saturating_sub(used).max(MIN_COMMAND));
             let command = self.cut(&row.command, room);
-            let branch_end = if row.grey { "" } else { self.color(RESET) };
-            let _ = write!(out, "{}{branch}{branch_end}{command}", self.color(DIM));
+            let (dim, dim_end) = match row.grey || branch.is_empty() {
+                true => ("", ""),
+                false => (self.color(DIM), self.color(RESET)),
+            };
+            let _ = write!(out, "{dim}{branch}{dim_end}{command}");
             for Remark { text, color } in &row.remarks {
+                let text = self.cut(text, None);
                 let _ = write!(out, "  {}[{text}]{}", self.color(color), self.color(RESET));
             }
             if row.grey {
@@ -252,19 +257,11 @@ impl Tree {
 
     /// The text, within so many columns, in characters that the terminal has.
     fn cut(&self, text: &str, room: Option<usize>) -> String {
-        let mark = self.glyphs().cut;
-        let mut cut = match room {
-            Some(room) if text.width() > room => {
-                let mut left = room.saturating_sub(mark.width());
-                let fits = |c: &char| {
-                    let fits = c.width().unwrap_or(0) <= left;
-                    left = left.saturating_sub(c.width().unwrap_or(0));
-                    fits
-                };
-                text.chars().take_while(fits).collect::<String>() + mark
-            }
-            _ => text.to_owned(),
-        };
+        let shown = room.map_or(text, |room| text::fit(text, room));
+        let mut cut = shown.to_owned();
+        if shown.len() < text.len() {
+            cut += self.glyphs().cut;
+        }
         if !self.style.unicode && !cut.is_ascii() {
             cut = cut.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
         }
@@ -284,36 +281,39 @@ mod tests {
         run(Tree::new(style), events)
     }
 
+    fn lines(style: Style, events: &[Event]) -> Vec<String> {
+        draw(style, events).lines().map(str::to_owned).collect()
+    }
+
     #[test]
     fn a_pipeline() {
         assert_eq!(
-            draw(UNICODE, &fixtures::pipeline()),
-            "\
- PID  FORK-EXEC    LIVED  EXIT  COMMAND
-3890                            bash
-4521     600 us  4.00 ms  1     └─ sh -c 'cat /etc/passwd | grep root'
-4522     500 us  1.30 ms  0        ├─ cat /etc/passwd
-4523     600 us  1.50 ms  1        └─ grep root
-3 processes, 3 execs, 2 failed, in 4.00 ms
-"
+            lines(UNICODE, &fixtures::pipeline()),
+            [
+                " PID  FORK-EXEC    LIVED  EXIT  COMMAND",
+                "3890                            bash",
+                "4521     600 us  4.00 ms  1     └─ sh -c 'cat /etc/passwd | grep root'",
+                "4522     500 us  1.30 ms  0        ├─ cat /etc/passwd",
+                "4523     600 us  1.50 ms  1        └─ grep root",
+                "3 processes, 3 execs, 2 failed, in 4.00 ms",
+            ]
         );
     }
 
     #[test]
     fn a_daemon_in_ascii() {
         assert_eq!(
-            draw(Style::default(), &fixtures::daemon()),
-            "\
- PID  FORK-EXEC    LIVED  EXIT                   COMMAND
-3890                                             bash
-5000     500 us  4.00 ms  0                      `- daemon
-5001             2.00 ms  0                         `- daemon  [no exec]
-5002    3.00 ms  18.0 ms  SIGSEGV (core dumped)        `- sh -c 'exec work'  \
-[1 more thread]  [adopted by 1]
-        4.00 ms                                           => work
-5004             11.0 ms  running                         `- work  [no exec]
-4 processes, 3 execs, 1 failed, 2 without exec, 1 still running, in 20.0 ms
-"
+            lines(Style::default(), &fixtures::daemon()),
+            [
+                " PID  FORK-EXEC    LIVED  EXIT                   COMMAND",
+                "3890                                             bash",
+                "5000     500 us  4.00 ms  0                      `- daemon",
+                "5001             2.00 ms  0                         `- daemon  [no exec]",
+                "5002    3.00 ms  18.0 ms  SIGSEGV (core dumped)        `- sh -c 'exec work'  [1 more thread]  [adopted by 1]",
+                "        4.00 ms                                           => work",
+                "5004             11.0 ms  running                         `- work  [no exec]",
+                "4 processes, 3 execs, 1 failed, 2 without exec, 1 still running, in 20.0 ms",
+            ]
         );
     }
 
@@ -331,14 +331,14 @@ mod tests {
             basic(Exit, 700, 10, 0, "prog"),
         ];
         assert_eq!(
-            draw(UNICODE, &events),
-            "\
-PID  FORK-EXEC   LIVED  EXIT   COMMAND
-  9                            bash
- 10     100 us  700 us  ended  └─ prog  [1 more thread]
- 12     100 us  200 us  ended     └─ ls
-2 processes, 2 execs, in 700 us
-"
+            lines(UNICODE, &events),
+            [
+                "PID  FORK-EXEC   LIVED  EXIT   COMMAND",
+                "  9                            bash",
+                " 10     100 us  700 us  ended  └─ prog  [1 more thread]",
+                " 12     100 us  200 us  ended     └─ ls",
+                "2 processes, 2 execs, in 700 us",
+            ]
         );
     }
 
@@ -348,7 +348,7 @@ PID  FORK-EXEC   LIVED  EXIT   COMMAND
         let text = draw(style, &fixtures::pipeline());
         assert!(text.contains("\x1b[2m3890                            bash\x1b[0m\n"), "{text}");
         assert!(text.contains("\x1b[1;31m1   \x1b[0m  \x1b[2m   └─ \x1b[0mgrep root\n"), "{text}");
-        assert!(text.contains("sh -c 'cat /etc/passwd | g…\n"), "{text}");
+        assert!(text.contains("\x1b[2m└─ \x1b[0msh -c 'cat /etc/passwd | gre…\n"), "{text}");
     }
 
     #[test]

@@ -24,6 +24,16 @@ fn a_pipe_closed_after_a_line_is_success() {
     }
 }
 
+/// The write that waits for room is the one that fails.
+#[test]
+fn a_pipe_closed_while_a_write_blocks_is_success() {
+    let Some(_machine) = machine::alone() else { return };
+    let (tuxscope, pipe) = Tuxscope::start_piped(&["--format", "json"]);
+    worker::storm("thread", 2000, 2); // 300 KB, and a pipe holds 64
+    drop(pipe);
+    tuxscope.end().success();
+}
+
 /// No write tells of the closed pipe: no event comes any more.
 #[test]
 fn a_pipe_closed_in_silence_is_noticed() {

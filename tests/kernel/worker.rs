@@ -74,6 +74,13 @@ impl Endless {
         Self(command.stdout(Stdio::null()).process_group(0).spawn().expect("starting a storm"))
     }
 
+    /// The process that makes the others, of a storm with one worker.
+    pub fn only_child(&self) -> u32 {
+        let path = format!("/proc/{0}/task/{0}/children", self.0.id());
+        let child = || fs::read_to_string(&path).expect(&path).trim().parse().ok();
+        std::iter::repeat_with(child).flatten().next().expect("an endless iterator")
+    }
+
     /// Whether it still rages.
     pub fn goes_on(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))

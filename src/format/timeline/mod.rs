@@ -3,12 +3,12 @@
 
 use std::fmt::Write as _;
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::elapsed::Elapsed;
 use super::lives::{Life, Lives};
 use super::time::Rfc3339;
-use super::{Sink, xml};
+use super::{Sink, text, xml};
 use crate::event::{Event, Lost, Meta, Totals};
 
 mod axis;
@@ -345,17 +345,9 @@ fn label(life: &Life) -> String {
 
 /// At most so many columns.
 fn cut(text: &str, room: usize) -> String {
-    if text.width() <= room {
-        return text.to_owned();
-    }
-    let mut left = room.saturating_sub(1);
-    let fits = |c: &char| {
-        let width = c.width().unwrap_or(0);
-        let fits = width <= left;
-        left = left.saturating_sub(width);
-        fits
-    };
-    text.chars().take_while(fits).chain(['…']).collect()
+    let shown = text::fit(text, room);
+    let mark = if shown.len() < text.len() { "…" } else { "" };
+    shown.to_owned() + mark
 }
 
 fn tag(name: &str, attributes: &str, text: &str, svg: &mut String) {

@@ -3,7 +3,8 @@
 
 use std::cell::Cell;
 
-use tuxscope::tracer::{Config, Storage, Tracer};
+use tuxscope::filter::Conditions;
+use tuxscope::tracer::{Config, Storage, Tracer, View};
 
 use crate::{machine, worker};
 
@@ -11,9 +12,16 @@ use crate::{machine, worker};
 #[test]
 fn the_padding_is_zero_on_used_memory() {
     let Some(_machine) = machine::alone() else { return };
-    let config = Config { pids: Vec::new(), buffer_size: 4096, verbose: false };
+    let config = Config {
+        view: View::Basic,
+        choice: Conditions::default(),
+        adopt: false,
+        buffer_size: 4096,
+        verbose: false,
+    };
     let mut storage = Storage::uninit();
-    let tracer = Tracer::start(&mut storage, &config).expect("tracing");
+    let tracer = Tracer::attach(&mut storage, &config).expect("attaching");
+    tracer.set_tracing(true);
     let seen = Cell::new(0_u64);
     let dirty = Cell::new(0_u64);
     let records = tracer

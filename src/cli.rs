@@ -95,7 +95,7 @@ pub struct Proc {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// When to use colour: NO_COLOR turns auto off
+    /// When to use colour; a set `NO_COLOR` turns auto off
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
 
@@ -136,6 +136,17 @@ pub enum Color {
     Never,
 }
 
+/// Whether to use colour; `None`: as the terminal and the environment have it.
+impl From<Color> for Option<bool> {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => None,
+            Color::Always => Some(true),
+            Color::Never => Some(false),
+        }
+    }
+}
+
 /// Whom a capture of a command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Wait {
@@ -168,6 +179,10 @@ pub struct Replay {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// When to use colour; a set `NO_COLOR` turns auto off
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
 
     /// Which events.
     #[command(flatten)]
@@ -235,6 +250,15 @@ pub enum Format {
     Table,
     /// One JSON object a line
     Json,
+    /// The tree of processes, at the end
+    Tree,
+}
+
+impl Format {
+    /// Whether it needs the wide view's events.
+    pub fn is_wide(self) -> bool {
+        !matches!(self, Self::Table | Self::Json)
+    }
 }
 
 fn pid(text: &str) -> Result<u32, String> {
@@ -249,7 +273,7 @@ fn kind(text: &str) -> Result<EventKind, String> {
     found.ok_or_else(|| "an event is fork, exec or exit".to_owned())
 }
 
-/// TASK_COMM_LEN of include/linux/sched.h, less the NUL.
+/// `TASK_COMM_LEN` of include/linux/sched.h, less the NUL.
 const MAX_COMM: usize = 15;
 
 fn comm(text: &str) -> Result<String, String> {
@@ -328,7 +352,7 @@ mod tests {
     #[test]
     fn takes_pids_in_lists_and_repeatedly() {
         let proc = parse(&["-p", "1,4194304", "--pid", "7"]).expect("good pids");
-        assert_eq!(proc.pids, [1, 4_194_304, 7]);
+        assert_eq!(proc.choose.pids, [1, 4_194_304, 7]);
     }
 
     #[test]

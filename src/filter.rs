@@ -33,6 +33,23 @@ pub struct Conditions {
     pub pattern: Option<Regex>,
 }
 
+impl Conditions {
+    /// The options that say the same.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        words.extend(self.pids.iter().map(|pid| format!("--pid={pid}")));
+        words.extend(self.follow.then(|| "--follow".to_owned()));
+        words.extend(self.ppids.iter().map(|pid| format!("--ppid={pid}")));
+        words.extend(self.comm.iter().map(|comm| format!("--comm={comm}")));
+        words.extend(self.uid.iter().map(|uid| format!("--uid={uid}")));
+        words.extend(self.cgroup.iter().map(|path| format!("--cgroup={path}")));
+        words.extend(self.kinds.iter().map(|kind| format!("--event={}", kind.name())));
+        words.extend(self.failed.then(|| "--failed".to_owned()));
+        words.extend(self.pattern.iter().map(|pattern| format!("--match={pattern}")));
+        words
+    }
+}
+
 /// Conditions, and who is followed.
 #[derive(Debug, Default)]
 pub struct Filter {

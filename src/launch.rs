@@ -127,7 +127,7 @@ pub fn held(args: &[OsString]) -> u8 {
         }
     }
     let error = becomes.exec();
-    report::say(format_args!("can't run {}: {error}", program.display()));
+    report::say(format_args!("can't run {}: {error}", program.to_string_lossy()));
     if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN }
 }
 

@@ -21,6 +21,7 @@ pub mod rights;
 pub mod running;
 pub mod signal;
 pub mod stop;
+pub mod terminal;
 pub mod tracepoint;
 pub mod tracer;
 pub mod users;

@@ -11,17 +11,19 @@ use rustix::thread::CapabilitySet;
 use tuxscope::capture::{Capture, Limits};
 use tuxscope::cli::{Cli, Command, Format, Proc, Replay, Wait};
 use tuxscope::enrich::Enricher;
-use tuxscope::event::Meta;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
-use tuxscope::format::{Json, Sink, Table};
+use tuxscope::format::{Json, Sink, Style, Table, Tree, WideTable};
+use tuxscope::host;
 use tuxscope::launch::{self, Launched};
 use tuxscope::output::Output;
 use tuxscope::replay::{self, Input};
 use tuxscope::report;
 use tuxscope::rights;
 use tuxscope::stop::Stop;
+use tuxscope::terminal;
 use tuxscope::tracer::{Config, Storage, Tracer, View};
+use tuxscope::users::Users;
 use tuxscope::wait::Waiter;
 
 fn main() -> ExitCode {
@@ -45,8 +47,9 @@ fn proc(args: Proc) -> Result<ExitCode> {
         None if runs_command => Output::stderr()?,
         path => output(path.as_deref())?,
     };
-    let mut sink = sink(args.format, args.wide);
-    let view = match args.wide {
+    let wide = args.wide || args.format.is_wide();
+    let mut sink = sink(args.format, wide, terminal::style(&output, args.color.into()));
+    let view = match wide {
         true => View::Wide { threads: args.threads, max_args: args.max_args },
         false => View::Basic,
     };
@@ -81,13 +84,15 @@ fn proc(args: Proc) -> Result<ExitCode> {
         waiter.add_output(pipe)?;
     }
 
+    let enricher = wide.then(|| Enricher::new(args.max_args as usize));
+    let clock_offset_ns = enricher.as_ref().map_or(0, Enricher::clock_offset_ns);
     let capture = Capture {
         tracer: &tracer,
         sink: &mut *sink,
         output: &mut output,
-        meta: Meta::default(),
+        meta: host::meta(config.choice.words(), clock_offset_ns),
         limits: Limits { duration: args.duration, count: args.count },
-        enricher: args.wide.then(|| Enricher::new(args.max_args as usize)),
+        enricher,
         filter: Filter::new(config.choice.clone()),
         command: launched.as_mut(),
         wait_for_all: args.wait == Wait::All,
@@ -114,7 +119,8 @@ fn replay(args: Replay) -> Result<ExitCode> {
     let mut output = output(args.output.as_deref())?;
     let filter = Filter::new(args.choose.into());
     let stop = Stop::on_signals()?;
-    let mut make_sink = |wide| sink(args.format, wide);
+    let style = terminal::style(&output, args.color.into());
+    let mut make_sink = |wide| sink(args.format, wide, style);
     let outcome = replay::run(input, filter, &mut make_sink, &mut output, &stop)?;
     if let Some(error) = &outcome.error {
         report::error(error);
@@ -132,9 +138,11 @@ fn output(path: Option<&Path>) -> Result<Output> {
     path.map_or_else(Output::stdout, Output::create)
 }
 
-fn sink(format: Format, wide: bool) -> Box<dyn Sink> {
+fn sink(format: Format, wide: bool, style: Style) -> Box<dyn Sink> {
     match format {
+        Format::Table if wide => Box::new(WideTable::new(style, Users::read())),
         Format::Table => Box::new(Table::default()),
         Format::Json => Box::new(Json::new(wide)),
+        Format::Tree => Box::new(Tree::new(style)),
     }
 }

@@ -66,6 +66,12 @@ impl Output {
         &self.name
     }
 
+    /// The columns of the terminal that it is, if it is one.
+    pub fn columns(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(&self.file).ok()?;
+        Some(usize::from(size.ws_col))
+    }
+
     /// Where sinks append their bytes; [`Self::flush`] writes them.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer

@@ -60,7 +60,8 @@ pub fn args(pid: u32, max: usize) -> Option<Args> {
 /// A clock in nanoseconds.
 pub fn now_ns(clock: ClockId) -> u64 {
     let now = clock_gettime(clock);
-    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+    // Neither is negative: the clocks begin at 0.
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 #[cfg(test)]

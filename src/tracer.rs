@@ -113,7 +113,7 @@ const PID_MAX_LIMIT: u32 = 1 << 22;
 
 /// Opens a skeleton, sets what both views have in common, and loads it.
 macro_rules! load {
-    ($builder:expr, $storage:expr, $config:expr, |$rodata:ident| $more:expr) => {{
+    ($builder:expr, $storage:expr, $config:expr, |$rodata:ident| { $($more:tt)* }) => {{
         let config: &Config = $config;
         let choice = &config.choice;
         let mut open = $builder.open($storage).map_err(|error| refused(&error, "open", config))?;
@@ -136,7 +136,7 @@ macro_rules! load {
         $rodata.filter_comm = u8::from(choice.comm.is_some());
         if let Some(comm) = &choice.comm {
             for (to, from) in $rodata.wanted_comm.iter_mut().zip(comm.bytes()) {
-                *to = from.cast_signed();
+                *to = from as i8;
             }
         }
         $rodata.filter_uid = u8::from(choice.uid.is_some());
@@ -150,7 +150,7 @@ macro_rules! load {
             $rodata.own_pidns_dev = namespace.dev();
             $rodata.own_pidns_ino = namespace.ino();
         }
-        $more;
+        $($more)*
 
         open.load().map_err(|error| refused(&error, "load", config))?
     }};
@@ -181,7 +181,7 @@ impl<'obj> Tracer<'obj> {
             View::Basic => {
                 let tracefs = preflight::basic_view()?;
                 let builder = skel::proc::ProcSkelBuilder::default();
-                let skel = load!(builder, storage, config, |rodata| ());
+                let skel = load!(builder, storage, config, |rodata| {});
                 let mut links = Vec::new();
                 for (name, program) in [
                     ("sched_process_exit", &skel.progs.handle_exit),
@@ -287,8 +287,8 @@ impl<'obj> Tracer<'obj> {
         })
     }
 
-    /// What [`Self::add_pid`] needs: up to 5.18 every bpf(2) call takes `CAP_BPF` where
-    /// kernel.unprivileged_bpf_disabled is set, as it is by default; since then only the making
+    /// What [`Self::add_pid`] needs: up to 5.18 every `bpf(2)` call takes `CAP_BPF` where
+    /// `kernel.unprivileged_bpf_disabled` is set, as it is by default; since then only the making
     /// of maps and programs does.
     pub fn rights_to_follow(&self) -> CapabilitySet {
         match self.follows && kernel_before(5, 19) {
@@ -419,9 +419,8 @@ impl Records<'_> {
 }
 
 fn print_libbpf(_level: PrintLevel, message: String) {
-    for line in message.lines() {
-        report::say(format_args!("libbpf: {line}"));
-    }
+    // It names itself in each line.
+    message.lines().for_each(report::say);
 }
 
 /// Tells why the kernel refused the BPF object at `step`.

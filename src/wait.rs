@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_noticed_and_stays_so() {
-        let (reader, writer) = io::pipe().expect("a pipe");
+        let (reader, writer) = rustix::pipe::pipe().expect("a pipe");
         let waiter = Waiter::new().expect("an epoll instance");
         waiter.add_output(writer.as_fd()).expect("added");
         assert_eq!(waiter.wait(Duration::ZERO).expect("a wait"), Woken::Timer);

@@ -6,13 +6,30 @@
 use crate::event::{Event, Lost, Meta, Totals};
 
 mod command;
+mod elapsed;
 mod json;
+mod lives;
 mod table;
 mod text;
 pub mod time;
+mod tree;
+mod wide_table;
 
 pub use json::Json;
 pub use table::Table;
+pub use tree::Tree;
+pub use wide_table::WideTable;
+
+/// What the reader's terminal can show.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// Characters beyond ASCII.
+    pub unicode: bool,
+    /// Colours.
+    pub color: bool,
+    /// So many columns; none: as many as a line needs.
+    pub width: Option<usize>,
+}
 
 /// One output format. A format that needs the whole capture appends its bytes at the end.
 pub trait Sink {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Text for terminals: names that any user may choose must not steer the terminal.
 
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Appends `bytes` so that they show as they are and do nothing else: what isn't UTF-8, control
 /// characters, and characters that reorder or hide text become `\xNN` or `\u{NNNN}`, a backslash
@@ -26,6 +26,22 @@ pub fn escape(bytes: &[u8], out: &mut String) {
 pub fn pad(text: &mut String, width: usize) {
     let blanks = width.saturating_sub(text.width()).max(1);
     text.extend(std::iter::repeat_n(' ', blanks));
+}
+
+/// As much of the text as fits, all of it or up to the last column but one: there goes a mark.
+pub fn fit(text: &str, columns: usize) -> &str {
+    if text.width() <= columns {
+        return text;
+    }
+    let mut left = columns.saturating_sub(1);
+    let too_wide = |c: char| match left.checked_sub(c.width().unwrap_or(0)) {
+        Some(rest) => {
+            left = rest;
+            false
+        }
+        None => true,
+    };
+    text.find(too_wide).map_or(text, |end| &text[..end])
 }
 
 /// Appends `\xNN`.

@@ -20,7 +20,7 @@ fn the_padding_is_zero_on_used_memory() {
         verbose: false,
     };
     let mut storage = Storage::uninit();
-    let tracer = Tracer::attach(&mut storage, &config).expect("attaching");
+    let tracer = Tracer::attach(&mut storage, &config).expect("attached");
     tracer.set_tracing(true);
     let seen = Cell::new(0_u64);
     let dirty = Cell::new(0_u64);

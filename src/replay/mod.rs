@@ -16,6 +16,7 @@ use crate::stop::Stop;
 mod input;
 mod lines;
 mod progress;
+mod quick;
 mod record;
 
 pub use input::Input;

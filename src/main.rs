@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
 use rustix::thread::CapabilitySet;
 
@@ -116,6 +116,9 @@ fn proc(args: Proc) -> Result<ExitCode> {
 
 fn replay(args: Replay) -> Result<ExitCode> {
     let input = Input::open(&args.input)?;
+    if args.output.as_deref().is_some_and(|path| input.is(path)) {
+        bail!("{} is the capture itself: --output would empty it", input.name());
+    }
     let mut output = output(args.output.as_deref())?;
     let filter = Filter::new(args.choose.into());
     let stop = Stop::on_signals()?;

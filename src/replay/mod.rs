@@ -119,6 +119,7 @@ struct Replay<'a> {
     over: bool,
     error: Option<Error>,
     printed: u64,
+    records: u64,
     unreadable: u64,
     losses_said: u64,
     capture: Capture,
@@ -166,6 +167,7 @@ impl<'a> Replay<'a> {
             over: false,
             error: None,
             printed: 0,
+            records: 0,
             unreadable: 0,
             losses_said: 0,
             capture: Capture::default(),
@@ -174,6 +176,7 @@ impl<'a> Replay<'a> {
     }
 
     fn record(&mut self, number: u64, record: Record) -> Result<()> {
+        self.records += 1;
         match record {
             Record::Event(event) => self.event(&event)?,
             Record::Meta(meta) => self.meta(number, meta),
@@ -271,7 +274,10 @@ impl<'a> Replay<'a> {
             let total = lost.total();
             report::say(format_args!("{name}: the capture lost {total} events ({lost})"));
         }
-        Outcome { lost, unreadable: self.unreadable, error: self.error }
+        let nothing = self.records == 0 && self.unreadable > 0;
+        let no_capture = || anyhow!("{name}: not one line of it is of a capture");
+        let error = self.error.or_else(|| nothing.then(no_capture));
+        Outcome { lost, unreadable: self.unreadable, error }
     }
 
     fn flush(&mut self) {

@@ -257,6 +257,12 @@ pub enum Format {
     SummaryJson,
     /// The tree of processes, at the end
     Tree,
+    /// A picture (SVG) of processes over time, at the end
+    Timeline,
+    /// Trace events (JSON) for ui.perfetto.dev
+    Perfetto,
+    /// One plain sentence an event
+    Explain,
 }
 
 impl Format {

@@ -4,7 +4,9 @@
 //! The checks come before the load because libbpf's own words for these failures
 //! (`-ESRCH`, `invalid func unknown#195896080`) help nobody.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use libbpf_rs::MapType;
@@ -39,16 +41,30 @@ pub fn wide_view() -> Result<(), Failure> {
 }
 
 fn rights() -> Result<(), Failure> {
-    let lacking = |what: &str| {
-        let remedy = "run it as root (sudo tuxscope ...)";
-        Failure::new(Exit::Rights, what, remedy)
-    };
+    if !in_initial_user_namespace() {
+        return Err(Failure::new(
+            Exit::Rights,
+            "inside a user namespace nobody may trace the kernel, not even its root",
+            "run it outside of rootless containers, as the host's root",
+        ));
+    }
     let Ok(sets) = capabilities(None) else { return Ok(()) };
     let bpf = CapabilitySet::BPF | CapabilitySet::PERFMON;
     if sets.effective.contains(CapabilitySet::SYS_ADMIN) || sets.effective.contains(bpf) {
         return Ok(());
     }
-    Err(lacking("tracing takes the capabilities CAP_BPF and CAP_PERFMON, which this user lacks"))
+    Err(Failure::new(
+        Exit::Rights,
+        "tracing takes the capabilities CAP_BPF and CAP_PERFMON, which this user lacks",
+        "run it as root (sudo tuxscope ...)",
+    ))
+}
+
+/// True also where /proc can't tell.
+fn in_initial_user_namespace() -> bool {
+    /// `PROC_USER_INIT_INO` of include/uapi/linux/nsfs.h
+    const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+    fs::metadata("/proc/self/ns/user").map_or(true, |meta| meta.ino() == INITIAL_USER_NAMESPACE)
 }
 
 fn btf() -> Result<(), Failure> {
@@ -79,7 +95,7 @@ fn tracefs() -> Result<Tracefs, Failure> {
         io::ErrorKind::PermissionDenied => Failure::new(
             Exit::Rights,
             format!("tracefs can't be read: {error}"),
-            "run it as root (sudo tuxscope ...)",
+            "run it as root (sudo tuxscope ...), or use --wide, which does without tracefs",
         ),
         _ => Failure::new(
             Exit::Kernel,
@@ -91,6 +107,6 @@ fn tracefs() -> Result<Tracefs, Failure> {
 
 /// Whether the kernel is locked down so far that BPF may not read its memory.
 pub fn locked_down() -> bool {
-    std::fs::read_to_string("/sys/kernel/security/lockdown")
+    fs::read_to_string("/sys/kernel/security/lockdown")
         .is_ok_and(|modes| modes.contains("[confidentiality]"))
 }

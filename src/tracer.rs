@@ -419,9 +419,8 @@ impl Records<'_> {
 }
 
 fn print_libbpf(_level: PrintLevel, message: String) {
-    for line in message.lines() {
-        report::say(format_args!("libbpf: {line}"));
-    }
+    // It names itself in each line.
+    message.lines().for_each(report::say);
 }
 
 /// Tells why the kernel refused the BPF object at `step`.

@@ -7,19 +7,28 @@ use crate::event::{Event, Lost, Meta, Totals};
 
 mod command;
 mod elapsed;
+mod explain;
+#[cfg(test)]
+mod fixtures;
 mod json;
 mod lives;
+mod perfetto;
 mod quantity;
 mod summary;
 mod table;
 mod text;
 pub mod time;
+mod timeline;
 mod tree;
 mod wide_table;
+mod xml;
 
+pub use explain::Explain;
 pub use json::Json;
+pub use perfetto::Perfetto;
 pub use summary::Summary;
 pub use table::Table;
+pub use timeline::Timeline;
 pub use tree::Tree;
 pub use wide_table::WideTable;
 

@@ -185,7 +185,7 @@ pub struct Replay {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
 
-    /// Exit with status 1 if a line could not be read, 3 if the capture had lost events
+    /// Exit with status 1 if a line could not be read, 3 if the capture lost events or its end
     #[arg(long)]
     pub strict: bool,
 

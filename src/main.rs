@@ -132,7 +132,7 @@ fn replay(args: Replay) -> Result<ExitCode> {
     }
     Ok(if outcome.error.is_some() || args.strict && outcome.unreadable > 0 {
         ExitCode::from(Exit::Failed as u8)
-    } else if args.strict && outcome.lost.total() > 0 {
+    } else if args.strict && (outcome.lost.total() > 0 || !outcome.complete) {
         ExitCode::from(Exit::Lost as u8)
     } else {
         ExitCode::SUCCESS

@@ -37,6 +37,9 @@ const MAX_REASON: usize = 200;
 pub struct Outcome {
     /// Events that the capture itself had lost.
     pub lost: Lost,
+    /// The capture was ended and replayed to its end, as far as can be told: the basic view's
+    /// has no mark there.
+    pub complete: bool,
     /// Lines that were skipped because they could not be read.
     pub unreadable: u64,
     /// The file or the output failed. A pipe that was closed is no failure.
@@ -253,9 +256,10 @@ impl<'a> Replay<'a> {
         let elapsed_ns = self.earlier.elapsed_ns.saturating_add(self.capture.elapsed_ns());
         let totals = Totals { printed: self.printed, lost, elapsed_ns };
         let summarised = self.capture.complete.unwrap_or(!self.capture.has_meta);
+        let complete = self.ended && summarised;
         self.begin(false, Meta::default());
         if let Some(sink) = &mut self.sink {
-            sink.end(&totals, self.ended && summarised, self.output.buffer());
+            sink.end(&totals, complete, self.output.buffer());
         }
         self.flush();
 
@@ -277,7 +281,7 @@ impl<'a> Replay<'a> {
         let nothing = self.records == 0 && self.unreadable > 0;
         let no_capture = || anyhow!("{name}: not one line of it is of a capture");
         let error = self.error.or_else(|| nothing.then(no_capture));
-        Outcome { lost, unreadable: self.unreadable, error }
+        Outcome { lost, complete, unreadable: self.unreadable, error }
     }
 
     fn flush(&mut self) {

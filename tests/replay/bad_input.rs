@@ -126,7 +126,8 @@ fn losses_of_the_capture_are_repeated() {
 
 #[test]
 fn a_capture_without_its_end_is_said_to_be_incomplete() {
-    let ran = replay((META.to_owned() + &good(1)).as_bytes(), &[]);
+    let ran = replay((META.to_owned() + &good(1)).as_bytes(), &["--strict"]);
+    assert_eq!(ran.status, 3);
     assert_eq!(
         ran.err,
         "tuxscope: standard input: the capture is not complete: it has no summary at its end\n"

@@ -232,8 +232,9 @@ impl<'a> Replay<'a> {
         self.begin(true, meta);
     }
 
-    fn begin(&mut self, wide: bool, meta: Meta) {
+    fn begin(&mut self, wide: bool, mut meta: Meta) {
         if self.sink.is_none() {
+            meta.filters.extend(self.filter.words());
             let sink = self.sink.insert((self.make_sink)(wide));
             sink.begin(&meta, self.output.buffer());
         }

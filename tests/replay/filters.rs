@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Filters over a capture.
 
-use crate::program::{line, replay, wide};
+use crate::program::{META, end, line, replay, wide};
 
 const FORK: &str = "\"thread\":false,\"parent_tid\":1";
 const DONE: &str = "\"thread\":false,\"exit_code\":0,\"duration_ns\":5";
@@ -58,6 +58,14 @@ fn each_filter_keeps_what_it_says() {
     assert_eq!(left(&["--cgroup", "/a/b/"]), (1..=13).collect::<Vec<_>>());
     assert_eq!(left(&["--cgroup", "/a/b/c"]), [0; 0]);
     assert_eq!(left(&["--cgroup", "/a/bb"]), [0; 0]);
+}
+
+#[test]
+fn a_capture_that_was_filtered_again_says_so() {
+    let meta = META.replace("[]", "[\"--uid=1\"]");
+    let ran = replay((meta + &end(true, 0)).as_bytes(), &["--pid", "7", "--format", "json"]);
+    let filters = "\"filters\":[\"--uid=1\",\"--pid=7\"]";
+    assert!(ran.out.contains(filters), "{}", ran.out);
 }
 
 #[test]

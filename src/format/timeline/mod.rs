@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::elapsed::Elapsed;
-use super::lives::{Life, Lives};
+use super::lives::{Exec, Life, Lives};
 use super::time::Rfc3339;
 use super::{Sink, text, xml};
 use crate::event::{Event, Lost, Meta, Totals};
@@ -26,6 +26,8 @@ const ROW: f64 = 18.0;
 const BAR: f64 = 14.0;
 /// A bar is never narrower, or nobody would see it.
 const MIN_BAR: f64 = 1.5;
+/// Between two bars that touch.
+const SEAM: f64 = 0.8;
 /// A column of the font.
 const COLUMN: f64 = 6.62;
 /// Between a bar and its label.
@@ -96,7 +98,8 @@ impl Timeline {
         colors.legend(&mut svg);
         self.axis(bottom, &mut svg);
 
-        let drawn: Vec<_> = layout.bars.iter().filter_map(|bar| self.drawn(bar)).collect();
+        let drawn: Vec<_> =
+            layout.bars.iter().filter_map(|bar| self.drawn(bar, layout.labelled)).collect();
         // With thousands of bars they would be a curtain.
         for drawn in drawn.iter().filter(|_| layout.labelled) {
             let Some(parent) = drawn.bar.parent.and_then(|parent| layout.bars.get(parent)) else {
@@ -186,10 +189,12 @@ impl Timeline {
         }
     }
 
-    fn drawn<'a>(&'a self, bar: &'a Bar) -> Option<Drawn<'a>> {
+    fn drawn<'a>(&'a self, bar: &'a Bar, labelled: bool) -> Option<Drawn<'a>> {
         let life = self.lives.get(bar.id)?;
+        // Those that follow each other at once stay two where no label is between them.
+        let gap = if labelled || bar.x1 - bar.x0 < 4.0 { 0.0 } else { SEAM };
         let x0 = MARGIN + bar.x0.min(WIDTH - 2.0 * MARGIN - MIN_BAR);
-        let x1 = (MARGIN + bar.x1).max(x0 + MIN_BAR);
+        let x1 = (MARGIN + bar.x1 - gap).max(x0 + MIN_BAR);
         Some(Drawn { bar, life, x0, x1, y: row_y(bar.row) })
     }
 
@@ -233,7 +238,7 @@ impl Timeline {
             let _ =
                 write!(svg, "<path class=\"{color}\" d=\"M{x0:.1} {y:.1}l-5 {half}l5 {half}z\"/>");
         }
-        if life.end.is_none() && *x1 >= self.x(last) {
+        if life.end.is_none() && *x1 + SEAM >= self.x(last) {
             let _ =
                 write!(svg, "<path class=\"{color}\" d=\"M{x1:.1} {y:.1}l5 {half}l-5 {half}z\"/>");
         }
@@ -328,7 +333,7 @@ fn columns(text: &str) -> f64 {
 
 /// The first program that it ran, or its name.
 fn command(life: &Life) -> String {
-    life.execs.first().map_or_else(|| life.name(), |exec| exec.command_line())
+    life.execs.first().map_or_else(|| life.name(), Exec::command_line)
 }
 
 /// The command without the directory of its program, and how it failed.

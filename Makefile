@@ -71,3 +71,5 @@ lint-deps: deps
 
 check-vmlinux: ## compare vmlinux/vmlinux.h with the running kernel's BTF (needs bpftool)
 	$(Q)./vmlinux/check.sh
+
+include tests/vm/vm.mk

@@ -159,6 +159,7 @@ pub enum Wait {
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   tuxscope replay events.jsonl                as the table it could have been
+  tuxscope replay --format summary events.jsonl.gz
   tuxscope replay --format json --comm make --event exec events.jsonl.zst
   ssh host sudo tuxscope proc --wide --format json | tuxscope replay -
 
@@ -184,13 +185,13 @@ pub struct Replay {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
 
-    /// Which events.
-    #[command(flatten)]
-    pub choose: Choose,
-
     /// Exit with status 1 if a line could not be read, 3 if the capture had lost events
     #[arg(long)]
     pub strict: bool,
+
+    /// Which events.
+    #[command(flatten)]
+    pub choose: Choose,
 }
 
 /// Which events are kept.
@@ -250,6 +251,10 @@ pub enum Format {
     Table,
     /// One JSON object a line
     Json,
+    /// Counts, latency from fork to exec, run times, failures
+    Summary,
+    /// The same as one JSON object
+    SummaryJson,
     /// The tree of processes, at the end
     Tree,
     /// A picture (SVG) of processes over time, at the end

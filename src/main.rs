@@ -13,7 +13,9 @@ use tuxscope::cli::{Cli, Command, Format, Proc, Replay, Wait};
 use tuxscope::enrich::Enricher;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
-use tuxscope::format::{Explain, Json, Perfetto, Sink, Style, Table, Timeline, Tree, WideTable};
+use tuxscope::format::{
+    Explain, Json, Perfetto, Sink, Style, Summary, Table, Timeline, Tree, WideTable,
+};
 use tuxscope::host;
 use tuxscope::launch::{self, Launched};
 use tuxscope::output::Output;
@@ -143,6 +145,8 @@ fn sink(format: Format, wide: bool, style: Style) -> Box<dyn Sink> {
         Format::Table if wide => Box::new(WideTable::new(style, Users::read())),
         Format::Table => Box::new(Table::default()),
         Format::Json => Box::new(Json::new(wide)),
+        Format::Summary => Box::new(Summary::text(style)),
+        Format::SummaryJson => Box::new(Summary::json()),
         Format::Explain => Box::new(Explain::default()),
         Format::Perfetto => Box::new(Perfetto::default()),
         Format::Timeline => Box::new(Timeline::default()),

@@ -427,12 +427,15 @@ fn print_libbpf(_level: PrintLevel, message: String) {
 fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Error {
     let more = if config.verbose { "" } else { "; -v shows libbpf's account of it" };
     match error.kind() {
-        ErrorKind::PermissionDenied if preflight::locked_down() => Failure::new(
-            Exit::Kernel,
-            "this kernel is locked down (confidentiality mode): BPF may not read its memory",
-            "boot with lockdown=integrity or without lockdown",
-        )
-        .into(),
+        // The verifier does not know the helpers that lockdown withholds, and says EINVAL.
+        ErrorKind::PermissionDenied | ErrorKind::InvalidInput if preflight::locked_down() => {
+            Failure::new(
+                Exit::Kernel,
+                "this kernel is locked down (confidentiality mode): BPF may not read its memory",
+                "boot with lockdown=integrity or without lockdown",
+            )
+            .into()
+        }
         ErrorKind::PermissionDenied => Failure::new(
             Exit::Rights,
             format!("the kernel refused to {step} the BPF programs: {error}"),

@@ -16,6 +16,7 @@ use crate::stop::Stop;
 mod input;
 mod lines;
 mod progress;
+mod quick;
 mod record;
 
 pub use input::Input;
@@ -180,8 +181,8 @@ impl<'a> Replay<'a> {
                 self.capture.lost = lost;
                 self.losses_said += 1;
                 if self.losses_said <= MAX_SAID {
-                    let what = format_args!("{} events lost up to here ({lost})", lost.total());
-                    self.say_at(number, what);
+                    let total = lost.total();
+                    self.say_at(number, format_args!("{total} events lost up to here ({lost})"));
                 }
                 self.begin(true, Meta::default());
                 if let Some(sink) = &mut self.sink {

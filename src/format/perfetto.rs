@@ -75,6 +75,10 @@ impl Sink for Perfetto {
         self.lives.settle();
         let ids: Vec<_> = self.lives.iter().map(|(id, _)| id).collect();
         for id in ids {
+            // No arrow leads from one whose name no child brought along.
+            if self.lives.get(id).is_some_and(|life| life.is_bystander() && life.comm.is_none()) {
+                continue;
+            }
             self.track(id);
             self.process(id, out);
         }
@@ -218,7 +222,9 @@ impl Perfetto {
 /// From its birth to its first exec, and from each exec to the next or to its end.
 fn slices<'a>(life: &'a Life, comm: &str, born: u64, ended: u64) -> Vec<Slice<'a>> {
     let mut slices = Vec::new();
-    if life.execs.first().and_then(|exec| exec.at_ns).is_some() || life.execs.is_empty() {
+    let first_exec = life.execs.first().map(|exec| exec.at_ns.unwrap_or(born));
+    // Nothing is known of the time before, where it is of no length.
+    if life.fork_seen || first_exec.is_none_or(|at| at > born) {
         let (name, category) = match (life.fork_seen, life.execs.is_empty()) {
             (true, false) => ("fork to exec".to_owned(), "fork"),
             (true, true) => (format!("{comm} (no exec)"), "fork"),

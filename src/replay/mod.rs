@@ -98,7 +98,12 @@ pub fn run(
             Line::TooLong => Err(format!("longer than {} MiB", MAX_LINE >> 20)),
         };
         match result {
-            Ok(record) => replay.record(number, record)?,
+            Ok(record) => {
+                if !matches!(record, Record::Event(_)) {
+                    progress.clear();
+                }
+                replay.record(number, record)?;
+            }
             Err(reason) => {
                 progress.clear();
                 replay.unreadable(number, &reason);

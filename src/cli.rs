@@ -71,7 +71,7 @@ pub struct Proc {
     pub wide: bool,
 
     /// With --wide: forks and exits of threads, too
-    #[arg(long, requires = "wide")]
+    #[arg(long)]
     pub threads: bool,
 
     /// With --wide: keep this much of a command line (at most 64K)
@@ -270,6 +270,11 @@ impl Format {
     pub fn is_wide(self) -> bool {
         !matches!(self, Self::Table | Self::Json)
     }
+
+    /// Whether it says nothing before the capture is over.
+    pub fn is_drawn_at_the_end(self) -> bool {
+        matches!(self, Self::Summary | Self::SummaryJson | Self::Timeline | Self::Tree)
+    }
 }
 
 fn pid(text: &str) -> Result<u32, String> {
@@ -409,12 +414,8 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_go_together() {
-        for args in [
-            &["--threads"][..],
-            &["--follow"],
-            &["--pid", "1", "--", "true"],
-            &["--duration", "1", "true"],
-        ] {
+        for args in [&["--follow"][..], &["--pid", "1", "--", "true"], &["--duration", "1", "true"]]
+        {
             let error = parse(args).expect_err(&format!("{args:?} must be refused"));
             assert_eq!(error.exit_code(), 2, "{args:?}");
         }

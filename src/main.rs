@@ -50,6 +50,10 @@ fn proc(args: Proc) -> Result<ExitCode> {
         path => output(path.as_deref())?,
     };
     let wide = args.wide || args.format.is_wide();
+    if args.threads && !wide {
+        let what = "--threads is of the wide view";
+        return Err(Failure::new(Exit::Usage, what, "add --wide").into());
+    }
     let mut sink = sink(args.format, wide, terminal::style(&output, args.color.into()));
     let view = match wide {
         true => View::Wide { threads: args.threads, max_args: args.max_args },
@@ -97,6 +101,7 @@ fn proc(args: Proc) -> Result<ExitCode> {
         enricher,
         filter: Filter::new(config.choice.clone()),
         command: launched.as_mut(),
+        show_count: args.format.is_drawn_at_the_end() && !runs_command,
         wait_for_all: args.wait == Wait::All,
     };
     let summary = capture.run(&stop, &waiter)?;

@@ -10,20 +10,18 @@ use crate::event::{Event, Lost, Meta, Totals};
 use crate::filter::Filter;
 use crate::format::Sink;
 use crate::output::{Output, WriteFailed};
+use crate::progress::Progress;
 use crate::report;
 use crate::stop::Stop;
 
 mod input;
 mod lines;
-mod progress;
 mod quick;
 mod record;
 
 pub use input::Input;
 pub use lines::{Line, Lines, MAX_LINE};
 pub use record::{Decoder, Record};
-
-use progress::Progress;
 
 /// Bytes that are worth a write while more lines are at hand.
 const WRITE_SIZE: usize = 64 * 1024;
@@ -70,7 +68,9 @@ pub fn run(
     while !replay.over && (ends_itself || !stop.requested()) {
         if !lines.ready() {
             replay.flush();
-            progress.show(lines.input().progress(), replay.output);
+            if let Some(done) = lines.input().progress() {
+                progress.show(replay.output, || format!("{:3.0} % read", done * 100.0));
+            }
         }
         let number = lines.number() + 1;
         let line = match lines.next_line() {

@@ -73,6 +73,7 @@ lint-deps: deps
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz and a C++ compiler
 	$(Q)for target in reader wire views; do \
+	  mkdir -p fuzz/corpus/$$target fuzz/seeds/$$target; \
 	  $(CARGO) fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 	    -max_total_time=$(FUZZ_SECONDS) || exit; \
 	done

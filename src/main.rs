@@ -71,7 +71,7 @@ fn proc(args: Proc) -> Result<ExitCode> {
 
     let waiter = Waiter::new().context("can't wait for events")?;
     let mut launched = None;
-    let mut keep = tracer.rights_to_follow();
+    let mut keep = tracer.rights_to_read();
     if runs_command {
         tracer.set_adopting(true);
         let command = Launched::hold(&args.command, args.user.as_deref())?;

@@ -24,8 +24,12 @@ use crate::tracer::{Learning, Tracer};
 use crate::wait::{Waiter, Woken};
 use crate::wire::{self, Record};
 
-/// How long an event may lie on the ring unread: the BPF side does not wake the reader for each.
-const POLL: Duration = Duration::from_millis(50);
+/// The BPF side leaves unsaid what happens within 10 ms after a wakeup: while there may be such
+/// events, this is how long the reader waits.
+const SOON: Duration = Duration::from_millis(12);
+/// How long it waits when all that came since the last wakeup is read: the next event wakes it.
+/// Not for ever, for a handler may be held up between its decision and its submission.
+const QUIET: Duration = Duration::from_millis(90);
 /// Records read before the stop flag and the loss counters are looked at again.
 const BATCH: usize = 1024;
 /// Bytes that are worth a write in the middle of a batch.
@@ -140,22 +144,22 @@ impl Capture<'_> {
         let mut progress = Progress::new();
         let mut command_ended = false;
         let mut command_told = false;
-        let read_batch = || -> bool {
+        let read_batch = || -> usize {
             writer.borrow_mut().prepare();
             let read = records.consume(BATCH);
             let mut writer = writer.borrow_mut();
             writer.flush();
-            match read {
-                Ok(n) => n == BATCH,
-                Err(error) => {
-                    writer.end = Some(End::Error(error.into()));
-                    false
-                }
-            }
+            read.unwrap_or_else(|error| {
+                writer.end = Some(End::Error(error.into()));
+                0
+            })
         };
+        let mut patience = SOON;
         loop {
-            let left = deadline.map_or(POLL, |end| end.saturating_duration_since(Instant::now()));
-            match waiter.wait(left.min(POLL)) {
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            let woken = waiter.wait(left.map_or(patience, |left| left.min(patience)));
+            patience = if matches!(woken, Ok(Woken::Ring)) { SOON } else { QUIET };
+            match woken {
                 Ok(Woken::Timer | Woken::Ring) => {}
                 Ok(Woken::OutputClosed) => writer.borrow_mut().end = Some(End::Closed),
                 Ok(Woken::CommandEnded) => command_ended = true,
@@ -170,14 +174,18 @@ impl Capture<'_> {
                         Some(_) => command_ended,
                     }
             };
-            while read_batch() && !over() {
+            loop {
+                let read = read_batch();
+                if read > 0 {
+                    patience = SOON;
+                }
                 if losses.has_news(tracer.lost()) {
+                    progress.clear();
                     losses.say(tracer.lost(), &mut writer.borrow_mut());
                 }
-            }
-            if losses.has_news(tracer.lost()) {
-                progress.clear();
-                losses.say(tracer.lost(), &mut writer.borrow_mut());
+                if read < BATCH || over() {
+                    break;
+                }
             }
             writer.borrow_mut().proceed();
             if self.show_count {
@@ -196,7 +204,7 @@ impl Capture<'_> {
         let elapsed = start.elapsed();
         progress.clear();
         tracer.detach();
-        while writer.borrow().end.is_none() && read_batch() {}
+        while writer.borrow().end.is_none() && read_batch() == BATCH {}
 
         drop(records);
         let mut writer = writer.into_inner();

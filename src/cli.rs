@@ -70,11 +70,11 @@ pub struct Proc {
     #[arg(short, long)]
     pub wide: bool,
 
-    /// With --wide: forks and exits of threads, too
+    /// In the wide view: forks and exits of threads, too
     #[arg(long)]
     pub threads: bool,
 
-    /// With --wide: keep this much of a command line (at most 64K)
+    /// In the wide view: keep this much of a command line (at most 64K)
     #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = max_args)]
     pub max_args: u32,
 

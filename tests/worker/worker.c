@@ -4,7 +4,9 @@
  * What it prints is the truth that the tracer is compared with: ids from getpid, gettid and
  * clone, statuses from waitpid. One JSON object a line, flushed before anything else happens.
  *
- *   worker storm KIND COUNT WORKERS   KIND: fork, vfork-exec, thread
+ *   worker storm KIND COUNT WORKERS [PROGRAM]
+ *                                     KIND: fork, thread, vfork-exec (of PROGRAM, or of itself)
+ *   worker sleepers COUNT PROGRAM     COUNT children that run PROGRAM until standard input ends
  *   worker same-pid PID COUNT         COUNT children, one after the other, that all get this pid
  *   worker case NAME                  one of the cases at the end of this file
  *   worker exit CODE                  ends with that status
@@ -125,6 +127,9 @@ static void *do_nothing(void *arg)
 
 /* ---- storms ---- */
 
+/* What vfork-exec executes; NULL: this program. */
+static const char *program;
+
 static void storm_fork(long count)
 {
 	while (count-- > 0) {
@@ -143,6 +148,10 @@ static void storm_vfork_exec(long count)
 
 		if (pid < 0)
 			die("vfork");
+		if (pid == 0 && program) {
+			execl(program, program, NULL);
+			_exit(98);
+		}
 		if (pid == 0)
 			exec_exit("0");
 		wait_for(pid);
@@ -200,6 +209,33 @@ static int storm(const char *kind, long count, long workers)
 	    "{\"storm\":\"%s\",\"pid\":%d,\"forks\":%ld,\"execs\":%ld,\"exits\":%ld,\"ns\":%lld}\n",
 	    kind, getpid(), made + workers, run == storm_vfork_exec ? made : 0, made + workers,
 	    (ended.tv_sec - began.tv_sec) * 1000000000LL + ended.tv_nsec - began.tv_nsec);
+	return 0;
+}
+
+static int sleepers(long count, const char *sleeper)
+{
+	pid_t group = 0;
+	char byte;
+
+	for (long i = 0; i < count; i++) {
+		pid_t pid = vfork();
+
+		if (pid < 0)
+			die("vfork");
+		if (pid == 0) {
+			setpgid(0, group);
+			execl(sleeper, sleeper, "for-ever", NULL);
+			_exit(98);
+		}
+		if (!group)
+			group = pid;
+	}
+	truth("{\"sleepers\":%ld}\n", count);
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	kill(-group, SIGKILL);
+	while (count-- > 0)
+		wait_for(-1);
 	return 0;
 }
 
@@ -545,8 +581,12 @@ int main(int argc, char **argv)
 		exec_exit(argv[2]);
 	if (argc >= 3 && !strcmp(argv[1], "no-bpf"))
 		no_bpf(argv + 2);
-	if (argc == 5 && !strcmp(argv[1], "storm"))
+	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "storm")) {
+		program = argv[5];
 		return storm(argv[2], atol(argv[3]), atol(argv[4]));
+	}
+	if (argc == 4 && !strcmp(argv[1], "sleepers"))
+		return sleepers(atol(argv[2]), argv[3]);
 	if (argc == 4 && !strcmp(argv[1], "same-pid"))
 		return same_pid(atoi(argv[2]), atol(argv[3]));
 	if (argc == 3 && !strcmp(argv[1], "case")) {
@@ -560,7 +600,7 @@ int main(int argc, char **argv)
 		if (found)
 			return 0;
 	}
-	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS | same-pid PID COUNT | case NAME"
-			" | exit CODE | no-bpf COMMAND...\n");
+	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
+			" | same-pid PID COUNT | case NAME | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

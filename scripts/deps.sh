@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|lint: installs what the build or the linters lack of the system's
-# packages. Where that isn't possible it prints the command to give, and fails.
+# scripts/deps.sh build|lint|static|vm|debian13: installs what the build, the linters, the static
+# build, the kernel tests or the build in a chroot lack of the system's packages. Where that isn't possible it prints the command to give, and fails.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -21,11 +21,27 @@ build)
 	have pkg-config || need pkg-config
 	if ! have pkg-config || ! pkg-config --exists libelf zlib; then need libelf; fi
 	;;
+static)
+	have autoreconf || need autoconf
+	have libtoolize || need libtool
+	for tool in automake autopoint flex bison gawk gettext file; do
+		have $tool || need $tool
+	done
+	[ -e "$(cc -print-file-name=libc.a)" ] || need libc-static
+	;;
+vm)
+	have qemu-system-x86_64 || need qemu-system-x86
+	have qemu-system-aarch64 || need qemu-system-arm
+	have python3 || need python3
+	;;
+debian13)
+	have mmdebstrap || need mmdebstrap
+	;;
 lint)
 	have "${CLANG_FORMAT:-clang-format}" || need clang-format
 	;;
 *)
-	echo "usage: scripts/deps.sh build|lint" >&2
+	echo "usage: scripts/deps.sh build|lint|static|vm|debian13" >&2
 	exit 2
 	;;
 esac
@@ -35,9 +51,10 @@ esac
 names() {
 	for name in $missing; do
 		case $1:$name in
-		apt:libc-dev) echo libc6-dev ;;
+		apt:libc-dev | apt:libc-static) echo libc6-dev ;;
 		apt:libelf) echo libelf-dev zlib1g-dev ;;
 		dnf:libc-dev) echo glibc-devel ;;
+		dnf:libc-static) echo glibc-static ;;
 		dnf:libelf) echo elfutils-libelf-devel zlib-devel ;;
 		dnf:clang-format) echo clang-tools-extra ;;
 		dnf:pkg-config) echo pkgconf-pkg-config ;;

@@ -16,6 +16,7 @@ use crate::follow::Follow;
 use crate::format::Sink;
 use crate::launch::Launched;
 use crate::output::{Output, WriteFailed};
+use crate::progress::Progress;
 use crate::report;
 use crate::running::now_ns;
 use crate::stop::Stop;
@@ -23,8 +24,12 @@ use crate::tracer::{Learning, Tracer};
 use crate::wait::{Waiter, Woken};
 use crate::wire::{self, Record};
 
-/// How long an event may lie on the ring unread: the BPF side does not wake the reader for each.
-const POLL: Duration = Duration::from_millis(50);
+/// The BPF side leaves unsaid what happens within 10 ms after a wakeup: while there may be such
+/// events, this is how long the reader waits.
+const SOON: Duration = Duration::from_millis(12);
+/// How long it waits when all that came since the last wakeup is read: the next event wakes it.
+/// Not for ever, for a handler may be held up between its decision and its submission.
+const QUIET: Duration = Duration::from_millis(90);
 /// Records read before the stop flag and the loss counters are looked at again.
 const BATCH: usize = 1024;
 /// Bytes that are worth a write in the middle of a batch.
@@ -93,6 +98,8 @@ pub struct Capture<'a> {
     pub filter: Filter,
     /// Runs while the capture lasts.
     pub command: Option<&'a mut Launched>,
+    /// Show on a terminal how many events there are, for a format that says nothing before the end.
+    pub show_count: bool,
     /// The command's end is not the capture's, but that of the last of its descendants.
     pub wait_for_all: bool,
 }
@@ -134,23 +141,29 @@ impl Capture<'_> {
 
         let deadline = limits.duration.and_then(|duration| start.checked_add(duration));
         let mut losses = LossReporter::default();
+        let mut progress = Progress::new();
         let mut command_ended = false;
+<<<<<<< HEAD
         let read_batch = || -> bool {
+=======
+        let mut command_told = false;
+        let read_batch = || -> usize {
+>>>>>>> main
             writer.borrow_mut().prepare();
             let read = records.consume(BATCH);
             let mut writer = writer.borrow_mut();
             writer.flush();
-            match read {
-                Ok(n) => n == BATCH,
-                Err(error) => {
-                    writer.end = Some(End::Error(error.into()));
-                    false
-                }
-            }
+            read.unwrap_or_else(|error| {
+                writer.end = Some(End::Error(error.into()));
+                0
+            })
         };
+        let mut patience = SOON;
         loop {
-            let left = deadline.map_or(POLL, |end| end.saturating_duration_since(Instant::now()));
-            match waiter.wait(left.min(POLL)) {
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            let woken = waiter.wait(left.map_or(patience, |left| left.min(patience)));
+            patience = if matches!(woken, Ok(Woken::Ring)) { SOON } else { QUIET };
+            match woken {
                 Ok(Woken::Timer | Woken::Ring) => {}
                 Ok(Woken::OutputClosed) => writer.borrow_mut().end = Some(End::Closed),
                 Ok(Woken::CommandEnded) => {
@@ -170,11 +183,24 @@ impl Capture<'_> {
                         Some(_) => command_ended,
                     }
             };
-            while read_batch() && !over() {
-                losses.say(tracer.lost(), &mut writer.borrow_mut());
+            loop {
+                let read = read_batch();
+                if read > 0 {
+                    patience = SOON;
+                }
+                if losses.has_news(tracer.lost()) {
+                    progress.clear();
+                    losses.say(tracer.lost(), &mut writer.borrow_mut());
+                }
+                if read < BATCH || over() {
+                    break;
+                }
             }
-            losses.say(tracer.lost(), &mut writer.borrow_mut());
             writer.borrow_mut().proceed();
+            if self.show_count {
+                let writer = writer.borrow();
+                progress.show(writer.output, || format!("{} events", writer.totals.printed));
+            }
             if over() {
                 break;
             }
@@ -183,8 +209,9 @@ impl Capture<'_> {
             }
         }
         let elapsed = start.elapsed();
+        progress.clear();
         tracer.detach();
-        while writer.borrow().end.is_none() && read_batch() {}
+        while writer.borrow().end.is_none() && read_batch() == BATCH {}
 
         drop(records);
         let mut writer = writer.into_inner();
@@ -340,11 +367,12 @@ struct LossReporter {
 }
 
 impl LossReporter {
-    fn say(&mut self, lost: Lost, writer: &mut Writer<'_>) {
+    fn has_news(&self, lost: Lost) -> bool {
         let quiet = self.last.is_some_and(|last| last.elapsed() < LOSS_INTERVAL);
-        if lost == self.said || quiet {
-            return;
-        }
+        lost != self.said && !quiet
+    }
+
+    fn say(&mut self, lost: Lost, writer: &mut Writer<'_>) {
         self.said = lost;
         self.last = Some(Instant::now());
         report::say(format_args!(

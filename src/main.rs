@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
 use rustix::thread::CapabilitySet;
 
@@ -14,7 +14,13 @@ use tuxscope::cli::{Cli, Command, Format, Proc, Replay, Wait};
 use tuxscope::enrich::Enricher;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
+<<<<<<< HEAD
 use tuxscope::format::{Json, SCHEMA, Sink, Style, Table, Tree, WideTable};
+=======
+use tuxscope::format::{
+    Explain, Json, Perfetto, Sink, Style, Summary, Table, Timeline, Tree, WideTable,
+};
+>>>>>>> main
 use tuxscope::host;
 use tuxscope::launch::{self, Launched};
 use tuxscope::output::Output;
@@ -50,6 +56,10 @@ fn proc(args: Proc) -> Result<ExitCode> {
         path => output(path.as_deref())?,
     };
     let wide = args.wide || args.format.is_wide();
+    if args.threads && !wide {
+        let what = "--threads is of the wide view";
+        return Err(Failure::new(Exit::Usage, what, "add --wide").into());
+    }
     let mut sink = sink(args.format, wide, terminal::style(&output, args.color.into()));
     let view = match wide {
         true => View::Wide { threads: args.threads, max_args: args.max_args },
@@ -67,7 +77,7 @@ fn proc(args: Proc) -> Result<ExitCode> {
 
     let waiter = Waiter::new().context("can't wait for events")?;
     let mut launched = None;
-    let mut keep = tracer.rights_to_follow();
+    let mut keep = tracer.rights_to_read();
     if runs_command {
         tracer.set_adopting(true);
         let command = Launched::hold(&args.command, args.user.as_deref())?;
@@ -97,6 +107,7 @@ fn proc(args: Proc) -> Result<ExitCode> {
         enricher,
         filter: Filter::new(config.choice.clone()),
         command: launched.as_mut(),
+        show_count: args.format.is_drawn_at_the_end() && !runs_command,
         wait_for_all: args.wait == Wait::All,
     };
     let summary = capture.run(&stop, &waiter)?;
@@ -118,6 +129,9 @@ fn proc(args: Proc) -> Result<ExitCode> {
 
 fn replay(args: Replay) -> Result<ExitCode> {
     let input = Input::open(&args.input)?;
+    if args.output.as_deref().is_some_and(|path| input.is(path)) {
+        bail!("{} is the capture itself: --output would empty it", input.name());
+    }
     let mut output = output(args.output.as_deref())?;
     let filter = Filter::new(args.choose.into());
     let stop = Stop::on_signals()?;
@@ -129,7 +143,7 @@ fn replay(args: Replay) -> Result<ExitCode> {
     }
     Ok(if outcome.error.is_some() || args.strict && outcome.unreadable > 0 {
         ExitCode::from(Exit::Failed as u8)
-    } else if args.strict && outcome.lost.total() > 0 {
+    } else if args.strict && (outcome.lost.total() > 0 || !outcome.complete) {
         ExitCode::from(Exit::Lost as u8)
     } else {
         ExitCode::SUCCESS
@@ -155,6 +169,11 @@ fn sink(format: Format, wide: bool, style: Style) -> Box<dyn Sink> {
         Format::Table if wide => Box::new(WideTable::new(style, Users::read())),
         Format::Table => Box::new(Table::default()),
         Format::Json => Box::new(Json::new(wide)),
+        Format::Summary => Box::new(Summary::text(style)),
+        Format::SummaryJson => Box::new(Summary::json()),
+        Format::Explain => Box::new(Explain::default()),
+        Format::Perfetto => Box::new(Perfetto::default()),
+        Format::Timeline => Box::new(Timeline::default()),
         Format::Tree => Box::new(Tree::new(style)),
     }
 }

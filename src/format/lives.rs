@@ -140,7 +140,8 @@ impl Life {
 
     /// Nothing but that it exists is known: it is somebody's parent.
     pub fn is_bystander(&self) -> bool {
-        self.born_ns.is_none() && self.execs.is_empty() && self.end.is_none()
+        let end_seen = self.end.is_some_and(|end| end.seen);
+        self.born_ns.is_none() && self.execs.is_empty() && !end_seen
     }
 }
 
@@ -292,10 +293,23 @@ impl Lives {
         children
     }
 
+    /// Completes the lives when no more events come: see `settle_threads`; and drops a parent of
+    /// which nothing is known but that it had this one child.
+    pub fn settle(&mut self) {
+        self.settle_threads();
+        for (parent, children) in self.children() {
+            let nameless = |life: &Life| life.is_bystander() && life.comm.is_none();
+            let parent = parent.filter(|_| children.len() == 1);
+            if let Some(parent) = parent.filter(|&id| self.get(id).is_some_and(nameless)) {
+                self.lives.remove(&parent);
+            }
+        }
+    }
+
     /// Makes threads of what the basic view can only tell to be threads at the end: its forks
     /// are of tasks, and every task's exit has the id of the process. As many as a process has
     /// exits beyond its own, of those that it made and that did nothing by themselves.
-    pub fn settle(&mut self) {
+    fn settle_threads(&mut self) {
         let mut children = self.children();
         let ids: Vec<_> = self.lives.keys().copied().collect();
         for id in ids {
@@ -366,7 +380,12 @@ impl Lives {
 
     /// The life that the event is of, which may have begun unseen.
     fn whose(&mut self, event: &Event) -> (LifeId, &mut Life) {
-        let start = event.wide.as_deref().map(|wide: &Wide| wide.start_ns);
+        // An event of a thread has the thread's start.
+        let of_thread = |detail: &Detail| {
+            matches!(detail, Detail::Fork { thread: true, .. } | Detail::Exit { thread: true, .. })
+        };
+        let wide = event.wide.as_deref().filter(|wide| !of_thread(&wide.detail));
+        let start = wide.map(|wide: &Wide| wide.start_ns);
         let known = self.with_pid(event.pid).filter(|(_, life)| match (start, life.start_ns) {
             (Some(start), Some(known)) => start == known,
             (Some(_), None) => life.end.is_none(),

@@ -7,29 +7,36 @@ use crate::event::{Event, Lost, Meta, Totals};
 
 mod command;
 mod elapsed;
+mod explain;
+#[cfg(test)]
+mod fixtures;
 mod json;
 mod lives;
+mod perfetto;
+mod quantity;
+mod style;
+mod summary;
 mod table;
 mod text;
 pub mod time;
+mod timeline;
 mod tree;
 mod wide_table;
+mod xml;
 
+<<<<<<< HEAD
 pub use json::{Json, SCHEMA};
+=======
+pub use explain::Explain;
+pub use json::Json;
+pub use perfetto::Perfetto;
+pub use style::Style;
+pub use summary::Summary;
+>>>>>>> main
 pub use table::Table;
+pub use timeline::Timeline;
 pub use tree::Tree;
 pub use wide_table::WideTable;
-
-/// What the reader's terminal can show.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Style {
-    /// Characters beyond ASCII.
-    pub unicode: bool,
-    /// Colours.
-    pub color: bool,
-    /// So many columns; none: as many as a line needs.
-    pub width: Option<usize>,
-}
 
 /// One output format. A format that needs the whole capture appends its bytes at the end.
 pub trait Sink {

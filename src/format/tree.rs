@@ -4,10 +4,11 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::elapsed::Elapsed;
 use super::lives::{Life, LifeId, Lives};
+use super::style::{DIM, RED, RESET, YELLOW};
 use super::{Sink, Style, text};
 use crate::event::{Event, Lost, Totals};
 
@@ -16,11 +17,6 @@ use crate::event::{Event, Lost, Totals};
 const MAX_DEPTH: usize = 64;
 /// The least columns for a command, on however narrow a terminal.
 const MIN_COMMAND: usize = 20;
-
-const DIM: &str = "\x1b[2m";
-const RED: &str = "\x1b[1;31m";
-const YELLOW: &str = "\x1b[33m";
-const RESET: &str = "\x1b[0m";
 
 /// The sink of `--format tree`.
 #[derive(Debug)]
@@ -89,12 +85,10 @@ struct Glyphs {
     last: &'static str,
     pass: &'static str,
     exec: &'static str,
-    cut: &'static str,
 }
 
-const BOXES: Glyphs =
-    Glyphs { middle: "├─ ", last: "└─ ", pass: "│  ", exec: "⇒  ", cut: "…" };
-const ASCII: Glyphs = Glyphs { middle: "|- ", last: "`- ", pass: "|  ", exec: "=> ", cut: "..." };
+const BOXES: Glyphs = Glyphs { middle: "├─ ", last: "└─ ", pass: "│  ", exec: "⇒  " };
+const ASCII: Glyphs = Glyphs { middle: "|- ", last: "`- ", pass: "|  ", exec: "=> " };
 
 impl Tree {
     fn glyphs(&self) -> &'static Glyphs {
@@ -152,6 +146,7 @@ impl Tree {
             row.lived = life.lived_ns(now).map(|ns| Elapsed(ns).to_string()).unwrap_or_default();
             row.exit = match life.end {
                 None => "running".to_owned(),
+                Some(end) if !end.seen => "unseen".to_owned(),
                 Some(end) => end.status.map_or("ended".to_owned(), |status| status.to_string()),
             };
             row.failed = life.failed();
@@ -210,21 +205,21 @@ impl Tree {
         let _ = writeln!(
             out,
             "{}{:>pids$}  {:>to_execs$}  {:>lives$}  {:<exits$}  COMMAND{}",
-            self.color(DIM),
+            self.style.color(DIM),
             "PID",
             "FORK-EXEC",
             "LIVED",
             "EXIT",
-            self.color(RESET),
+            self.style.color(RESET),
         );
         for row in rows {
             let Row { pid, to_exec, lived, exit, branch, .. } = row;
             let (line, exit_color) = match (row.grey, row.failed) {
-                (true, _) => (self.color(DIM), ""),
-                (false, true) => ("", self.color(RED)),
+                (true, _) => (self.style.color(DIM), ""),
+                (false, true) => ("", self.style.color(RED)),
                 (false, false) => ("", ""),
             };
-            let exit_end = if exit_color.is_empty() { "" } else { self.color(RESET) };
+            let exit_end = if exit_color.is_empty() { "" } else { self.style.color(RESET) };
             let _ = write!(
                 out,
                 "{line}{pid:>pids$}  {to_exec:>to_execs$}  {lived:>lives$}  \
@@ -233,41 +228,142 @@ impl Tree {
             let remarks: usize = row.remarks.iter().map(|remark| remark.text.width() + 4).sum();
             let used = pids + to_execs + lives + exits + 8 + branch.width() + remarks;
             let room = self.style.width.map(|width| width.saturating_sub(used).max(MIN_COMMAND));
-            let command = self.cut(&row.command, room);
-            let branch_end = if row.grey { "" } else { self.color(RESET) };
-            let _ = write!(out, "{}{branch}{branch_end}{command}", self.color(DIM));
+            let command = self.style.cut(&row.command, room);
+            let (dim, dim_end) = match row.grey || branch.is_empty() {
+                true => ("", ""),
+                false => (self.style.color(DIM), self.style.color(RESET)),
+            };
+            let _ = write!(out, "{dim}{branch}{dim_end}{command}");
             for Remark { text, color } in &row.remarks {
-                let _ = write!(out, "  {}[{text}]{}", self.color(color), self.color(RESET));
+                let text = self.style.cut(text, None);
+                let _ =
+                    write!(out, "  {}[{text}]{}", self.style.color(color), self.style.color(RESET));
             }
             if row.grey {
-                out.extend_from_slice(self.color(RESET).as_bytes());
+                out.extend_from_slice(self.style.color(RESET).as_bytes());
             }
             out.push(b'\n');
         }
     }
+}
 
-    fn color(&self, sequence: &'static str) -> &'static str {
-        if self.style.color { sequence } else { "" }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventKind;
+    use crate::format::fixtures::{self, Random, Story, basic, run};
+
+    const UNICODE: Style = Style { unicode: true, color: false, width: None };
+
+    fn draw(style: Style, events: &[Event]) -> String {
+        run(Tree::new(style), events)
     }
 
-    /// The text, within so many columns, in characters that the terminal has.
-    fn cut(&self, text: &str, room: Option<usize>) -> String {
-        let mark = self.glyphs().cut;
-        let mut cut = match room {
-            Some(room) if text.width() > room => {
-                let mut left = room.saturating_sub(mark.width());
-                let fits = |c: &char| {
-                    let fits = c.width().unwrap_or(0) <= left;
-                    left = left.saturating_sub(c.width().unwrap_or(0));
-                    fits
-                };
-                text.chars().take_while(fits).collect::<String>() + mark
-            }
-            _ => text.to_owned(),
-        };
-        if !self.style.unicode && !cut.is_ascii() {
-            cut = cut.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+    fn lines(style: Style, events: &[Event]) -> Vec<String> {
+        draw(style, events).lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_pipeline() {
+        assert_eq!(
+            lines(UNICODE, &fixtures::pipeline()),
+            [
+                " PID  FORK-EXEC    LIVED  EXIT  COMMAND",
+                "3890                            bash",
+                "4521     600 us  4.00 ms  1     └─ sh -c 'cat /etc/passwd | grep root'",
+                "4522     500 us  1.30 ms  0        ├─ cat /etc/passwd",
+                "4523     600 us  1.50 ms  1        └─ grep root",
+                "3 processes, 3 execs, 2 failed, in 4.00 ms",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_daemon_in_ascii() {
+        assert_eq!(
+            lines(Style::default(), &fixtures::daemon()),
+            [
+                " PID  FORK-EXEC    LIVED  EXIT                   COMMAND",
+                "3890                                             bash",
+                "5000     500 us  4.00 ms  0                      `- daemon",
+                "5001             2.00 ms  0                         `- daemon  [no exec]",
+                "5002    3.00 ms  18.0 ms  SIGSEGV (core dumped)        `- sh -c 'exec work'  [1 more thread]  [adopted by 1]",
+                "        4.00 ms                                           => work",
+                "5004             11.0 ms  running                         `- work  [no exec]",
+                "4 processes, 3 execs, 1 failed, 2 without exec, 1 still running, in 20.0 ms",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_basic_view_tells_threads_at_the_end() {
+        use EventKind::{Exec, Exit, Fork};
+        let events = [
+            basic(Fork, 0, 10, 9, "bash"),
+            basic(Exec, 100, 10, 0, "prog"),
+            basic(Fork, 200, 11, 10, "prog"),
+            basic(Fork, 300, 12, 11, "prog"),
+            basic(Exec, 400, 12, 0, "ls"),
+            basic(Exit, 500, 12, 0, "ls"),
+            basic(Exit, 600, 10, 0, "worker"),
+            basic(Exit, 700, 10, 0, "prog"),
+        ];
+        assert_eq!(
+            lines(UNICODE, &events),
+            [
+                "PID  FORK-EXEC   LIVED  EXIT   COMMAND",
+                "  9                            bash",
+                " 10     100 us  700 us  ended  └─ prog  [1 more thread]",
+                " 12     100 us  200 us  ended     └─ ls",
+                "2 processes, 2 execs, in 700 us",
+            ]
+        );
+    }
+
+    #[test]
+    fn colours_and_a_width_of_their_own() {
+        let style = Style { unicode: true, color: true, width: Some(64) };
+        let text = draw(style, &fixtures::pipeline());
+        assert!(text.contains("\x1b[2m3890                            bash\x1b[0m\n"), "{text}");
+        assert!(text.contains("\x1b[1;31m1   \x1b[0m  \x1b[2m   └─ \x1b[0mgrep root\n"), "{text}");
+        assert!(text.contains("\x1b[2m└─ \x1b[0msh -c 'cat /etc/passwd | gre…\n"), "{text}");
+    }
+
+    #[test]
+    fn nothing_and_losses_have_words() {
+        assert_eq!(draw(UNICODE, &[]), "0 processes, 0 execs, in 0 ns\n");
+        let mut out = Vec::new();
+        Tree::new(UNICODE).end(&fixtures::totals(7), false, &mut out);
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert!(text.contains("7 events were lost: the tree has gaps\n"));
+        assert!(text.contains("the capture was cut off: more happened than is shown\n"));
+    }
+
+    #[test]
+    fn a_pid_that_comes_back_is_another_process() {
+        let mut story = Story::default();
+        story.fork(0, 10, 9).exit(1, 10, 9, 0).fork(2, 10, 9).exit(3, 10, 9, 0);
+        story.fork(4, 11, 10).fork(5, 11, 10);
+        let text = draw(UNICODE, &story.events);
+        assert_eq!(text.lines().filter(|line| line.starts_with(" 10")).count(), 3, "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with(" 11")).count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_chain_of_any_length_is_drawn() {
+        let mut story = Story::default();
+        (1..20_000).for_each(|pid| {
+            story.fork(u64::from(pid), pid + 1, pid);
+        });
+        let text = draw(UNICODE, &story.events);
+        assert!(text.contains("19935 more, at deeper levels\n"), "{text}");
+    }
+
+    #[test]
+    fn takes_any_events() {
+        for seed in 1..300 {
+            let text = draw(Style::default(), &Random(seed).capture());
+            assert!(text.is_ascii() && !fixtures::steers_a_terminal(&text), "seed {seed}: {text}");
         }
-        cut
     }
 }

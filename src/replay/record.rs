@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::quick;
 use crate::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide};
 use crate::format::time::Rfc3339;
 use crate::signal;
@@ -124,7 +125,18 @@ impl Decoder {
     /// # Errors
     /// What is wrong with it, in a few words.
     pub fn decode(&mut self, line: &[u8]) -> Result<Record, String> {
+        if let Some(event) = quick::decode(line) {
+            return Ok(Record::Event(event));
+        }
         let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
+        self.decode_any(text)
+    }
+
+    fn decode_any(&mut self, text: &str) -> Result<Record, String> {
+        // Serde would take an array for the values of the keys, in their order.
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err("not a JSON object".to_owned());
+        }
         match serde_json::from_str::<EventLine<'_>>(text) {
             Ok(keys) => match kind(&keys.event_type.0) {
                 Some(kind) => self.event(kind, &keys).map(Record::Event),

@@ -101,6 +101,8 @@ impl Closing {
         let (printed, rest) = line.strip_prefix("tuxscope: ")?.split_once(" events printed, ")?;
         let (lost, seconds) = rest.strip_suffix(" s")?.split_once(" in ")?;
         let (total, kinds) = lost.split_once(" lost")?;
+        // Handlers that the kernel skipped for another BPF program: no loss that is counted.
+        let kinds = kinds.split_once(", up to ").map_or(kinds, |(kinds, _missed)| kinds);
         let mut counts = [0; 3];
         if !kinds.is_empty() {
             let kinds = kinds.strip_prefix(" (")?.strip_suffix(')')?;

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Any bytes as a record of the ring buffer.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tuxscope::format::{Json, Sink as _, Table};
+use tuxscope::replay::{self, Decoder};
+use tuxscope::wire::{self, Record};
+
+fuzz_target!(|bytes: &[u8]| {
+    // Records lie at addresses that are multiples of 8.
+    let mut aligned = vec![0_u64; bytes.len().div_ceil(8)];
+    for (word, chunk) in aligned.iter_mut().zip(bytes.chunks(8)) {
+        let mut padded = [0; 8];
+        padded[..chunk.len()].copy_from_slice(chunk);
+        *word = u64::from_ne_bytes(padded);
+    }
+    let words = aligned.as_ptr().cast::<u8>();
+    // SAFETY: the words are at least `bytes.len()` initialised bytes, and outlive the slice.
+    let record = unsafe { std::slice::from_raw_parts(words, bytes.len()) };
+    let Ok(Record::Event(event) | Record::Hidden(event)) = wire::decode(record) else { return };
+    let mut out = Vec::new();
+    Table::default().event(&event, &mut out);
+    let text = std::str::from_utf8(&out).expect("text is UTF-8");
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "a control character");
+    out.clear();
+    Json::new(true).event(&event, &mut out);
+    match Decoder::default().decode(&out) {
+        Ok(replay::Record::Event(read)) => assert_eq!(read.wide.is_some(), event.wide.is_some()),
+        other => panic!("{} became {other:?}", String::from_utf8_lossy(&out)),
+    }
+});

@@ -140,19 +140,11 @@ enum sent { SENT, NAME_TOO_LONG, NO_ROOM };
 /*
  * Sends an exec with at most `room` bytes each of file name and arguments. The ring gives only
  * records whose size is a constant, hence the choice of rooms below; a copy through a buffer of
-<<<<<<< HEAD
- * the CPU's own would not do, for since 7.0 a tracepoint's handler can be preempted.
+ * the CPU's own would not do where kernels let a tracepoint's handler be preempted.
  */
 static __always_inline enum sent send_exec(struct subject *subject, struct linux_binprm *bprm,
-					   const __u32 room, int may_cut_name)
-=======
- * the CPU's own would not do where kernels let a tracepoint's handler be preempted.
- *
- * Returns 0 if the file name may not have fit.
- */
-static __always_inline int send_exec(struct subject *subject, struct linux_binprm *bprm,
-				     __u64 args_start, __u64 args, const __u32 room)
->>>>>>> main
+					   __u64 args_start, __u64 args, const __u32 room,
+					   int may_cut_name)
 {
 	struct wide_event *event;
 	__u32 wanted_args = max_args;
@@ -196,31 +188,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	struct subject subject = { .task = task };
-<<<<<<< HEAD
 	enum sent sent = NAME_TOO_LONG;
-	__u64 need;
-
-	if (!tracing || !wanted(&subject, PROC_EXEC, task->tgid, 0))
-		return 0;
-	need = task->mm->arg_end - task->mm->arg_start;
-	if (need > max_args)
-		need = max_args;
-	if (need <= 128)
-		sent = send_exec(&subject, bprm, 128, 0);
-	if (sent == NAME_TOO_LONG && need <= 512)
-		sent = send_exec(&subject, bprm, 512, 0);
-	if (sent == NAME_TOO_LONG && need <= 4096)
-		sent = send_exec(&subject, bprm, 4096, 1); /* PATH_MAX */
-	if (sent == NAME_TOO_LONG)
-		sent = send_exec(&subject, bprm, 65536, 1);
-	/* A ring that is small or nearly full: rather cut than lost. */
-	if (sent == NO_ROOM)
-		sent = send_exec(&subject, bprm, 512, 1);
-	if (sent == NO_ROOM)
-		sent = send_exec(&subject, bprm, 128, 1);
-	if (sent == NO_ROOM && !(subject.flags & WIDE_HIDDEN))
-		__sync_fetch_and_add(&lost[PROC_EXEC], 1);
-=======
 	struct mm_struct *mm;
 	__u64 start, args, need;
 
@@ -230,14 +198,21 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	start = mm->arg_start;
 	args = mm->arg_end - start;
 	need = args > max_args ? max_args : args;
-	if (need <= 128 && send_exec(&subject, bprm, start, args, 128))
-		return 0;
-	if (need <= 512 && send_exec(&subject, bprm, start, args, 512))
-		return 0;
-	if (need <= 4096 && send_exec(&subject, bprm, start, args, 4096))
-		return 0;
-	send_exec(&subject, bprm, start, args, 65536);
->>>>>>> main
+	if (need <= 128)
+		sent = send_exec(&subject, bprm, start, args, 128, 0);
+	if (sent == NAME_TOO_LONG && need <= 512)
+		sent = send_exec(&subject, bprm, start, args, 512, 0);
+	if (sent == NAME_TOO_LONG && need <= 4096)
+		sent = send_exec(&subject, bprm, start, args, 4096, 1); /* PATH_MAX */
+	if (sent == NAME_TOO_LONG)
+		sent = send_exec(&subject, bprm, start, args, 65536, 1);
+	/* A ring that is small or nearly full: rather cut than lost. */
+	if (sent == NO_ROOM)
+		sent = send_exec(&subject, bprm, start, args, 512, 1);
+	if (sent == NO_ROOM)
+		sent = send_exec(&subject, bprm, start, args, 128, 1);
+	if (sent == NO_ROOM && !(subject.flags & WIDE_HIDDEN))
+		__sync_fetch_and_add(&lost[PROC_EXEC], 1);
 	return 0;
 }
 

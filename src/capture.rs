@@ -143,12 +143,7 @@ impl Capture<'_> {
         let mut losses = LossReporter::default();
         let mut progress = Progress::new();
         let mut command_ended = false;
-<<<<<<< HEAD
-        let read_batch = || -> bool {
-=======
-        let mut command_told = false;
         let read_batch = || -> usize {
->>>>>>> main
             writer.borrow_mut().prepare();
             let read = records.consume(BATCH);
             let mut writer = writer.borrow_mut();

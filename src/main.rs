@@ -14,13 +14,9 @@ use tuxscope::cli::{Cli, Command, Format, Proc, Replay, Wait};
 use tuxscope::enrich::Enricher;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
-<<<<<<< HEAD
-use tuxscope::format::{Json, SCHEMA, Sink, Style, Table, Tree, WideTable};
-=======
 use tuxscope::format::{
-    Explain, Json, Perfetto, Sink, Style, Summary, Table, Timeline, Tree, WideTable,
+    Explain, Json, Perfetto, SCHEMA, Sink, Style, Summary, Table, Timeline, Tree, WideTable,
 };
->>>>>>> main
 use tuxscope::host;
 use tuxscope::launch::{self, Launched};
 use tuxscope::output::Output;

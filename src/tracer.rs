@@ -293,19 +293,12 @@ impl<'obj> Tracer<'obj> {
         })
     }
 
-<<<<<<< HEAD
-    /// What [`Self::add_pid`] and [`Self::maker`] need: up to 5.18 every `bpf(2)` call takes `CAP_BPF` where
+    /// What [`Self::records`] (which asks for the ring's size), [`Self::add_pid`] and
+    /// [`Self::maker`] need: up to 5.18 every `bpf(2)` call takes `CAP_BPF` where
     /// `kernel.unprivileged_bpf_disabled` is set, as it is by default; since then only the making
     /// of maps and programs does.
-    pub fn rights_to_follow(&self) -> CapabilitySet {
-        match self.follows && kernel_before(5, 19) {
-=======
-    /// What [`Self::records`] (which asks for the ring's size) and [`Self::add_pid`] need: up to
-    /// 5.18 every `bpf(2)` call takes `CAP_BPF` where `kernel.unprivileged_bpf_disabled` is set,
-    /// as it is by default; since then only the making of maps and programs does.
     pub fn rights_to_read(&self) -> CapabilitySet {
         match kernel_before(5, 19) {
->>>>>>> main
             true => CapabilitySet::BPF | CapabilitySet::SYS_ADMIN,
             false => CapabilitySet::empty(),
         }

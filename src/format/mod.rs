@@ -24,15 +24,11 @@ mod tree;
 mod wide_table;
 mod xml;
 
-<<<<<<< HEAD
-pub use json::{Json, SCHEMA};
-=======
 pub use explain::Explain;
-pub use json::Json;
+pub use json::{Json, SCHEMA};
 pub use perfetto::Perfetto;
 pub use style::Style;
 pub use summary::Summary;
->>>>>>> main
 pub use table::Table;
 pub use timeline::Timeline;
 pub use tree::Tree;

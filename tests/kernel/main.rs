@@ -20,6 +20,7 @@ mod worker;
 mod comms;
 mod ending;
 mod environment;
+mod filters;
 mod follow;
 mod kernel_agreement;
 mod latency;

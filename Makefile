@@ -12,7 +12,7 @@ export CLANG
 export DEBIAN_FRONTEND = noninteractive
 
 BIN := target/release/tuxscope
-C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c)
+C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c benches/overhead/*.c)
 Q := $(if $(V),,@)
 
 # As root in somebody else's checkout (`sudo make run`), the owner builds: root-owned files in
@@ -68,6 +68,8 @@ deps: ## install the C side of the build where it is missing (apt; else says the
 
 lint-deps: deps
 	$(Q)./scripts/deps.sh lint
+
+include benches/bench.mk
 
 check-vmlinux: ## compare vmlinux/vmlinux.h with the running kernel's BTF (needs bpftool)
 	$(Q)./vmlinux/check.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|lint: installs what the build or the linters lack of the system's
-# packages. Where that isn't possible it prints the command to give, and fails.
+# scripts/deps.sh build|lint|peers: installs what the build, the linters or the benchmarks lack of
+# the system's packages. Where that isn't possible it prints the command to give, and fails.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -24,8 +24,16 @@ build)
 lint)
 	have "${CLANG_FORMAT:-clang-format}" || need clang-format
 	;;
+peers)
+	have bpftool || need bpftool
+	have bpftrace || need bpftrace
+	have execsnoop || need libbpf-tools
+	have forkstat || need forkstat
+	have perf || need perf
+	have strace || need strace
+	;;
 *)
-	echo "usage: scripts/deps.sh build|lint" >&2
+	echo "usage: scripts/deps.sh build|lint|peers" >&2
 	exit 2
 	;;
 esac
@@ -37,6 +45,7 @@ names() {
 		case $1:$name in
 		apt:libc-dev) echo libc6-dev ;;
 		apt:libelf) echo libelf-dev zlib1g-dev ;;
+		apt:perf) echo linux-perf ;;
 		dnf:libc-dev) echo glibc-devel ;;
 		dnf:libelf) echo elfutils-libelf-devel zlib-devel ;;
 		dnf:clang-format) echo clang-tools-extra ;;

@@ -18,6 +18,7 @@ pub mod preflight;
 pub mod replay;
 pub mod report;
 pub mod rights;
+pub mod ring;
 pub mod running;
 pub mod signal;
 pub mod stop;

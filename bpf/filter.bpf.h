@@ -104,7 +104,8 @@ static __always_inline int is_own_fork(void)
 {
 	struct bpf_pidns_info own = {};
 
-	if (!adopting || bpf_get_ns_current_pid_tgid(own_pidns_dev, own_pidns_ino, &own, sizeof(own)))
+	if (!adopting ||
+	    bpf_get_ns_current_pid_tgid(own_pidns_dev, own_pidns_ino, &own, sizeof(own)))
 		return 0;
 	return own.tgid == own_tgid;
 }

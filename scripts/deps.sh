@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|lint|peers: installs what the build, the linters or the benchmarks lack of
-# the system's packages. Where that isn't possible it prints the command to give, and fails.
+# scripts/deps.sh build|lint|static|vm|debian13|peers: installs what the build, the linters, the static
+# build, the kernel tests, the build in a chroot or the benchmarks lack of the system's packages. Where
+# that isn't possible it prints the command to give, and fails.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -21,6 +22,22 @@ build)
 	have pkg-config || need pkg-config
 	if ! have pkg-config || ! pkg-config --exists libelf zlib; then need libelf; fi
 	;;
+static)
+	have autoreconf || need autoconf
+	have libtoolize || need libtool
+	for tool in automake autopoint flex bison gawk gettext file; do
+		have $tool || need $tool
+	done
+	[ -e "$(cc -print-file-name=libc.a)" ] || need libc-static
+	;;
+vm)
+	have qemu-system-x86_64 || need qemu-system-x86
+	have qemu-system-aarch64 || need qemu-system-arm
+	have python3 || need python3
+	;;
+debian13)
+	have mmdebstrap || need mmdebstrap
+	;;
 lint)
 	have "${CLANG_FORMAT:-clang-format}" || need clang-format
 	;;
@@ -33,7 +50,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|lint|peers" >&2
+	echo "usage: scripts/deps.sh build|lint|static|vm|debian13|peers" >&2
 	exit 2
 	;;
 esac
@@ -43,10 +60,11 @@ esac
 names() {
 	for name in $missing; do
 		case $1:$name in
-		apt:libc-dev) echo libc6-dev ;;
+		apt:libc-dev | apt:libc-static) echo libc6-dev ;;
 		apt:libelf) echo libelf-dev zlib1g-dev ;;
 		apt:perf) echo linux-perf ;;
 		dnf:libc-dev) echo glibc-devel ;;
+		dnf:libc-static) echo glibc-static ;;
 		dnf:libelf) echo elfutils-libelf-devel zlib-devel ;;
 		dnf:clang-format) echo clang-tools-extra ;;
 		dnf:pkg-config) echo pkgconf-pkg-config ;;

@@ -16,6 +16,7 @@ use crate::follow::Follow;
 use crate::format::Sink;
 use crate::launch::Launched;
 use crate::output::{Output, WriteFailed};
+use crate::progress::Progress;
 use crate::report;
 use crate::running::now_ns;
 use crate::stop::Stop;
@@ -97,6 +98,8 @@ pub struct Capture<'a> {
     pub filter: Filter,
     /// Runs while the capture lasts.
     pub command: Option<&'a mut Launched>,
+    /// Show on a terminal how many events there are, for a format that says nothing before the end.
+    pub show_count: bool,
     /// The command's end is not the capture's, but that of the last of its descendants.
     pub wait_for_all: bool,
 }
@@ -138,6 +141,7 @@ impl Capture<'_> {
 
         let deadline = limits.duration.and_then(|duration| start.checked_add(duration));
         let mut losses = LossReporter::default();
+        let mut progress = Progress::new();
         let mut command_ended = false;
         let mut command_told = false;
         let mut read_batch = || -> usize {
@@ -175,13 +179,19 @@ impl Capture<'_> {
                 if read > 0 {
                     patience = SOON;
                 }
+                if losses.has_news(tracer.lost()) {
+                    progress.clear();
+                    losses.say(tracer.lost(), &mut writer.borrow_mut());
+                }
                 if read < BATCH || over() {
                     break;
                 }
-                losses.say(tracer.lost(), &mut writer.borrow_mut());
             }
-            losses.say(tracer.lost(), &mut writer.borrow_mut());
             writer.borrow_mut().proceed();
+            if self.show_count {
+                let writer = writer.borrow();
+                progress.show(writer.output, || format!("{} events", writer.totals.printed));
+            }
             if over() {
                 break;
             }
@@ -192,6 +202,7 @@ impl Capture<'_> {
             }
         }
         let elapsed = start.elapsed();
+        progress.clear();
         tracer.detach();
         while writer.borrow().end.is_none() && read_batch() == BATCH {}
 
@@ -347,11 +358,12 @@ struct LossReporter {
 }
 
 impl LossReporter {
-    fn say(&mut self, lost: Lost, writer: &mut Writer<'_>) {
+    fn has_news(&self, lost: Lost) -> bool {
         let quiet = self.last.is_some_and(|last| last.elapsed() < LOSS_INTERVAL);
-        if lost == self.said || quiet {
-            return;
-        }
+        lost != self.said && !quiet
+    }
+
+    fn say(&mut self, lost: Lost, writer: &mut Writer<'_>) {
         self.said = lost;
         self.last = Some(Instant::now());
         report::say(format_args!(

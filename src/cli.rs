@@ -70,11 +70,11 @@ pub struct Proc {
     #[arg(short, long)]
     pub wide: bool,
 
-    /// With --wide: forks and exits of threads, too
-    #[arg(long, requires = "wide")]
+    /// In the wide view: forks and exits of threads, too
+    #[arg(long)]
     pub threads: bool,
 
-    /// With --wide: keep this much of a command line (at most 64K)
+    /// In the wide view: keep this much of a command line (at most 64K)
     #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = max_args)]
     pub max_args: u32,
 
@@ -185,7 +185,7 @@ pub struct Replay {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
 
-    /// Exit with status 1 if a line could not be read, 3 if the capture had lost events
+    /// Exit with status 1 if a line could not be read, 3 if the capture lost events or its end
     #[arg(long)]
     pub strict: bool,
 
@@ -269,6 +269,11 @@ impl Format {
     /// Whether it needs the wide view's events.
     pub fn is_wide(self) -> bool {
         !matches!(self, Self::Table | Self::Json)
+    }
+
+    /// Whether it says nothing before the capture is over.
+    pub fn is_drawn_at_the_end(self) -> bool {
+        matches!(self, Self::Summary | Self::SummaryJson | Self::Timeline | Self::Tree)
     }
 }
 
@@ -409,12 +414,8 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_go_together() {
-        for args in [
-            &["--threads"][..],
-            &["--follow"],
-            &["--pid", "1", "--", "true"],
-            &["--duration", "1", "true"],
-        ] {
+        for args in [&["--follow"][..], &["--pid", "1", "--", "true"], &["--duration", "1", "true"]]
+        {
             let error = parse(args).expect_err(&format!("{args:?} must be refused"));
             assert_eq!(error.exit_code(), 2, "{args:?}");
         }

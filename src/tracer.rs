@@ -157,7 +157,6 @@ macro_rules! load {
 /// A running trace.
 pub struct Tracer<'obj> {
     loaded: Loaded<'obj>,
-    follows: bool,
     links: RefCell<Vec<Link>>,
 }
 
@@ -210,8 +209,7 @@ impl<'obj> Tracer<'obj> {
                 (Loaded::Wide(skel), links)
             }
         };
-        let follows = config.choice.follow;
-        let tracer = Self { loaded, follows, links: RefCell::new(links) };
+        let tracer = Self { loaded, links: RefCell::new(links) };
         tracer.choose(&config.choice)?;
         Ok(tracer)
     }
@@ -285,11 +283,11 @@ impl<'obj> Tracer<'obj> {
         })
     }
 
-    /// What [`Self::add_pid`] needs: up to 5.18 every `bpf(2)` call takes `CAP_BPF` where
-    /// `kernel.unprivileged_bpf_disabled` is set, as it is by default; since then only the making
-    /// of maps and programs does.
-    pub fn rights_to_follow(&self) -> CapabilitySet {
-        match self.follows && kernel_before(5, 19) {
+    /// What [`Self::records`] (which asks for the ring's size) and [`Self::add_pid`] need: up to
+    /// 5.18 every `bpf(2)` call takes `CAP_BPF` where `kernel.unprivileged_bpf_disabled` is set,
+    /// as it is by default; since then only the making of maps and programs does.
+    pub fn rights_to_read(&self) -> CapabilitySet {
+        match kernel_before(5, 19) {
             true => CapabilitySet::BPF | CapabilitySet::SYS_ADMIN,
             false => CapabilitySet::empty(),
         }
@@ -392,12 +390,15 @@ fn print_libbpf(_level: PrintLevel, message: String) {
 fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Error {
     let more = if config.verbose { "" } else { "; -v shows libbpf's account of it" };
     match error.kind() {
-        ErrorKind::PermissionDenied if preflight::locked_down() => Failure::new(
-            Exit::Kernel,
-            "this kernel is locked down (confidentiality mode): BPF may not read its memory",
-            "boot with lockdown=integrity or without lockdown",
-        )
-        .into(),
+        // The verifier does not know the helpers that lockdown withholds, and says EINVAL.
+        ErrorKind::PermissionDenied | ErrorKind::InvalidInput if preflight::locked_down() => {
+            Failure::new(
+                Exit::Kernel,
+                "this kernel is locked down (confidentiality mode): BPF may not read its memory",
+                "boot with lockdown=integrity or without lockdown",
+            )
+            .into()
+        }
         ErrorKind::PermissionDenied => Failure::new(
             Exit::Rights,
             format!("the kernel refused to {step} the BPF programs: {error}"),

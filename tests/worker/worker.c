@@ -10,13 +10,17 @@
  *   worker same-pid PID COUNT         COUNT children, one after the other, that all get this pid
  *   worker case NAME                  one of the cases at the end of this file
  *   worker exit CODE                  ends with that status
+ *   worker no-bpf COMMAND...          runs it where bpf(2) says ENOSYS
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +34,12 @@
 #include <unistd.h>
 
 static char *self;
+
+/* Ids of threads that can't tell them themselves: the process is gone before anyone could ask. */
+static struct {
+	int count;
+	pid_t tids[8];
+} * shared;
 
 static void die(const char *what)
 {
@@ -76,14 +86,32 @@ static int wait_for(pid_t pid)
 }
 
 /* The whole life of a child as its parent saw it; `execs` is how many images it ran. */
-static void saw(const char *name, pid_t pid, pid_t ppid, int execs, int status)
+static void saw_more(const char *name, pid_t pid, pid_t ppid, int execs, int status,
+		     const char *more)
 {
 	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	char tids[128] = "";
+	int len = 0;
 
+	for (int i = 0; i < shared->count; i++)
+		len += sprintf(tids + len, "%s%d", i ? "," : ",\"tids\":[", shared->tids[i]);
+	if (shared->count)
+		strcpy(tids + len, "]");
+	shared->count = 0;
 	truth("{\"case\":\"%s\",\"pid\":%d,\"ppid\":%d,\"execs\":%d,\"exit_code\":%d,\"signal\":%d,"
-	      "\"core\":%d}\n",
+	      "\"core\":%d%s%s}\n",
 	      name, pid, ppid, execs, signal ? -1 : WEXITSTATUS(status), signal,
-	      WIFSIGNALED(status) && WCOREDUMP(status) ? 1 : 0);
+	      WIFSIGNALED(status) && WCOREDUMP(status) ? 1 : 0, tids, more);
+}
+
+static void saw(const char *name, pid_t pid, pid_t ppid, int execs, int status)
+{
+	saw_more(name, pid, ppid, execs, status, "");
+}
+
+static void share_tid(void)
+{
+	shared->tids[__atomic_fetch_add(&shared->count, 1, __ATOMIC_RELAXED)] = gettid_();
 }
 
 static void exec_exit(const char *code)
@@ -288,6 +316,7 @@ static void case_exec_twice(void)
 
 static void *exec_from_thread(void *arg)
 {
+	share_tid();
 	exec_exit(arg);
 	return NULL;
 }
@@ -309,6 +338,7 @@ static void case_exec_from_thread(void)
 
 static void *outlive(void *arg)
 {
+	share_tid();
 	usleep(50 * 1000);
 	_exit(*(int *)arg);
 }
@@ -365,6 +395,7 @@ static void case_threads(void)
 static void case_clone_parent(void)
 {
 	int *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char more[32];
 	pid_t maker;
 	int status;
 
@@ -381,7 +412,9 @@ static void case_clone_parent(void)
 	}
 	status = wait_for(maker);
 	saw("clone-parent-maker", maker, getpid(), 0, status);
-	saw("clone-parent", *made, getpid(), 0, wait_for(*made));
+	status = wait_for(*made);
+	snprintf(more, sizeof(more), ",\"made_by\":%d", maker);
+	saw_more("clone-parent", *made, getpid(), 0, status, more);
 }
 
 static void case_exit_codes(void)
@@ -451,13 +484,18 @@ static void case_daemon(void)
 
 static void comm_is(const char *name, const char *comm)
 {
+	char more[64] = ",\"comm_hex\":\"";
+	int len = strlen(more);
 	pid_t pid = fork_();
 
 	if (pid == 0) {
 		prctl(PR_SET_NAME, comm);
 		_exit(0);
 	}
-	saw(name, pid, getpid(), 0, wait_for(pid));
+	for (const char *c = comm; *c; c++)
+		len += sprintf(more + len, "%02x", (unsigned char)*c);
+	strcpy(more + len, "\"");
+	saw_more(name, pid, getpid(), 0, wait_for(pid), more);
 }
 
 static void case_hostile_comm(void)
@@ -468,6 +506,8 @@ static void case_hostile_comm(void)
 
 static void *leave_together(void *arg)
 {
+	if (gettid_() != getpid())
+		share_tid();
 	pthread_barrier_wait(arg);
 	syscall(SYS_exit, 0);
 	return NULL;
@@ -489,6 +529,24 @@ static void case_together(void)
 		}
 		saw("together", pid, getpid(), 0, wait_for(pid));
 	}
+}
+
+/* As sandboxes that know no BPF do. */
+static void no_bpf(char **command)
+{
+	struct sock_filter deny[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(deny) / sizeof(deny[0]), deny };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		die("seccomp");
+	execv(command[0], command);
+	die(command[0]);
 }
 
 static const struct {
@@ -513,10 +571,16 @@ static const struct {
 int main(int argc, char **argv)
 {
 	self = "/proc/self/exe";
+	shared =
+	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		die("mmap");
 	if (argc == 3 && !strcmp(argv[1], "exit"))
 		return atoi(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "exec-again"))
 		exec_exit(argv[2]);
+	if (argc >= 3 && !strcmp(argv[1], "no-bpf"))
+		no_bpf(argv + 2);
 	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "storm")) {
 		program = argv[5];
 		return storm(argv[2], atol(argv[3]), atol(argv[4]));
@@ -537,6 +601,6 @@ int main(int argc, char **argv)
 			return 0;
 	}
 	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
-			" | same-pid PID COUNT | case NAME | exit CODE\n");
+			" | same-pid PID COUNT | case NAME | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

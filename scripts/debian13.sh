@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Runs COMMAND in the source tree, as root of a Debian 13 that has PACKAGES and nothing of the
+# machine's own. It has no cargo registry: give it vendored crates.
+#
+#   scripts/debian13.sh NAME "PACKAGE..." COMMAND...
+#
+# Made once, below target/debian13/NAME. Architectures beside amd64: DEBIAN_ARCHES="amd64,arm64".
+set -eu
+name=$1 packages=$2
+shift 2
+root=$PWD/target/debian13/$name
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "debian13: run it as root, it makes a chroot" >&2
+	exit 1
+fi
+if ! command -v mmdebstrap >/dev/null || [ ! -e $keyring ]; then
+	echo "debian13: apt-get install mmdebstrap debian-archive-keyring" >&2
+	exit 1
+fi
+if [ "$(cat "$root.packages" 2>/dev/null)" != "$packages" ]; then
+	rm -rf "$root"
+	mkdir -p "$root"
+	mirror=$(cd tests/vm && python3 -c 'import archive; print(archive.mirror("Debian"))')
+	mmdebstrap --quiet --variant=apt --keyring=$keyring \
+		--architectures="${DEBIAN_ARCHES:-amd64}" \
+		--include="$(echo "$packages" | tr ' ' ,)" trixie "$root" "$mirror"
+	mkdir "$root/src"
+	echo "$packages" >"$root.packages"
+fi
+
+# The mounts are in a namespace of their own and end with the command.
+# shellcheck disable=SC2016 # expanded by the inner shell
+exec unshare --mount --propagation private sh -euc '
+	root=$1
+	shift
+	mount --bind . "$root/src"
+	mount -t proc proc "$root/proc"
+	exec env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+		chroot "$root" sh -euc '\''cd /src; exec "$@"'\'' sh "$@"
+' sh "$root" "$@"

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Compares what the program printed in a guest with the truth. All functions return complaints."""
+
+import json
+import re
+from collections import defaultdict
+
+import truth
+import wide
+from truth import Event
+
+BASIC_KEYS = ["pid", "ppid", "comm", "event_type", "timestamp_ns"]
+HEADER = "PID       PPID      COMM                EVENT"
+# Ends with status 69 and says why: what is missing in the guest -> words of the first line.
+REFUSALS = {
+    "btf": "this kernel does not describe its types: /sys/kernel/btf/vmlinux is missing",
+    "sandbox": "this kernel gives no BPF ring buffer",
+    "lockdown": "this kernel is locked down (confidentiality mode): BPF may not read its memory",
+}
+SITUATIONS = {
+    "unmounted": ["json", "table", "pid", "wide", "run-json", "run-wide", "follow-json",
+                  "follow-wide"],
+    "mounted": ["json", "table", "pid", "wide"],
+    "lockdown": ["json"],
+}
+
+
+def attached(files, situation):
+    """Whether all captures of a situation began."""
+    return all(files.get(f"{situation}-{view}/messages", b"").startswith(b"tuxscope: tracing ")
+               for view in SITUATIONS[situation])
+
+
+def captures(files):
+    """All captures of a guest."""
+    complaints = []
+    for situation, views in SITUATIONS.items():
+        for view in views:
+            name = f"{situation}-{view}"
+            prefix = f"{name}/"
+            made = {path.removeprefix(prefix): data for path, data in files.items()
+                    if path.startswith(prefix)}
+            try:
+                found = capture(made, view)
+            except (KeyError, ValueError) as error:
+                found = [f"can't be read: {error!r}"]
+            if situation == "unmounted" and b" tracefs " in made.get("mounts", b""):
+                found.append("tracefs is mounted: the program touched a mount point")
+            complaints += [f"{name}: {complaint}" for complaint in found]
+    return complaints
+
+
+def refusals(files):
+    """The commands that had to end with status 69 and a reason."""
+    complaints = []
+    for name, reason in REFUSALS.items():
+        status = files.get(f"{name}/status", b"none").decode().strip()
+        messages = files.get(f"{name}/messages", b"").decode(errors="replace").splitlines()
+        if status != "69":
+            complaints.append(f"{name}: exit status {status}, not 69")
+        if not messages or messages[0] != f"tuxscope: {reason}":
+            complaints.append(f"{name}: does not say why: {messages}")
+        if len(messages) != 2 or not messages[-1].startswith("tuxscope: "):
+            complaints.append(f"{name}: not a line of reason and a line of remedy: {messages}")
+    return complaints
+
+
+def capture(made, view):
+    """One capture: the files of its directory."""
+    complaints = []
+    for name in ("status", "worker-status"):
+        if made[name].strip() != b"0":
+            complaints.append(f"{name} {made[name].decode().strip()}")
+    if made["worker-messages"]:
+        complaints.append(f"the worker said: {made['worker-messages'].decode()}")
+
+    # The worker was there before the capture began: as its command, or as the root to follow.
+    held = "-" in view
+    reader = view.split("-")[-1]
+    lines = made["events"].decode().splitlines()
+    events, found = READERS[reader](lines, made)
+    complaints += found
+    complaints += said(made["messages"].decode().splitlines(), len(events))
+    worker, processes = int(made["worker"]), truth.read(made["truth"])
+    if reader == "wide":
+        return complaints + wide.same(wide.expected(processes, worker, held), events)
+    expected = truth.basic_events(processes, worker)
+    if held:
+        del expected[worker][0]
+    wanted = re.search(r"--pid (\S+)", made["arguments"].decode())
+    if wanted:
+        wanted = {int(pid) for pid in wanted[1].split(",")}
+        complaints += [f"not asked for: {event}" for event in events if event.pid not in wanted]
+        expected = {pid: rows for pid, rows in expected.items() if pid in wanted}
+        kinds = {event.kind for rows in expected.values() for event in rows}
+        if worker not in wanted or len(expected) < 4 or len(kinds) < 3:
+            complaints.append(f"--pid was hardly tried: of {wanted} only {set(expected)} lived")
+    return complaints + same(expected, events)
+
+
+def said(messages, printed):
+    """The program's standard error: it began, and printed all that happened."""
+    if len(messages) != 2 or not messages[0].startswith("tuxscope: tracing "):
+        return [f"unexpected messages: {messages}"]
+    summary = rf"tuxscope: {printed} events printed, 0 lost in [0-9.]+ s"
+    if not re.fullmatch(summary, messages[1]):
+        return [f"{printed} events, but it said: {messages[1]}"]
+    return []
+
+
+def same(expected, events):
+    """Each process has exactly the events that it must have, and made no other ones."""
+    seen = defaultdict(list)
+    for event in events:
+        seen[event.pid].append(event)
+    complaints = [f"id {pid}: expected {_brief(rows)}, got {_brief(seen[pid])}"
+                  for pid, rows in expected.items() if seen[pid] != rows]
+    complaints += [f"a child that nobody made: {event}" for event in events
+                   if event.ppid in expected and event.pid not in expected]
+    return complaints
+
+
+def _brief(rows):
+    return "; ".join(f"{row.kind} ppid {row.ppid} {row.comm}" for row in rows) or "nothing"
+
+
+def read_json(lines, made):
+    """Events of JSON lines, and complaints about the lines themselves."""
+    events, complaints, last = [], [], {}
+    began, ended = int(made["began"]), int(made["ended"]) + 20_000_000
+    by_text = _by_text(made, lambda comm: comm.decode(errors="replace"))
+    for line in lines:
+        fields = json.loads(line)
+        if list(fields) != BASIC_KEYS or json.dumps(
+                fields, separators=(",", ":"), ensure_ascii=False) != line:
+            complaints.append(f"not the basic line: {line}")
+        pid, time = fields["pid"], fields["timestamp_ns"]
+        kind = fields["event_type"]
+        before, kind_before = last.get(pid, (0, None))
+        # Threads that end together get their places on the ring in one order, their times in another.
+        together = kind == kind_before == "exit"
+        if not began <= time <= ended or (time < before and not together):
+            complaints.append(f"id {pid}: time {time} is not in {began}..{ended} or goes back")
+        last[pid] = (time, kind)
+        comm = by_text.get(fields["comm"], fields["comm"].encode())
+        events.append(Event(kind, pid, fields["ppid"], comm))
+    return events, complaints
+
+
+def read_table(lines, made):
+    """Events of the table, and complaints about its lines."""
+    events, complaints = [], []
+    by_text = _by_text(made, _shown)
+    if lines[:1] != [HEADER]:
+        complaints.append(f"not the header: {lines[:1]}")
+    for line in lines[1:]:
+        row = re.fullmatch(r"(\d+) +(\d+) +(.*?) +(FORK|EXEC|EXIT)", line)
+        if not row:
+            complaints.append(f"not a row: {line!r}")
+            continue
+        pid, ppid, comm, kind = row.groups()
+        if line != f"{pid:<10}{ppid:<10}{comm:<19} {kind}":
+            complaints.append(f"columns moved: {line!r}")
+        comm = by_text.get(comm, comm.encode())
+        events.append(Event(kind.lower(), int(pid), int(ppid), comm))
+    return events, complaints
+
+
+def _by_text(made, show):
+    """How the worker's own names look in a format -> the names."""
+    comms = [bytes.fromhex(process["comm_hex"]) for process in truth.read(made["truth"])
+             if "comm_hex" in process]
+    return {show(comm): comm for comm in comms}
+
+
+def _shown(comm):
+    """A name as the table shows it."""
+    text = ""
+    for char in comm.decode(errors="surrogateescape"):
+        code = ord(char)
+        if char == "\\":
+            text += "\\\\"
+        elif code < 32 or code == 127:
+            text += f"\\x{code:02x}"
+        elif 0xdc80 <= code <= 0xdcff:
+            text += f"\\x{code - 0xdc00:02x}"
+        else:
+            text += char
+    return text
+
+
+READERS = {"json": read_json, "table": read_table, "pid": read_json, "wide": wide.read}

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What became of each kernel: lines, the table, and docs/kernels.md."""
+
+from dataclasses import dataclass, field
+
+COLUMNS = ["kernel", "boots", "attaches without tracefs", "events right", "says why not", "seconds"]
+SHOWN = 12  # complaints of a kernel: what is behind them is mostly the same
+
+PAGE = """\
+<!-- Made by `make test-kernels`: edit tests/vm/report.py and tests/vm/kernels.toml instead. -->
+# Kernels
+
+tuxscope runs on Linux 5.8 and later, on x86-64 and arm64: one program, compiled once, with no
+compiler, headers or libraries on the machine. The kernel must describe its types
+(`CONFIG_DEBUG_INFO_BTF=y`: the file `/sys/kernel/btf/vmlinux`), which most distributions' kernels do.
+
+## Tried
+
+`make test-kernels` boots Debian's kernels in QEMU with the static program and a worker that makes
+processes: fork, vfork, exec, exec from a thread, threads, a leader that ends before its threads,
+`CLONE_PARENT`, a daemon, exit codes, deaths by signal, hostile names. What the program prints as
+table, as JSON lines, with `--pid` and with `--wide` must be what the worker knows from wait(2) and
+gettid(2), event by event, without tracefs and with it, and the basic view also in lockdown's
+confidentiality mode ("events right"). Where the kernel's types are hidden, bpf(2) is refused, or
+lockdown forbids what the wide view reads, the program must end with status 69 and a reason
+("says why not"). Of each series the newest patch that Debian's archive held when this was made:
+
+{table}
+
+## What differs
+
+{differences}
+
+## Why 5.8
+
+It brought what everything here stands on: the BPF ring buffer, one for all CPUs, which keeps the
+order of events; and CAP_BPF and CAP_PERFMON, so that tracing need not take all of root's rights.
+An older kernel gets a message and exit status 69. Debian's archive holds no 5.8 and no 5.9: the
+oldest kernel tried is 5.10.
+"""
+
+
+@dataclass
+class Row:
+    """The result of one kernel."""
+
+    kernel: str
+    package: str = ""
+    boots: bool = False
+    attaches: bool = False
+    seconds: float = 0.0
+    wrong_events: list = field(default_factory=list)
+    wrong_refusals: list = field(default_factory=list)
+    skipped: str = ""
+    failure: str = ""
+
+    def passed(self):
+        """Everything was tried and right."""
+        return (self.boots and self.attaches
+                and not (self.wrong_events or self.wrong_refusals or self.skipped))
+
+    def cells(self):
+        """The row of the table."""
+        name = f"{self.package} {self.kernel.partition('-')[2]}".strip() or self.kernel
+        if self.skipped:
+            return [f"{self.kernel}", *["skipped: " + self.skipped.partition(":")[0]] * 4, "-"]
+        if not self.boots:
+            return [name, "NO", *["-"] * 3, f"{self.seconds:.0f}"]
+        answers = [self.boots, self.attaches, not self.wrong_events, not self.wrong_refusals]
+        return [name, *("yes" if answer else "NO" for answer in answers), f"{self.seconds:.0f}"]
+
+    def details(self):
+        """What went wrong, a line each."""
+        lines = [self.skipped, self.failure, *self.wrong_events, *self.wrong_refusals]
+        lines = [line for line in lines if line]
+        if len(lines) > SHOWN:
+            lines[SHOWN:] = [f"and {len(lines) - SHOWN} more"]
+        return [f"    {line}" for line in lines]
+
+
+def line(row):
+    """One kernel's summary."""
+    if row.skipped:
+        return f"SKIPPED {row.kernel}: {row.skipped}"
+    verdict = "ok     " if row.passed() else "FAILED "
+    return f"{verdict} {row.kernel} ({row.package}), {row.seconds:.0f} s"
+
+
+def table(rows):
+    """A Markdown table with straight columns."""
+    cells = [COLUMNS, *(row.cells() for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(COLUMNS))]
+    cells.insert(1, ["-" * width for width in widths])
+    return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
+                     for row in cells)
+
+
+def page(rows, kernels):
+    """docs/kernels.md"""
+    differences = "\n".join(f"- {kernel['version']}: {kernel['differs']}"
+                            for kernel in kernels if "differs" in kernel)
+    return PAGE.format(table=table(rows), differences=differences)

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Boots the kernels of kernels.toml and tries the static program on each.
+
+    run.py [KERNEL...]    5.10, 6.12-arm64, newest, newest-arm64; none: all, and docs/kernels.md
+"""
+
+import os
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import compare
+import guest
+import initramfs
+import report
+from archive import Archive, Unavailable
+
+HERE = Path(__file__).resolve().parent
+TARGET = HERE.parents[1] / "target"
+PAGE = HERE.parents[1] / "docs/kernels.md"
+STATIC = {"amd64": "x86_64", "arm64": "aarch64"}  # what the compilers call the architectures
+
+
+def known(kernels):
+    """Names on the command line -> version and architecture, in the order of the list."""
+    return {name(version, arch): (version, arch)
+            for arch in STATIC for kernel in kernels
+            for version in [kernel["version"]] if arch in kernel["arches"]}
+
+
+def name(version, arch):
+    """What a kernel is called here: x86-64 goes without saying."""
+    return version if arch == "amd64" else f"{version}-{arch}"
+
+
+def choose(names, listed):
+    """The kernels that are asked for; all of them when none is."""
+    newest = {name("newest", arch): name(version, arch) for version, arch in listed.values()}
+    chosen = {newest.get(asked, asked): None for asked in names} or listed
+    for asked in chosen:
+        if asked not in listed:
+            sys.exit(f"run.py: no kernel {asked}; there are: {' '.join(listed)} {' '.join(newest)}")
+    return list(chosen)
+
+
+def programs(arch, busybox):
+    """What the guest holds."""
+    files = {
+        "init": HERE / "init",
+        "bin/busybox": busybox,
+        "tuxscope": TARGET / f"static/tuxscope-{STATIC[arch]}",
+        "worker": TARGET / f"static/worker-{STATIC[arch]}",
+    }
+    return {path: file.read_bytes() for path, file in files.items()}
+
+
+def attempt(archive, asked, version, arch):
+    """Tries one kernel."""
+    row = report.Row(asked)
+    root = TARGET / "vm"
+    try:
+        row.package, kernel = archive.kernel(version, arch)
+        busybox = archive.busybox(arch)
+    except Unavailable as error:
+        row.skipped = str(error)
+        return row
+    image = root / f"initramfs-{arch}"
+    image.write_bytes(initramfs.build(programs(arch, busybox)))
+    began = time.monotonic()
+    try:
+        files = guest.run(arch, kernel, image, root / f"console-{asked}.log")
+        row.boots = True
+        row.attaches = compare.attached(files, "unmounted")
+        row.wrong_events = compare.captures(files)
+        row.wrong_refusals = compare.refusals(files)
+    except guest.Wedged as error:
+        row.failure = str(error)
+    row.seconds = time.monotonic() - began
+    return row
+
+
+def main(names):
+    with open(HERE / "kernels.toml", "rb") as file:
+        config = tomllib.load(file)
+    listed = known(config["kernel"])
+    chosen = choose(names, listed)
+    archive = Archive(TARGET / "vm", config["suites"])
+
+    rows = []
+    for asked in chosen:
+        row = attempt(archive, asked, *listed[asked])
+        rows.append(row)
+        print("\n".join([report.line(row), *row.details()]), flush=True)
+    print(f"\n{report.table(rows)}")
+    if not names:
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(report.page(rows, config["kernel"]))
+
+    skipped = [row.kernel for row in rows if row.skipped]
+    if skipped:
+        print(f"\nNOT TRIED, the archive did not give them: {' '.join(skipped)}")
+    if any(not row.passed() and not row.skipped for row in rows):
+        return 1
+    # Elsewhere a machine without a network may build and test; CI must not lose a kernel unseen.
+    return 1 if skipped and (os.environ.get("CI") == "true" or len(skipped) == len(rows)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The comparer must pass a right capture and complain about every wrong one."""
+
+import json
+import unittest
+
+import compare
+import truth
+import wide
+
+WORKER = 1001
+PROCESSES = [
+    {"case": "fork", "pid": 1002, "ppid": 1001, "execs": 0},
+    {"case": "exec-from-thread", "pid": 1003, "ppid": 1001, "execs": 1, "tids": [1004]},
+    {"case": "threads", "pid": 1005, "ppid": 1001, "execs": 0, "tids": [1006, 1007]},
+    {"case": "clone-parent", "pid": 1008, "ppid": 1001, "execs": 0, "made_by": 1002},
+    {"case": "comm-escape", "pid": 1009, "ppid": 1001, "execs": 0, "comm_hex": "1b5b0affc35c"},
+]
+
+
+def right():
+    """The lines of a capture that tells the truth: the worker's life around its children's."""
+    events = truth.basic_events(PROCESSES, WORKER)
+    own = events.pop(WORKER)
+    rows = [*own[:2], *(event for rows in events.values() for event in rows), own[2]]
+    return [
+        json.dumps({"pid": row.pid, "ppid": row.ppid, "comm": row.comm.decode(errors="replace"),
+                    "event_type": row.kind, "timestamp_ns": 5_000 + i},
+                   separators=(",", ":"), ensure_ascii=False)
+        for i, row in enumerate(rows)
+    ]
+
+
+def made(lines, **changes):
+    """The files of a capture."""
+    files = {
+        "arguments": b"proc --format json", "began": b"4000", "ended": b"6000",
+        "events": "".join(f"{line}\n" for line in lines).encode(),
+        "messages": f"tuxscope: tracing x\ntuxscope: {len(lines)} events printed, 0 lost in 1.0 s"
+                    .encode(),
+        "status": b"0\n", "worker": b"1001", "worker-status": b"0\n", "worker-messages": b"",
+        "truth": "\n".join(json.dumps(process) for process in PROCESSES).encode(),
+    }
+    return files | changes
+
+
+class Json(unittest.TestCase):
+    def wrong(self, lines, **changes):
+        self.assertNotEqual(compare.capture(made(lines, **changes), "json"), [])
+
+    def test_the_truth_passes(self):
+        self.assertEqual(compare.capture(made(right()), "json"), [])
+
+    def test_each_event_is_missed(self):
+        for i in range(len(right())):
+            self.wrong(right()[:i] + right()[i + 1:])
+
+    def test_each_event_counts_once(self):
+        for i in range(len(right())):
+            self.wrong(right()[:i] + right()[i:i + 1] + right()[i:])
+
+    def test_each_field_counts(self):
+        for i, line in enumerate(right()):
+            for key, value in (("pid", 77), ("ppid", 78), ("comm", "else"),
+                               ("event_type", "other"), ("timestamp_ns", 100_000_000)):
+                lines = right()
+                lines[i] = json.dumps(json.loads(line) | {key: value}, separators=(",", ":"))
+                self.wrong(lines)
+
+    def test_the_order_in_a_process_counts(self):
+        lines = right()
+        lines[2], lines[3] = lines[3], lines[2]
+        self.wrong(lines)
+
+    def test_a_child_too_many(self):
+        child = json.loads(right()[2]) | {"pid": 1500}
+        self.wrong([*right(), json.dumps(child, separators=(",", ":"))])
+
+    def test_the_form_of_a_line_counts(self):
+        self.wrong([right()[0].replace(",", ", "), *right()[1:]])
+
+    def test_messages_and_statuses_count(self):
+        self.wrong(right(), status=b"1\n")
+        self.wrong(right(), **{"worker-status": b"99\n"})
+        self.wrong(right(), messages=b"tuxscope: tracing x\ntuxscope: 3 events printed, 0 lost in 1.0 s")
+        lost = f"tuxscope: tracing x\ntuxscope: {len(right())} events printed, 1 lost in 1.0 s"
+        self.wrong(right(), messages=lost.encode())
+
+    def test_a_filter_counts(self):
+        asked = b"proc --format json --pid 1001,1002,1004,1005"
+        chosen = [line for line in right() if json.loads(line)["pid"] in (1001, 1002, 1004, 1005)]
+        self.assertEqual(compare.capture(made(chosen, arguments=asked), "pid"), [])
+        self.wrong(right(), arguments=asked)
+        self.wrong(chosen[1:], arguments=asked)
+        self.wrong([], arguments=b"proc --format json --pid 9")
+
+
+class Table(unittest.TestCase):
+    LINES = [compare.HEADER, *(
+        f"{row.pid:<10}{row.ppid:<10}{compare._shown(row.comm):<20}{row.kind.upper()}"
+        for rows in truth.basic_events(PROCESSES, WORKER).values() for row in rows)]
+
+    def complaints(self, lines):
+        files = made(lines)
+        files["messages"] = files["messages"].replace(
+            b"%d events" % len(lines), b"%d events" % (len(lines) - 1))
+        return compare.capture(files, "table")
+
+    def test_the_truth_passes(self):
+        self.assertEqual(self.complaints(self.LINES), [])
+        self.assertIn("\\x1b[\\x0a\\xff\\xc3\\\\", "\n".join(self.LINES))
+
+    def test_header_columns_and_rows_count(self):
+        self.assertNotEqual(self.complaints(["PID PPID COMM EVENT", *self.LINES[1:]]), [])
+        self.assertNotEqual(self.complaints([*self.LINES[:3], " " + self.LINES[3], *self.LINES[4:]]), [])
+        for i in range(1, len(self.LINES)):
+            self.assertNotEqual(self.complaints(self.LINES[:i] + self.LINES[i + 1:]), [])
+
+
+class Wide(unittest.TestCase):
+    PROCESSES = [
+        {"exit_code": 5, "signal": 0, "core": 0} | process for process in [
+            *PROCESSES,
+            {"case": "daemon", "pid": 1020, "ppid": 1001, "execs": 0, "born_to": 1002},
+            {"case": "exec-twice", "pid": 1021, "ppid": 1001, "execs": 2},
+            {"case": "signals", "pid": 1022, "ppid": 1001, "execs": 0, "signal": 37, "core": 1},
+        ]
+    ]
+
+    def lives(self):
+        return wide.expected(self.PROCESSES, WORKER)
+
+    def right(self):
+        """What the program must print: the records of a whole capture."""
+        events = [row | {"pid": pid, "timestamp_ns": 5_000 + i, "start_ns": 5_000, "duration_ns": i}
+                  for pid, rows in self.lives().items() for i, row in enumerate(rows)]
+        end = {"event_type": "summary", "complete": True, "printed": len(events), "lost": {"fork": 0}}
+        return [{"event_type": "meta"}, *events, end]
+
+    def complaints(self, records):
+        events, found = wide.read([json.dumps(record) for record in records], {})
+        return found + wide.same(self.lives(), events)
+
+    def test_the_truth_passes(self):
+        self.assertEqual(self.complaints(self.right()), [])
+
+    def test_each_record_counts_once(self):
+        for i in range(len(self.right())):
+            missing = self.right()[:i] + self.right()[i + 1:]
+            self.assertNotEqual(self.complaints(missing), [])
+            twice = self.right()[:i] + self.right()[i:i + 1] + self.right()[i:]
+            self.assertNotEqual(self.complaints(twice), [])
+
+    def test_each_field_counts(self):
+        for pid, rows in self.lives().items():
+            for i, row in enumerate(rows):
+                for key in [*row, "pid", "start_ns", "timestamp_ns"]:
+                    records = self.right()
+                    wrong = next(record for record in records
+                                 if record.get("pid") == pid and record["event_type"] == row["event_type"]
+                                 and record["timestamp_ns"] == 5_000 + i)
+                    wrong[key] = 4_000_000_000
+                    self.assertNotEqual(self.complaints(records), [], f"{pid} {key}")
+
+    def test_losses_count(self):
+        records = self.right()
+        records[-1]["lost"]["fork"] = 1
+        self.assertNotEqual(self.complaints(records), [])
+
+
+class Refusals(unittest.TestCase):
+    RIGHT = {f"{name}/{file}": data for name, reason in compare.REFUSALS.items()
+             for file, data in (("status", b"69\n"),
+                                ("messages", f"tuxscope: {reason}\ntuxscope: do so\n".encode()))}
+
+    def test_the_truth_passes(self):
+        self.assertEqual(compare.refusals(self.RIGHT), [])
+
+    def test_status_and_words_count(self):
+        for change in ({"btf/status": b"1\n"}, {"btf/messages": b""}, {"sandbox/status": b"0"},
+                       {"sandbox/messages": b"tuxscope: this kernel gives no BPF ring buffer\n"}):
+            self.assertNotEqual(compare.refusals(self.RIGHT | change), [])
+        self.assertNotEqual(compare.refusals({}), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

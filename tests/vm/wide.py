@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Compares a capture of the wide view with the truth: processes, whole lives, statuses."""
+
+import json
+import signal
+from collections import defaultdict
+
+SIGRTMIN = 34  # glibc's
+COMMON = {"uid": 0, "cgroup": "/"}
+
+
+def read(lines, made):
+    """Events of the wide view's JSON lines, and complaints about the records around them."""
+    del made
+    records = [json.loads(line) for line in lines]
+    events = [record for record in records if record["event_type"] in ("fork", "exec", "exit")]
+    complaints = []
+    if not records or records[0]["event_type"] != "meta":
+        complaints.append(f"the first line is not meta: {lines[:1]}")
+    last = records[-1] if records else {}
+    if last.get("event_type") != "summary" or last.get("complete") is not True:
+        complaints.append(f"the last line is not the summary of a whole capture: {last}")
+    elif last["printed"] != len(events) or any(last["lost"].values()):
+        complaints.append(f"{len(events)} events, but the summary is {last}")
+    if len(records) != len(events) + 2:
+        complaints.append("there are records beside meta, events and summary")
+    return events, complaints
+
+
+def expected(processes, worker, held=False):
+    """id -> what the events of this process must say, in their order. A worker that was held has
+    no fork, and it is not init's child where it is the program's."""
+    lives = defaultdict(list)
+    run = {"ppid": 1, "tid": worker}
+    args = ["/worker", "case", "all"]
+    lives[worker] = [
+        COMMON | run | {"event_type": "fork", "comm": "init", "thread": False, "parent_tid": 1},
+        COMMON | run | {"event_type": "exec", "comm": "worker", "filename": "/worker", "args": args},
+        COMMON | run | {"event_type": "exit", "comm": "worker", "exit_code": 0, "args": args},
+    ]
+    if held:
+        del lives[worker][0]
+        for row in lives[worker]:
+            del row["ppid"]
+    for process in processes:
+        lives[process["pid"]] = _life(process)
+    return dict(lives)
+
+
+def _life(process):
+    pid, parent = process["pid"], process["ppid"]
+    born_to = process.get("born_to", parent)
+    rows = [COMMON | {"event_type": "fork", "ppid": born_to, "tid": pid, "comm": "worker",
+                      "thread": False, "parent_tid": process.get("made_by", born_to)}]
+    comm, args = "worker", None
+    for i in range(process["execs"]):
+        comm, args = "exe", ["worker", "exit", str(process["exit_code"])]
+        if i + 1 < process["execs"]:
+            args[1] = "exec-again"
+        rows.append(COMMON | {"event_type": "exec", "ppid": parent, "tid": pid, "comm": comm,
+                              "filename": "/proc/self/exe", "args": args})
+    if "comm_hex" in process:
+        comm = bytes.fromhex(process["comm_hex"]).decode(errors="replace")
+    end = {"event_type": "exit", "ppid": parent, "comm": comm}
+    if process["signal"]:
+        end |= {"signal": _name(process["signal"]), "core_dumped": bool(process["core"])}
+    else:
+        end |= {"exit_code": process["exit_code"]}
+    if args:
+        end["args"] = args
+    if born_to != parent:
+        end["born_to"] = born_to
+    return [*rows, COMMON | end]
+
+
+def _name(number):
+    """Python knows a real-time signal by its number only."""
+    if number > SIGRTMIN:
+        return f"SIGRTMIN+{number - SIGRTMIN}"
+    return signal.Signals(number).name
+
+
+def same(lives, events):
+    """Each process has exactly the events that it must have, and made no other ones."""
+    seen = defaultdict(list)
+    for event in events:
+        seen[event["pid"]].append(event)
+    complaints = []
+    for pid, rows in lives.items():
+        kinds = [event["event_type"] for event in seen[pid]]
+        if kinds != [row["event_type"] for row in rows]:
+            complaints.append(f"id {pid}: expected {rows}, got {kinds}")
+            continue
+        for row, event in zip(rows, seen[pid]):
+            wrong = {key: event.get(key) for key, value in row.items() if event.get(key) != value}
+            if wrong:
+                complaints.append(f"id {pid}: {row['event_type']} says {wrong}, not "
+                                  f"{ {key: row[key] for key in wrong} }")
+        complaints += _times(pid, seen[pid])
+    complaints += [f"a child that nobody made: {event}" for event in events
+                   if event["ppid"] in lives and event["pid"] not in lives]
+    return complaints
+
+
+def _times(pid, events):
+    """One start, times that don't go back, and the life's length from both."""
+    times = [event["timestamp_ns"] for event in events]
+    starts = {event["start_ns"] for event in events}
+    if times != sorted(times) or len(starts) != 1:
+        return [f"id {pid}: times {times}, starts {starts}"]
+    length = times[-1] - starts.pop()
+    # The end is noted twice, a moment apart.
+    if length < 0 or abs(events[-1].get("duration_ns", -1) - length) > 1_000_000_000:
+        return [f"id {pid}: lived {length} ns, not {events[-1].get('duration_ns')}"]
+    return []

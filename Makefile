@@ -14,7 +14,7 @@ export CLANG
 export DEBIAN_FRONTEND = noninteractive
 
 BIN := target/release/tuxscope
-C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c)
+C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c benches/overhead/*.c)
 Q := $(if $(V),,@)
 
 # As root in somebody else's checkout (`sudo make run`), the owner builds: root-owned files in
@@ -80,6 +80,8 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz and a C++ 
 
 bench-replay: build ## replay to summary beside jq and DuckDB, on a capture of EVENTS (10000000)
 	$(Q)./benches/replay.sh $(EVENTS)
+
+include benches/bench.mk
 
 check-vmlinux: ## compare vmlinux/vmlinux.h with the running kernel's BTF (needs bpftool)
 	$(Q)./vmlinux/check.sh

@@ -118,6 +118,7 @@ impl Capture<'_> {
     /// The capture could not begin. What ends it later is in the summary.
     pub fn run(self, stop: &Stop, waiter: &Waiter) -> Result<Summary> {
         let Self { tracer, limits, mut command, wait_for_all, .. } = self;
+        let mut ring = tracer.ring()?;
         let writer = RefCell::new(Writer {
             sink: self.sink,
             output: self.output,
@@ -130,8 +131,7 @@ impl Capture<'_> {
             pending: 0,
             end: None,
         });
-        let records = tracer.records(|record| writer.borrow_mut().record(record))?;
-        waiter.add_ring(records.fd())?;
+        waiter.add_ring(ring.fd())?;
         writer.borrow_mut().begin(&self.meta)?;
         let start = Instant::now();
         report::say("tracing fork, exec and exit (Ctrl-C ends it)");
@@ -143,10 +143,10 @@ impl Capture<'_> {
         let mut losses = LossReporter::default();
         let mut progress = Progress::new();
         let mut command_ended = false;
-        let read_batch = || -> usize {
-            writer.borrow_mut().prepare();
-            let read = records.consume(BATCH);
+        let mut read_batch = || -> usize {
             let mut writer = writer.borrow_mut();
+            writer.prepare();
+            let read = ring.consume(BATCH, |record| writer.record(record));
             writer.flush();
             read.unwrap_or_else(|error| {
                 writer.end = Some(End::Error(error.into()));
@@ -208,7 +208,6 @@ impl Capture<'_> {
         tracer.detach();
         while writer.borrow().end.is_none() && read_batch() == BATCH {}
 
-        drop(records);
         let mut writer = writer.into_inner();
         writer.totals.elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         writer.totals.lost = tracer.lost();

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod replay;
 pub mod report;
 pub mod rights;
+pub mod ring;
 pub mod running;
 pub mod signal;
 pub mod stop;

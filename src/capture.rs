@@ -324,6 +324,9 @@ impl Writer<'_> {
 
     /// After all that lay on the ring buffer is read.
     fn proceed(&mut self) {
+        if let Some(enricher) = &mut self.enricher {
+            enricher.forget_the_dead();
+        }
         if let Some(Err(error)) = self.follow.as_mut().map(|follow| follow.proceed(self.tracer)) {
             self.end = Some(End::Error(error));
         }

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use procfs::FromRead as _;
 use procfs::process::Stat;
@@ -44,6 +45,12 @@ pub fn all() -> Vec<Running> {
             })
         })
         .collect()
+}
+
+/// Whether a process has ended and been waited for. Never inside a PID namespace, where that
+/// can't be told.
+pub fn is_gone(pid: u32) -> bool {
+    pids_are_the_kernels() && !Path::new(&format!("/proc/{pid}")).exists()
 }
 
 /// Whether /proc counts pids as the kernel does, and not as a PID namespace of its own.

@@ -35,7 +35,8 @@ fn run(options: &[&str]) -> ([u32; 4], Vec<(String, u32)>, Vec<(String, u32)>) {
         .spawn()
         .expect("bash runs");
     let pid = shell.id().to_string();
-    let options: Vec<_> = options.iter().map(|o| if *o == "SHELL" { &*pid } else { o }).collect();
+    let options: Vec<String> = options.iter().map(|option| option.replace("SHELL", &pid)).collect();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let wide = Tuxscope::start(&[&["--format", "json", "--wide"], &options[..]].concat());
     let basic = Tuxscope::start(&[&["--format", "json"], &options[..]].concat());
     drop(shell.stdin.take());

@@ -100,7 +100,9 @@ fn threads_are_told_only_when_asked_for_and_marked() {
     let process = with.one("fork", life.pid);
     for event in events.iter().filter(|event| event.thread == Some(true)) {
         assert_eq!((event.ppid, event.pid), (life.ppid, life.pid));
-        assert!(event.start_ns > process.start_ns, "a thread's own start");
+        assert_eq!(event.start_ns, process.start_ns, "the process' start");
+        let age = event.timestamp_ns - event.start_ns;
+        assert!(event.duration_ns.is_none_or(|own| own < age), "a thread's own duration");
         assert!(event.event_type == "exit" || event.parent_tid == Some(life.pid));
     }
 }

@@ -18,6 +18,9 @@ fn story(run: &Ended, wide: bool) -> Vec<(String, u32)> {
     }
 }
 
+/// Kinds of events and their pids.
+type Story = Vec<(String, u32)>;
+
 /// What a shell does that then says its pid and those of its children: `/bin/true`, a subshell
 /// that becomes /bin/false as nobody, and one that exits with 3.
 const SCRIPT: &str = "/bin/true & a=$!; wait $a; \
@@ -26,7 +29,7 @@ const SCRIPT: &str = "/bin/true & a=$!; wait $a; \
 
 /// Runs the script while both views are captured with these options, `PPID` replaced by the
 /// shell's pid. Returns the pids and the two stories.
-fn run(options: &[&str]) -> ([u32; 4], Vec<(String, u32)>, Vec<(String, u32)>) {
+fn run(options: &[&str]) -> ([u32; 4], Story, Story) {
     let script = format!("read line; {SCRIPT}");
     let mut shell = Command::new("bash")
         .args(["-c", &script])

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|lint|static|vm|debian13: installs what the build, the linters, the static
+# scripts/deps.sh build|test|lint|static|vm|debian13: installs what the build, the linters, the static
 # build, the kernel tests or the build in a chroot lack of the system's packages. Where that isn't possible it prints the command to give, and fails.
 set -eu
 
@@ -37,11 +37,14 @@ vm)
 debian13)
 	have mmdebstrap || need mmdebstrap
 	;;
+test)
+	have strace || need strace # what a build is compared with
+	;;
 lint)
 	have "${CLANG_FORMAT:-clang-format}" || need clang-format
 	;;
 *)
-	echo "usage: scripts/deps.sh build|lint|static|vm|debian13" >&2
+	echo "usage: scripts/deps.sh build|test|lint|static|vm|debian13" >&2
 	exit 2
 	;;
 esac

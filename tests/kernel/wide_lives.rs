@@ -122,7 +122,7 @@ fn a_leader_that_goes_first_does_not_end_the_process() {
     assert_eq!(exits, [(Some(true), true, Some(0)), (Some(false), false, Some(6))]);
 }
 
-/// Thousands of processes whose threads leave at the same instant, race with exit_group, are
+/// Thousands of processes whose threads leave at the same instant, race with `exit_group`, are
 /// killed meanwhile, or exec; pids come round again.
 #[test]
 fn a_storm_of_ends_is_what_waitpid_counted() {

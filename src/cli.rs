@@ -78,10 +78,6 @@ pub struct Proc {
     #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = max_args)]
     pub max_args: u32,
 
-    /// Which events.
-    #[command(flatten)]
-    pub choose: Choose,
-
     /// End after this time, in seconds (decimals allowed)
     #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
     pub duration: Option<Duration>,
@@ -123,6 +119,10 @@ pub struct Proc {
     /// Run this command, and trace it and all that it starts
     #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["pids", "follow"])]
     pub command: Vec<OsString>,
+
+    /// Which events. Last, because its heading is that of all options behind it, too.
+    #[command(flatten)]
+    pub choose: Choose,
 }
 
 /// When to use colour.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Chrome's trace-event JSON, which ui.perfetto.dev and chrome://tracing open: each process is a
+//! Chrome's trace-event JSON, which ui.perfetto.dev and `chrome://tracing` open: each process is a
 //! track, its programs are slices, and arrows lead from parents to children.
 //!
 //! Times are those of the events, `CLOCK_MONOTONIC`, in microseconds, so that a trace goes together

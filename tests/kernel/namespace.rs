@@ -3,12 +3,17 @@
 
 use std::process::Command;
 
+/// Keeps what is mounted from the host. In a chroot whose root is no mount point "/" can't be made
+/// private, which is also why unshare(1) can't be left to do it; each mount that is seen can.
+const PRIVATE: &str = "mount --make-rprivate / 2>/dev/null || \
+     cut -d' ' -f5 /proc/self/mountinfo | while read -r m; do mount --make-private \"$m\"; done";
+
 /// A command that runs `program` after the shell commands `prepare`, in a mount namespace of its
 /// own: what they mount is gone with it. `prepare` sees `extra` as "$1".
 pub fn command(prepare: &str, extra: &str, program: &Command) -> Command {
-    let script = format!("set -e; {prepare}; shift; exec \"$@\"");
+    let script = format!("set -e; {PRIVATE}; {prepare}; shift; exec \"$@\"");
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", &script, "sh", extra]);
+    command.args(["--mount", "--propagation", "unchanged", "sh", "-c", &script, "sh", extra]);
     command.arg(program.get_program()).args(program.get_args());
     command
 }

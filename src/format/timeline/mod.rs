@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::elapsed::Elapsed;
-use super::lives::{Life, Lives};
+use super::lives::{Exec, Life, Lives};
 use super::time::Rfc3339;
 use super::{Sink, text, xml};
 use crate::event::{Event, Lost, Meta, Totals};
@@ -328,7 +328,7 @@ fn columns(text: &str) -> f64 {
 
 /// The first program that it ran, or its name.
 fn command(life: &Life) -> String {
-    life.execs.first().map_or_else(|| life.name(), |exec| exec.command_line())
+    life.execs.first().map_or_else(|| life.name(), Exec::command_line)
 }
 
 /// The command without the directory of its program, and how it failed.

@@ -16,6 +16,9 @@ _tuxscope() {
             ",$1")
                 cmd="tuxscope"
                 ;;
+            tuxscope,check)
+                cmd="tuxscope__subcmd__check"
+                ;;
             tuxscope,help)
                 cmd="tuxscope__subcmd__help"
                 ;;
@@ -24,6 +27,9 @@ _tuxscope() {
                 ;;
             tuxscope,replay)
                 cmd="tuxscope__subcmd__replay"
+                ;;
+            tuxscope__subcmd__help,check)
+                cmd="tuxscope__subcmd__help__subcmd__check"
                 ;;
             tuxscope__subcmd__help,help)
                 cmd="tuxscope__subcmd__help__subcmd__help"
@@ -41,7 +47,7 @@ _tuxscope() {
 
     case "${cmd}" in
         tuxscope)
-            opts="-h -V --help --version proc replay help"
+            opts="-h -V --help --version proc replay check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -54,9 +60,41 @@ _tuxscope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        tuxscope__subcmd__help)
-            opts="proc replay help"
+        tuxscope__subcmd__check)
+            opts="-h --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tuxscope__subcmd__help)
+            opts="proc replay check help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tuxscope__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -34,6 +34,15 @@ pub enum Command {
     Proc(Proc),
     /// Show the events of a capture again, in any format
     Replay(Replay),
+    /// Say what this kernel and these rights allow, and try both views
+    Check(Check),
+    /// A process that `check` looks at.
+    #[command(hide = true, name = crate::check::CHILD)]
+    CheckChild {
+        /// The one that makes no other.
+        #[arg(long)]
+        last: bool,
+    },
     /// The process that becomes the command of `proc -- COMMAND`.
     #[command(hide = true, name = crate::launch::HOLD)]
     Hold {
@@ -192,6 +201,27 @@ pub struct Replay {
     /// Which events.
     #[command(flatten)]
     pub choose: Choose,
+}
+
+const CHECK_HELP: &str = "\
+Exit status: 0 both views work, 69 the kernel lacks what is needed, 77 rights are missing.";
+
+/// `tuxscope check`
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_HELP)]
+pub struct Check {
+    /// How to print the answers
+    #[arg(long, value_enum, default_value_t = CheckFormat::Table)]
+    pub format: CheckFormat,
+}
+
+/// How `tuxscope check` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// A line each, with the remedy below each no
+    Table,
+    /// One JSON object
+    Json,
 }
 
 /// Which events are kept.

@@ -4,6 +4,7 @@
 
 pub mod capture;
 pub mod cgroup;
+pub mod check;
 pub mod cli;
 pub mod enrich;
 pub mod event;

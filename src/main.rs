@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parse, run, exit status.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,7 +10,8 @@ use clap::Parser as _;
 use rustix::thread::CapabilitySet;
 
 use tuxscope::capture::{Capture, Limits};
-use tuxscope::cli::{Cli, Command, Format, Proc, Replay, Wait};
+use tuxscope::check;
+use tuxscope::cli::{Check, CheckFormat, Cli, Command, Format, Proc, Replay, Wait};
 use tuxscope::enrich::Enricher;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Proc(args) => proc(args),
         Command::Replay(args) => replay(args),
+        Command::Check(args) => check(&args),
+        Command::CheckChild { last } => check::child(last).map(ExitCode::from),
         Command::Hold { args } => Ok(ExitCode::from(launch::held(&args))),
     };
     match result {
@@ -134,6 +138,22 @@ fn replay(args: Replay) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn check(args: &Check) -> Result<ExitCode> {
+    let report = check::Report::make();
+    let mut output = Output::stdout()?;
+    let text = match args.format {
+        CheckFormat::Table => report.to_string(),
+        CheckFormat::Json => report.json()? + "\n",
+    };
+    output.buffer().extend(text.bytes());
+    match output.flush() {
+        Err(failed) if failed.cause.kind() != ErrorKind::BrokenPipe => {
+            Err(failed.cause).context("can't write standard output")
+        }
+        _ => Ok(ExitCode::from(report.exit())),
+    }
 }
 
 fn output(path: Option<&Path>) -> Result<Output> {

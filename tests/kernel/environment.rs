@@ -30,7 +30,7 @@ fn sees_a_process(tuxscope: Tuxscope) {
 }
 
 /// The program where every user can run it.
-fn for_everyone() -> (tempfile::TempDir, String) {
+pub fn for_everyone() -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let path = dir.path().join("tuxscope");

@@ -16,6 +16,7 @@ mod tracefs;
 mod worker;
 
 // What is tested.
+mod check;
 mod comms;
 mod ending;
 mod environment;

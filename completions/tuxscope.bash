@@ -149,7 +149,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__proc)
-            opts="-w -o -v -p -f -P -e -h --format --wide --threads --max-args --duration --count --output --color --buffer-size --strict --verbose --user --wait --pid --follow --ppid --comm --uid --event --cgroup --failed --match --help"
+            opts="-w -o -v -p -f -P -e -h --format --wide --threads --max-args --duration --count --output --rotate-size --rotate-keep --reopen --color --buffer-size --strict --verbose --user --wait --pid --follow --ppid --comm --uid --event --cgroup --failed --match --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -176,6 +176,14 @@ _tuxscope() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rotate-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rotate-keep)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -42,6 +42,8 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d '
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l duration -d 'End after this time, in seconds (decimals allowed)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l count -d 'End after this many events' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s o -l output -d 'Write the events to FILE instead of standard output (with COMMAND: standard error)' -r -F
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-size -d 'With --output: go on in a new FILE before it exceeds SIZE; old ones are FILE.1, FILE.2, ...' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-keep -d 'With --rotate-size: so many old files stay' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l color -d 'When to use colour; a set `NO_COLOR` turns auto off' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -58,6 +60,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l cgroup -d 'On
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Only events whose process name or argument list this regular expression matches' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Processes instead of tasks: one exit each, with parent, user, arguments, status, duration'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'With --wide: forks and exits of threads, too'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'With --output: SIGHUP opens FILE anew (logrotate has renamed it) and ends nothing'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l strict -d 'Exit with status 3 if any event was lost'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show what libbpf says'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -d 'With --pid: the events of their descendants, too'

@@ -174,6 +174,9 @@ impl Capture<'_> {
             if over() {
                 break;
             }
+            if stop.reopen_requested() {
+                writer.borrow_mut().reopen();
+            }
             if let Some(command) = command.as_ref().filter(|_| stop.requested() && !command_told) {
                 // What asks us to end asks the command to; its end is ours.
                 command.terminate();
@@ -238,6 +241,7 @@ impl Writer<'_> {
             self.follow = Some(Follow::start(self.tracer, self.filter.pids())?);
         }
         self.sink.begin(meta, self.output.buffer());
+        self.output.keep_head();
         self.flush();
         Ok(())
     }
@@ -315,8 +319,21 @@ impl Writer<'_> {
     }
 
     fn flush(&mut self) {
+        let written = self.output.flush();
+        self.count(written);
+    }
+
+    fn reopen(&mut self) {
+        self.flush();
+        if self.end.is_none() {
+            let reopened = self.output.reopen();
+            self.count(reopened);
+        }
+    }
+
+    fn count(&mut self, written: Result<(), WriteFailed>) {
         let mut arrived = self.pending;
-        if let Err(WriteFailed { cause, lines_missing }) = self.output.flush() {
+        if let Err(WriteFailed { cause, lines_missing }) = written {
             // An event is a line. A header is one, too, but then no event is pending.
             arrived = arrived.saturating_sub(lines_missing);
             self.end = Some(match cause.kind() {

@@ -100,6 +100,19 @@ pub struct Proc {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// With --output: go on in a new FILE before it exceeds SIZE; old ones are FILE.1, FILE.2, ...
+    #[arg(long, value_name = "SIZE", requires = "output", value_parser = rotate_size)]
+    pub rotate_size: Option<u64>,
+
+    /// With --rotate-size: so many old files stay
+    #[arg(long, value_name = "N", requires = "rotate_size", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rotate_keep: u32,
+
+    /// With --output: SIGHUP opens FILE anew (logrotate has renamed it) and ends nothing
+    #[arg(long, requires = "output")]
+    pub reopen: bool,
+
     /// When to use colour; a set `NO_COLOR` turns auto off
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
@@ -300,6 +313,11 @@ impl Format {
     pub fn is_wide(self) -> bool {
         !matches!(self, Self::Table | Self::Json)
     }
+
+    /// Whether each of its lines stands for itself.
+    pub fn is_lines(self) -> bool {
+        matches!(self, Self::Table | Self::Json | Self::Explain)
+    }
 }
 
 fn pid(text: &str) -> Result<u32, String> {
@@ -357,6 +375,13 @@ fn size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     Ok(number.saturating_mul(unit))
+}
+
+fn rotate_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("a file of 0 bytes holds nothing".to_owned()),
+        bytes => Ok(bytes),
+    }
 }
 
 fn buffer_size(text: &str) -> Result<u32, String> {
@@ -429,6 +454,8 @@ mod tests {
             ["--max-args", "0"],
             ["--ppid", "0"],
             ["--user", "root"],
+            ["--rotate-size", "1M"],
+            ["--rotate-keep", "2"],
             ["--wait", "all"],
         ];
         for args in bad {
@@ -442,6 +469,10 @@ mod tests {
         for args in [
             &["--threads"][..],
             &["--follow"],
+            &["--reopen"],
+            &["-o", "x", "--rotate-size", "0"],
+            &["-o", "x", "--rotate-keep", "2"],
+            &["-o", "x", "--rotate-size", "1M", "--rotate-keep", "0"],
             &["--pid", "1", "--", "true"],
             &["--duration", "1", "true"],
         ] {

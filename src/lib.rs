@@ -6,6 +6,7 @@ pub mod capture;
 pub mod cgroup;
 pub mod check;
 pub mod cli;
+pub mod destination;
 pub mod enrich;
 pub mod event;
 pub mod failure;

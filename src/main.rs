@@ -20,11 +20,11 @@ use tuxscope::format::{
 };
 use tuxscope::host;
 use tuxscope::launch::{self, Launched};
-use tuxscope::output::Output;
+use tuxscope::output::{Output, Rotation};
 use tuxscope::replay::{self, Input};
 use tuxscope::report;
 use tuxscope::rights;
-use tuxscope::stop::Stop;
+use tuxscope::stop::{Hangup, Stop};
 use tuxscope::terminal;
 use tuxscope::tracer::{Config, Storage, Tracer, View};
 use tuxscope::users::Users;
@@ -51,7 +51,7 @@ fn proc(args: Proc) -> Result<ExitCode> {
     let runs_command = !args.command.is_empty();
     let mut output = match &args.output {
         None if runs_command => Output::stderr()?,
-        path => output(path.as_deref())?,
+        path => output(path.as_deref(), rotation(&args)?)?,
     };
     let wide = args.wide || args.format.is_wide();
     let mut sink = sink(args.format, wide, terminal::style(&output, args.color.into()));
@@ -85,7 +85,11 @@ fn proc(args: Proc) -> Result<ExitCode> {
         report::say(format_args!("rights that are no longer needed can't be dropped: {error}"));
     }
     // After the drop: the handler's thread has the rights of its maker.
-    let stop = if runs_command { Stop::on_termination()? } else { Stop::on_signals()? };
+    let hangup = if args.reopen { Hangup::Reopen } else { Hangup::End };
+    let stop = match runs_command {
+        true => Stop::on_termination(hangup)?,
+        false => Stop::on_signals(hangup)?,
+    };
     if let Some(pipe) = output.pipe() {
         waiter.add_output(pipe)?;
     }
@@ -122,9 +126,9 @@ fn proc(args: Proc) -> Result<ExitCode> {
 
 fn replay(args: Replay) -> Result<ExitCode> {
     let input = Input::open(&args.input)?;
-    let mut output = output(args.output.as_deref())?;
+    let mut output = output(args.output.as_deref(), None)?;
     let filter = Filter::new(args.choose.into());
-    let stop = Stop::on_signals()?;
+    let stop = Stop::on_signals(Hangup::End)?;
     let style = terminal::style(&output, args.color.into());
     let mut make_sink = |wide| sink(args.format, wide, style);
     let outcome = replay::run(input, filter, &mut make_sink, &mut output, &stop)?;
@@ -156,8 +160,18 @@ fn check(args: &Check) -> Result<ExitCode> {
     }
 }
 
-fn output(path: Option<&Path>) -> Result<Output> {
-    path.map_or_else(Output::stdout, Output::create)
+fn output(path: Option<&Path>, rotation: Option<Rotation>) -> Result<Output> {
+    path.map_or_else(Output::stdout, |path| Output::create(path, rotation))
+}
+
+fn rotation(args: &Proc) -> Result<Option<Rotation>> {
+    if (args.rotate_size.is_some() || args.reopen) && !args.format.is_lines() {
+        let what = "this format is one whole, and can't go on in another file";
+        return Err(
+            Failure::new(Exit::Usage, what, "choose --format json, table or explain").into()
+        );
+    }
+    Ok(args.rotate_size.map(|size| Rotation { size, keep: args.rotate_keep }))
 }
 
 fn sink(format: Format, wide: bool, style: Style) -> Box<dyn Sink> {

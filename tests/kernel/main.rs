@@ -26,6 +26,7 @@ mod loss;
 mod output;
 mod pid_filter;
 mod record;
+mod rotation;
 mod sequence;
 mod storm;
 mod threads;

@@ -7,6 +7,8 @@ CARGO ?= cargo
 CLANG ?= clang
 CLANG_FORMAT ?= clang-format
 ARGS ?=
+FUZZ_SECONDS ?= 60
+EVENTS ?= 10000000
 
 export CLANG
 export DEBIAN_FRONTEND = noninteractive
@@ -31,7 +33,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 TEST_CARGO := $(CARGO) $(if $(SUDO),--config "target.'cfg(all())'.runner='$(SUDO) -E'")
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint clean install uninstall deps lint-deps check-vmlinux
+.PHONY: help run build test lint clean install uninstall deps lint-deps check-vmlinux fuzz bench-replay
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z0-9-]+:.* ## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +72,16 @@ deps: ## install the C side of the build where it is missing (apt; else says the
 
 lint-deps: deps
 	$(Q)./scripts/deps.sh lint
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz and a C++ compiler
+	$(Q)for target in reader wire views; do \
+	  mkdir -p fuzz/corpus/$$target fuzz/seeds/$$target; \
+	  $(CARGO) fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) || exit; \
+	done
+
+bench-replay: build ## replay to summary beside jq and DuckDB, on a capture of EVENTS (10000000)
+	$(Q)./benches/replay.sh $(EVENTS)
 
 check-vmlinux: ## compare vmlinux/vmlinux.h with the running kernel's BTF (needs bpftool)
 	$(Q)./vmlinux/check.sh

@@ -25,7 +25,10 @@ if [ ! -x "$work/venv/bin/python" ]; then
 fi
 "$work/venv/bin/pip" install --quiet duckdb
 
-[ -s "$capture" ] || target/release/examples/generate "$events" "$view" > "$capture"
+if [ ! -s "$capture" ]; then
+    target/release/examples/generate "$events" "$view" > "$capture.part"
+    mv "$capture.part" "$capture"
+fi
 bytes=$(stat -c %s "$capture")
 
 cat > "$work/percentiles.py" <<'EOF'

@@ -50,7 +50,7 @@ struct wide_event {
 	__u8 _padding[6]; /* zero */
 	__u64 timestamp_ns; /* CLOCK_MONOTONIC */
 	char comm[COMM_LEN]; /* of the thread group's leader */
-	__u64 start_ns; /* when the process began (thread: the thread), CLOCK_MONOTONIC */
+	__u64 start_ns; /* when the process began, CLOCK_MONOTONIC */
 	__u64 cgroup_id; /* in the v2 hierarchy */
 	__u32 tid;
 	__u32 uid; /* real user id */
@@ -60,7 +60,10 @@ struct wide_event {
 		__u32 filename_len; /* exec: bytes, with the NUL */
 	};
 	__u32 args_len; /* exec: bytes; else 0 */
-	/* exec: filename_len + args_len bytes follow, arguments NUL-terminated; then slack */
+	/*
+	 * exec: filename_len + args_len bytes follow, arguments NUL-terminated; then slack.
+	 * exit: a __u64 follows, when what ended began: the process or the thread.
+	 */
 };
 
 _Static_assert(sizeof(struct wide_event) == 72, "struct wide_event is 72 bytes");

@@ -98,8 +98,7 @@ static __always_inline void fill(struct wide_event *event, const struct subject 
 	__builtin_memset(event->_padding, 0, sizeof(event->_padding));
 	event->timestamp_ns = bpf_ktime_get_ns();
 	__builtin_memcpy(event->comm, subject->comm, COMM_LEN);
-	event->start_ns =
-	    subject->flags & WIDE_THREAD ? task->start_time : task->group_leader->start_time;
+	event->start_ns = task->group_leader->start_time;
 	event->cgroup_id = cgroup_id(task);
 	event->tid = task->pid;
 	event->uid = bpf_get_current_uid_gid();
@@ -224,22 +223,26 @@ int wide_exit(unsigned long long *ctx)
 	struct task_struct *task = (void *)ctx[0];
 	struct subject subject = { .task = task };
 	struct wide_event *event;
+	__u64 start_ns;
 	__u32 status;
 
 	if (!tracing)
 		return 0;
 	if (process_ends(ctx, task)) {
 		status = wait_status(DIRECT, task);
+		start_ns = task->group_leader->start_time;
 	} else {
 		subject.flags = WIDE_THREAD;
 		status = task->exit_code;
+		start_ns = task->start_time;
 	}
 	if ((!(subject.flags & WIDE_THREAD) || show_threads) &&
 	    wanted(&subject, PROC_EXIT, task->tgid, status != 0)) {
-		event = reserve(sizeof(*event), &subject, PROC_EXIT);
+		event = reserve(sizeof(*event) + sizeof(start_ns), &subject, PROC_EXIT);
 		if (event) {
 			fill(event, &subject, PROC_EXIT);
 			event->status = status;
+			*(__u64 *)(event + 1) = start_ns;
 			ring_submit(event, event->timestamp_ns);
 		}
 	}

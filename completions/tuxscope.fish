@@ -38,7 +38,7 @@ tree\t'The tree of processes, at the end'
 timeline\t'A picture (SVG) of processes over time, at the end'
 perfetto\t'Trace events (JSON) for ui.perfetto.dev'
 explain\t'One plain sentence an event'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'With --wide: keep this much of a command line (at most 64K)' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'In the wide view: keep this much of a command line (at most 64K)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l duration -d 'End after this time, in seconds (decimals allowed)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l count -d 'End after this many events' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s o -l output -d 'Write the events to FILE instead of standard output (with COMMAND: standard error)' -r -F
@@ -59,7 +59,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s e -l event -d
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l cgroup -d 'Only events in this cgroup (v2 hierarchy) and those below it' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Only events whose process name or argument list this regular expression matches' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Processes instead of tasks: one exit each, with parent, user, arguments, status, duration'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'With --wide: forks and exits of threads, too'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'In the wide view: forks and exits of threads, too'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'With --output: SIGHUP opens FILE anew (logrotate has renamed it) and ends nothing'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l strict -d 'Exit with status 3 if any event was lost'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show what libbpf says'
@@ -85,7 +85,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l uid -d 'Onl
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s e -l event -d 'Only events of these kinds: fork, exec, exit' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l cgroup -d 'Only events in this cgroup (v2 hierarchy) and those below it' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l match -d 'Only events whose process name or argument list this regular expression matches' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l strict -d 'Exit with status 1 if a line could not be read, 3 if the capture had lost events'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l strict -d 'Exit with status 1 if a line could not be read, 3 if the capture lost events or its end'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s f -l follow -d 'With --pid: the events of their descendants, too'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l failed -d 'Only ends of processes that failed: with a status other than 0, or by a signal'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -16,6 +16,7 @@ use crate::follow::Follow;
 use crate::format::Sink;
 use crate::launch::Launched;
 use crate::output::{Output, WriteFailed};
+use crate::progress::Progress;
 use crate::report;
 use crate::running::now_ns;
 use crate::stop::Stop;
@@ -93,6 +94,8 @@ pub struct Capture<'a> {
     pub filter: Filter,
     /// Runs while the capture lasts.
     pub command: Option<&'a mut Launched>,
+    /// Show on a terminal how many events there are, for a format that says nothing before the end.
+    pub show_count: bool,
     /// The command's end is not the capture's, but that of the last of its descendants.
     pub wait_for_all: bool,
 }
@@ -134,6 +137,7 @@ impl Capture<'_> {
 
         let deadline = limits.duration.and_then(|duration| start.checked_add(duration));
         let mut losses = LossReporter::default();
+        let mut progress = Progress::new();
         let mut command_ended = false;
         let mut command_told = false;
         let read_batch = || -> bool {
@@ -167,10 +171,19 @@ impl Capture<'_> {
                     }
             };
             while read_batch() && !over() {
+                if losses.has_news(tracer.lost()) {
+                    losses.say(tracer.lost(), &mut writer.borrow_mut());
+                }
+            }
+            if losses.has_news(tracer.lost()) {
+                progress.clear();
                 losses.say(tracer.lost(), &mut writer.borrow_mut());
             }
-            losses.say(tracer.lost(), &mut writer.borrow_mut());
             writer.borrow_mut().proceed();
+            if self.show_count {
+                let writer = writer.borrow();
+                progress.show(writer.output, || format!("{} events", writer.totals.printed));
+            }
             if over() {
                 break;
             }
@@ -184,6 +197,7 @@ impl Capture<'_> {
             }
         }
         let elapsed = start.elapsed();
+        progress.clear();
         tracer.detach();
         while writer.borrow().end.is_none() && read_batch() {}
 
@@ -354,11 +368,12 @@ struct LossReporter {
 }
 
 impl LossReporter {
-    fn say(&mut self, lost: Lost, writer: &mut Writer<'_>) {
+    fn has_news(&self, lost: Lost) -> bool {
         let quiet = self.last.is_some_and(|last| last.elapsed() < LOSS_INTERVAL);
-        if lost == self.said || quiet {
-            return;
-        }
+        lost != self.said && !quiet
+    }
+
+    fn say(&mut self, lost: Lost, writer: &mut Writer<'_>) {
         self.said = lost;
         self.last = Some(Instant::now());
         report::say(format_args!(

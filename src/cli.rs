@@ -79,11 +79,11 @@ pub struct Proc {
     #[arg(short, long)]
     pub wide: bool,
 
-    /// With --wide: forks and exits of threads, too
-    #[arg(long, requires = "wide")]
+    /// In the wide view: forks and exits of threads, too
+    #[arg(long)]
     pub threads: bool,
 
-    /// With --wide: keep this much of a command line (at most 64K)
+    /// In the wide view: keep this much of a command line (at most 64K)
     #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = max_args)]
     pub max_args: u32,
 
@@ -207,7 +207,7 @@ pub struct Replay {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
 
-    /// Exit with status 1 if a line could not be read, 3 if the capture had lost events
+    /// Exit with status 1 if a line could not be read, 3 if the capture lost events or its end
     #[arg(long)]
     pub strict: bool,
 
@@ -317,6 +317,11 @@ impl Format {
     /// Whether each of its lines stands for itself.
     pub fn is_lines(self) -> bool {
         matches!(self, Self::Table | Self::Json | Self::Explain)
+    }
+
+    /// Whether it says nothing before the capture is over.
+    pub fn is_drawn_at_the_end(self) -> bool {
+        matches!(self, Self::Summary | Self::SummaryJson | Self::Timeline | Self::Tree)
     }
 }
 
@@ -467,8 +472,7 @@ mod tests {
     #[test]
     fn refuses_what_does_not_go_together() {
         for args in [
-            &["--threads"][..],
-            &["--follow"],
+            &["--follow"][..],
             &["--reopen"],
             &["-o", "x", "--rotate-size", "0"],
             &["-o", "x", "--rotate-keep", "2"],

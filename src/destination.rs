@@ -99,8 +99,9 @@ impl Destination {
         for number in (0..keep).rev() {
             match renameat(&self.dir, name(number), &self.dir, name(number + 1)) {
                 Err(error) if error != Errno::NOENT => {
-                    return Err(io::Error::from(error))
-                        .with_context(|| format!("can't rename {}", name(number).display()));
+                    return Err(io::Error::from(error)).with_context(|| {
+                        format!("can't rename {}", name(number).to_string_lossy())
+                    });
                 }
                 _ => {}
             }

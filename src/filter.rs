@@ -66,6 +66,11 @@ impl Filter {
         Self { conditions, ..Self::default() }
     }
 
+    /// The options that say the same.
+    pub fn words(&self) -> Vec<String> {
+        self.conditions.words()
+    }
+
     /// The processes that are named.
     pub fn pids(&self) -> &[u32] {
         &self.conditions.pids

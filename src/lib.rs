@@ -17,6 +17,7 @@ pub mod host;
 pub mod launch;
 pub mod output;
 pub mod preflight;
+pub mod progress;
 pub mod replay;
 pub mod report;
 pub mod rights;

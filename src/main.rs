@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
 use rustix::thread::CapabilitySet;
 
@@ -54,6 +54,10 @@ fn proc(args: Proc) -> Result<ExitCode> {
         path => output(path.as_deref(), rotation(&args)?)?,
     };
     let wide = args.wide || args.format.is_wide();
+    if args.threads && !wide {
+        let what = "--threads is of the wide view";
+        return Err(Failure::new(Exit::Usage, what, "add --wide").into());
+    }
     let mut sink = sink(args.format, wide, terminal::style(&output, args.color.into()));
     let view = match wide {
         true => View::Wide { threads: args.threads, max_args: args.max_args },
@@ -71,7 +75,7 @@ fn proc(args: Proc) -> Result<ExitCode> {
 
     let waiter = Waiter::new().context("can't wait for events")?;
     let mut launched = None;
-    let mut keep = tracer.rights_to_follow();
+    let mut keep = tracer.rights_to_read();
     if runs_command {
         tracer.set_adopting(true);
         let command = Launched::hold(&args.command, args.user.as_deref())?;
@@ -105,6 +109,7 @@ fn proc(args: Proc) -> Result<ExitCode> {
         enricher,
         filter: Filter::new(config.choice.clone()),
         command: launched.as_mut(),
+        show_count: args.format.is_drawn_at_the_end() && !runs_command,
         wait_for_all: args.wait == Wait::All,
     };
     let summary = capture.run(&stop, &waiter)?;
@@ -126,6 +131,9 @@ fn proc(args: Proc) -> Result<ExitCode> {
 
 fn replay(args: Replay) -> Result<ExitCode> {
     let input = Input::open(&args.input)?;
+    if args.output.as_deref().is_some_and(|path| input.is(path)) {
+        bail!("{} is the capture itself: --output would empty it", input.name());
+    }
     let mut output = output(args.output.as_deref(), None)?;
     let filter = Filter::new(args.choose.into());
     let stop = Stop::on_signals(Hangup::End)?;
@@ -137,7 +145,7 @@ fn replay(args: Replay) -> Result<ExitCode> {
     }
     Ok(if outcome.error.is_some() || args.strict && outcome.unreadable > 0 {
         ExitCode::from(Exit::Failed as u8)
-    } else if args.strict && outcome.lost.total() > 0 {
+    } else if args.strict && (outcome.lost.total() > 0 || !outcome.complete) {
         ExitCode::from(Exit::Lost as u8)
     } else {
         ExitCode::SUCCESS

@@ -159,7 +159,6 @@ macro_rules! load {
 /// A running trace.
 pub struct Tracer<'obj> {
     loaded: Loaded<'obj>,
-    follows: bool,
     links: RefCell<Vec<Link>>,
 }
 
@@ -212,8 +211,7 @@ impl<'obj> Tracer<'obj> {
                 (Loaded::Wide(skel), links)
             }
         };
-        let follows = config.choice.follow;
-        let tracer = Self { loaded, follows, links: RefCell::new(links) };
+        let tracer = Self { loaded, links: RefCell::new(links) };
         tracer.choose(&config.choice)?;
         Ok(tracer)
     }
@@ -287,11 +285,11 @@ impl<'obj> Tracer<'obj> {
         })
     }
 
-    /// What [`Self::add_pid`] needs: up to 5.18 every `bpf(2)` call takes `CAP_BPF` where
-    /// `kernel.unprivileged_bpf_disabled` is set, as it is by default; since then only the making
-    /// of maps and programs does.
-    pub fn rights_to_follow(&self) -> CapabilitySet {
-        match self.follows && kernel_before(5, 19) {
+    /// What [`Self::records`] (which asks for the ring's size) and [`Self::add_pid`] need: up to
+    /// 5.18 every `bpf(2)` call takes `CAP_BPF` where `kernel.unprivileged_bpf_disabled` is set,
+    /// as it is by default; since then only the making of maps and programs does.
+    pub fn rights_to_read(&self) -> CapabilitySet {
+        match kernel_before(5, 19) {
             true => CapabilitySet::BPF | CapabilitySet::SYS_ADMIN,
             false => CapabilitySet::empty(),
         }

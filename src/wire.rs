@@ -58,7 +58,7 @@ pub struct WideEvent {
     pub timestamp_ns: u64,
     /// NUL-padded.
     pub comm: [u8; 16],
-    /// Start of the process, or of the thread, `CLOCK_MONOTONIC`, nanoseconds.
+    /// Start of the process, `CLOCK_MONOTONIC`, nanoseconds.
     pub start_ns: u64,
     /// Id in the v2 hierarchy, 0 if the kernel has no cgroups.
     pub cgroup_id: u64,
@@ -183,7 +183,7 @@ fn wide(raw: &WideEvent, kind: EventKind, tail: &[u8]) -> Option<Event> {
         EventKind::Exit => Detail::Exit {
             thread,
             status: ExitStatus::from_wait(raw.detail),
-            duration_ns: raw.timestamp_ns.saturating_sub(raw.start_ns),
+            duration_ns: raw.timestamp_ns.saturating_sub(*plain::from_bytes(tail).ok()?),
             args: None,
             born_to: None,
         },
@@ -288,15 +288,17 @@ mod tests {
 
     #[test]
     fn an_exit_brings_its_status_and_age() {
-        let record = wide(EventKind::Exit, 0, 42 << 8, 0, b"");
+        let began = 128_900_000_001_u64.to_ne_bytes();
+        let record = wide(EventKind::Exit, 0, 42 << 8, 0, &began);
         let want = Detail::Exit {
             thread: false,
             status: ExitStatus::Code(42),
-            duration_ns: 34_567_890,
+            duration_ns: 34_567_889,
             args: None,
             born_to: None,
         };
-        assert_eq!(detail(&record.0[..72]), want);
+        assert_eq!(detail(&record.0[..80]), want);
+        assert_eq!(decode(&record.0[..72]), Err(WireError::Shape { len: 72 }));
     }
 
     #[test]

@@ -42,9 +42,12 @@ impl Sink for Explain {
                 }
                 Step::Execed(_) => exec(life, name_before, &mut text),
                 Step::ThreadEnded(_) => {
-                    let thread = tid(event);
-                    let _ =
-                        write!(text, "thread {thread} of {} ended; the process goes on", who(life));
+                    let (thread, lived) = (tid(event), Elapsed(thread_lived_ns(event)));
+                    let _ = write!(
+                        text,
+                        "thread {thread} of {} ended after {lived}; the process goes on",
+                        who(life)
+                    );
                 }
                 Step::Ended(_) => self.end_of(event, id, life, &mut text),
             }
@@ -204,6 +207,13 @@ fn who(life: &Life) -> String {
     named(life.pid, life.comm)
 }
 
+fn thread_lived_ns(event: &Event) -> u64 {
+    match event.wide.as_deref().map(|wide| &wide.detail) {
+        Some(Detail::Exit { duration_ns, .. }) => *duration_ns,
+        _ => 0,
+    }
+}
+
 fn tid(event: &Event) -> u32 {
     event.wide.as_deref().map_or(event.pid, |wide| wide.tid)
 }
@@ -248,7 +258,7 @@ sh -c 'cat /etc/passwd | grep root'
                  sh -c 'exec work'",
                 "5002 (sh) exec'd again /bin/work: same pid, new program: work",
                 "5002 (work) started the thread 5003",
-                "thread 5003 of 5002 (work) ended; the process goes on",
+                "thread 5003 of 5002 (work) ended after 1.00 us; the process goes on",
                 "5002 (work) forked 5004: a new process that is a copy of it",
                 "5002 (work) was killed by SIGSEGV (core dumped), after 18.0 ms; \
                  its child 5004 goes on and gets a new parent",

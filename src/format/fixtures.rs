@@ -39,7 +39,8 @@ impl Story {
             time_ns: 1_700_000_000_000_000_000 + us * 1_000,
             tid,
             uid: 1000,
-            start_ns: *self.starts.entry(pid).or_insert(7),
+            // That of a thread is its own.
+            start_ns: if tid == pid { *self.starts.entry(pid).or_insert(7) } else { 8 },
             cgroup_id: 1,
             cgroup: None,
             detail,

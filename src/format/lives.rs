@@ -380,7 +380,12 @@ impl Lives {
 
     /// The life that the event is of, which may have begun unseen.
     fn whose(&mut self, event: &Event) -> (LifeId, &mut Life) {
-        let start = event.wide.as_deref().map(|wide: &Wide| wide.start_ns);
+        // An event of a thread has the thread's start.
+        let of_thread = |detail: &Detail| {
+            matches!(detail, Detail::Fork { thread: true, .. } | Detail::Exit { thread: true, .. })
+        };
+        let wide = event.wide.as_deref().filter(|wide| !of_thread(&wide.detail));
+        let start = wide.map(|wide: &Wide| wide.start_ns);
         let known = self.with_pid(event.pid).filter(|(_, life)| match (start, life.start_ns) {
             (Some(start), Some(known)) => start == known,
             (Some(_), None) => life.end.is_none(),

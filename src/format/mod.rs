@@ -14,6 +14,7 @@ mod json;
 mod lives;
 mod perfetto;
 mod quantity;
+mod style;
 mod summary;
 mod table;
 mod text;
@@ -26,22 +27,12 @@ mod xml;
 pub use explain::Explain;
 pub use json::Json;
 pub use perfetto::Perfetto;
+pub use style::Style;
 pub use summary::Summary;
 pub use table::Table;
 pub use timeline::Timeline;
 pub use tree::Tree;
 pub use wide_table::WideTable;
-
-/// What the reader's terminal can show.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Style {
-    /// Characters beyond ASCII.
-    pub unicode: bool,
-    /// Colours.
-    pub color: bool,
-    /// So many columns; none: as many as a line needs.
-    pub width: Option<usize>,
-}
 
 /// One output format. A format that needs the whole capture appends its bytes at the end.
 pub trait Sink {

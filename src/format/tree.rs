@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::elapsed::Elapsed;
 use super::lives::{Life, LifeId, Lives};
+use super::style::{DIM, RED, RESET, YELLOW};
 use super::{Sink, Style, text};
 use crate::event::{Event, Lost, Totals};
 
@@ -16,11 +17,6 @@ use crate::event::{Event, Lost, Totals};
 const MAX_DEPTH: usize = 64;
 /// The least columns for a command, on however narrow a terminal.
 const MIN_COMMAND: usize = 20;
-
-const DIM: &str = "\x1b[2m";
-const RED: &str = "\x1b[1;31m";
-const YELLOW: &str = "\x1b[33m";
-const RESET: &str = "\x1b[0m";
 
 /// The sink of `--format tree`.
 #[derive(Debug)]
@@ -89,12 +85,10 @@ struct Glyphs {
     last: &'static str,
     pass: &'static str,
     exec: &'static str,
-    cut: &'static str,
 }
 
-const BOXES: Glyphs =
-    Glyphs { middle: "├─ ", last: "└─ ", pass: "│  ", exec: "⇒  ", cut: "…" };
-const ASCII: Glyphs = Glyphs { middle: "|- ", last: "`- ", pass: "|  ", exec: "=> ", cut: ">" };
+const BOXES: Glyphs = Glyphs { middle: "├─ ", last: "└─ ", pass: "│  ", exec: "⇒  " };
+const ASCII: Glyphs = Glyphs { middle: "|- ", last: "`- ", pass: "|  ", exec: "=> " };
 
 impl Tree {
     fn glyphs(&self) -> &'static Glyphs {
@@ -211,21 +205,21 @@ impl Tree {
         let _ = writeln!(
             out,
             "{}{:>pids$}  {:>to_execs$}  {:>lives$}  {:<exits$}  COMMAND{}",
-            self.color(DIM),
+            self.style.color(DIM),
             "PID",
             "FORK-EXEC",
             "LIVED",
             "EXIT",
-            self.color(RESET),
+            self.style.color(RESET),
         );
         for row in rows {
             let Row { pid, to_exec, lived, exit, branch, .. } = row;
             let (line, exit_color) = match (row.grey, row.failed) {
-                (true, _) => (self.color(DIM), ""),
-                (false, true) => ("", self.color(RED)),
+                (true, _) => (self.style.color(DIM), ""),
+                (false, true) => ("", self.style.color(RED)),
                 (false, false) => ("", ""),
             };
-            let exit_end = if exit_color.is_empty() { "" } else { self.color(RESET) };
+            let exit_end = if exit_color.is_empty() { "" } else { self.style.color(RESET) };
             let _ = write!(
                 out,
                 "{line}{pid:>pids$}  {to_exec:>to_execs$}  {lived:>lives$}  \
@@ -234,38 +228,22 @@ impl Tree {
             let remarks: usize = row.remarks.iter().map(|remark| remark.text.width() + 4).sum();
             let used = pids + to_execs + lives + exits + 8 + branch.width() + remarks;
             let room = self.style.width.map(|width| width.saturating_sub(used).max(MIN_COMMAND));
-            let command = self.cut(&row.command, room);
+            let command = self.style.cut(&row.command, room);
             let (dim, dim_end) = match row.grey || branch.is_empty() {
                 true => ("", ""),
-                false => (self.color(DIM), self.color(RESET)),
+                false => (self.style.color(DIM), self.style.color(RESET)),
             };
             let _ = write!(out, "{dim}{branch}{dim_end}{command}");
             for Remark { text, color } in &row.remarks {
-                let text = self.cut(text, None);
-                let _ = write!(out, "  {}[{text}]{}", self.color(color), self.color(RESET));
+                let text = self.style.cut(text, None);
+                let _ =
+                    write!(out, "  {}[{text}]{}", self.style.color(color), self.style.color(RESET));
             }
             if row.grey {
-                out.extend_from_slice(self.color(RESET).as_bytes());
+                out.extend_from_slice(self.style.color(RESET).as_bytes());
             }
             out.push(b'\n');
         }
-    }
-
-    fn color(&self, sequence: &'static str) -> &'static str {
-        if self.style.color { sequence } else { "" }
-    }
-
-    /// The text, within so many columns, in characters that the terminal has.
-    fn cut(&self, text: &str, room: Option<usize>) -> String {
-        let shown = room.map_or(text, |room| text::fit(text, room));
-        let mut cut = shown.to_owned();
-        if shown.len() < text.len() {
-            cut += self.glyphs().cut;
-        }
-        if !self.style.unicode && !cut.is_ascii() {
-            cut = cut.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
-        }
-        cut
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::elapsed::Elapsed;
+use super::style::{DIM, RED, RESET};
 use super::{Sink, Style, command, text};
 use crate::event::{Args, Detail, Event, ExitStatus, Meta};
 use crate::users::Users;
@@ -20,10 +21,6 @@ const STATUS_WIDTH: usize = 9;
 const DURATION_WIDTH: usize = 10;
 /// The least columns for a command, on however narrow a terminal.
 const MIN_COMMAND: usize = 20;
-
-const DIM: &str = "\x1b[2m";
-const RED: &str = "\x1b[1;31m";
-const RESET: &str = "\x1b[0m";
 
 /// The sink of `--wide --format table`.
 #[derive(Debug)]
@@ -50,18 +47,11 @@ impl WideTable {
         text::pad(&mut self.row, end);
     }
 
-    fn flush(&mut self, color: &str, out: &mut Vec<u8>) {
+    fn flush(&mut self, color: &'static str, out: &mut Vec<u8>) {
         let room = self.style.width.map(|width| width.saturating_sub(self.row.width()));
-        let room = room.map(|room| room.max(MIN_COMMAND));
-        let (start, end) =
-            if self.style.color && !color.is_empty() { (color, RESET) } else { ("", "") };
-        let shown = room.map_or(&*self.command, |room| text::fit(&self.command, room));
-        let cut = match shown.len() < self.command.len() {
-            true if self.style.unicode => "…",
-            true => ">",
-            false => "",
-        };
-        for part in [start, &self.row, shown, cut, end, "\n"] {
+        let command = self.style.cut(&self.command, room.map(|room| room.max(MIN_COMMAND)));
+        let end = if color.is_empty() { "" } else { self.style.color(RESET) };
+        for part in [self.style.color(color), &self.row, &command, end, "\n"] {
             out.extend_from_slice(part.as_bytes());
         }
     }

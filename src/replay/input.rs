@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -20,6 +21,7 @@ pub struct Input {
     bytes: Box<dyn Read>,
     name: String,
     size: Option<u64>,
+    identity: (u64, u64),
     done: Rc<Cell<u64>>,
 }
 
@@ -45,12 +47,17 @@ impl Input {
         let done = Rc::new(Cell::new(0));
         let counted = Counted { file, done: done.clone() };
         let bytes = decompressed(counted).with_context(|| format!("can't read {name}"))?;
-        Ok(Self { bytes, name, size, done })
+        Ok(Self { bytes, name, size, identity: (kind.dev(), kind.ino()), done })
     }
 
     /// The name for messages.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether this is the file behind a path.
+    pub fn is(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|kind| (kind.dev(), kind.ino()) == self.identity)
     }
 
     /// The part of the file that was read, from 0 to 1, where its size is known.

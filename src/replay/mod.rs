@@ -10,20 +10,18 @@ use crate::event::{Event, Lost, Meta, Totals};
 use crate::filter::Filter;
 use crate::format::Sink;
 use crate::output::{Output, WriteFailed};
+use crate::progress::Progress;
 use crate::report;
 use crate::stop::Stop;
 
 mod input;
 mod lines;
-mod progress;
 mod quick;
 mod record;
 
 pub use input::Input;
 pub use lines::{Line, Lines, MAX_LINE};
 pub use record::{Decoder, Record};
-
-use progress::Progress;
 
 /// Bytes that are worth a write while more lines are at hand.
 const WRITE_SIZE: usize = 64 * 1024;
@@ -37,6 +35,9 @@ const MAX_REASON: usize = 200;
 pub struct Outcome {
     /// Events that the capture itself had lost.
     pub lost: Lost,
+    /// The capture was ended and replayed to its end, as far as can be told: the basic view's
+    /// has no mark there.
+    pub complete: bool,
     /// Lines that were skipped because they could not be read.
     pub unreadable: u64,
     /// The file or the output failed. A pipe that was closed is no failure.
@@ -67,7 +68,9 @@ pub fn run(
     while !replay.over && (ends_itself || !stop.requested()) {
         if !lines.ready() {
             replay.flush();
-            progress.show(lines.input().progress(), replay.output);
+            if let Some(done) = lines.input().progress() {
+                progress.show(replay.output, || format!("{:3.0} % read", done * 100.0));
+            }
         }
         let number = lines.number() + 1;
         let line = match lines.next_line() {
@@ -95,7 +98,12 @@ pub fn run(
             Line::TooLong => Err(format!("longer than {} MiB", MAX_LINE >> 20)),
         };
         match result {
-            Ok(record) => replay.record(number, record)?,
+            Ok(record) => {
+                if !matches!(record, Record::Event(_)) {
+                    progress.clear();
+                }
+                replay.record(number, record)?;
+            }
             Err(reason) => {
                 progress.clear();
                 replay.unreadable(number, &reason);
@@ -119,6 +127,7 @@ struct Replay<'a> {
     over: bool,
     error: Option<Error>,
     printed: u64,
+    records: u64,
     unreadable: u64,
     losses_said: u64,
     capture: Capture,
@@ -166,6 +175,7 @@ impl<'a> Replay<'a> {
             over: false,
             error: None,
             printed: 0,
+            records: 0,
             unreadable: 0,
             losses_said: 0,
             capture: Capture::default(),
@@ -174,6 +184,7 @@ impl<'a> Replay<'a> {
     }
 
     fn record(&mut self, number: u64, record: Record) -> Result<()> {
+        self.records += 1;
         match record {
             Record::Event(event) => self.event(&event)?,
             Record::Meta(meta) => self.meta(number, meta),
@@ -230,8 +241,9 @@ impl<'a> Replay<'a> {
         self.begin(true, meta);
     }
 
-    fn begin(&mut self, wide: bool, meta: Meta) {
+    fn begin(&mut self, wide: bool, mut meta: Meta) {
         if self.sink.is_none() {
+            meta.filters.extend(self.filter.words());
             let sink = self.sink.insert((self.make_sink)(wide));
             sink.begin(&meta, self.output.buffer());
         }
@@ -254,9 +266,10 @@ impl<'a> Replay<'a> {
         let elapsed_ns = self.earlier.elapsed_ns.saturating_add(self.capture.elapsed_ns());
         let totals = Totals { printed: self.printed, lost, elapsed_ns };
         let summarised = self.capture.complete.unwrap_or(self.capture.meta.is_none());
+        let complete = self.ended && summarised;
         self.begin(false, Meta::default());
         if let Some(sink) = &mut self.sink {
-            sink.end(&totals, self.ended && summarised, self.output.buffer());
+            sink.end(&totals, complete, self.output.buffer());
         }
         self.flush();
 
@@ -275,7 +288,10 @@ impl<'a> Replay<'a> {
             let total = lost.total();
             report::say(format_args!("{name}: the capture lost {total} events ({lost})"));
         }
-        Outcome { lost, unreadable: self.unreadable, error: self.error }
+        let nothing = self.records == 0 && self.unreadable > 0;
+        let no_capture = || anyhow!("{name}: not one line of it is of a capture");
+        let error = self.error.or_else(|| nothing.then(no_capture));
+        Outcome { lost, complete, unreadable: self.unreadable, error }
     }
 
     fn flush(&mut self) {

@@ -133,6 +133,10 @@ impl Decoder {
     }
 
     fn decode_any(&mut self, text: &str) -> Result<Record, String> {
+        // Serde would take an array for the values of the keys, in their order.
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err("not a JSON object".to_owned());
+        }
         match serde_json::from_str::<EventLine<'_>>(text) {
             Ok(keys) => match kind(&keys.event_type.0) {
                 Some(kind) => self.event(kind, &keys).map(Record::Event),

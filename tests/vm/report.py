@@ -4,24 +4,26 @@
 from dataclasses import dataclass, field
 
 COLUMNS = ["kernel", "boots", "attaches without tracefs", "events right", "says why not", "seconds"]
+SHOWN = 12  # complaints of a kernel: what is behind them is mostly the same
 
 PAGE = """\
 <!-- Made by `make test-kernels`: edit tests/vm/report.py and tests/vm/kernels.toml instead. -->
 # Kernels
 
-tuxscope runs on Linux 5.8 and later, on x86-64 and arm64: one program, compiled once. It needs no
-compiler, headers or libraries on the machine; the kernel must describe its types
-(`CONFIG_DEBUG_INFO_BTF=y`, file `/sys/kernel/btf/vmlinux`), which most distributions' kernels do.
+tuxscope runs on Linux 5.8 and later, on x86-64 and arm64: one program, compiled once, with no
+compiler, headers or libraries on the machine. The kernel must describe its types
+(`CONFIG_DEBUG_INFO_BTF=y`: the file `/sys/kernel/btf/vmlinux`), which most distributions' kernels do.
 
 ## Tried
 
 `make test-kernels` boots Debian's kernels in QEMU with the static program and a worker that makes
 processes: fork, vfork, exec, exec from a thread, threads, a leader that ends before its threads,
-`CLONE_PARENT`, a daemon, exit codes, deaths by signal, hostile names. What the program prints as a
-table, as JSON and with `--pid` must be what the worker knows from wait(2) and gettid(2), with and
-without tracefs, and in lockdown's confidentiality mode ("events right"). Where the kernel's types
-are hidden or bpf(2) is refused, the program must end with status 69 and a reason ("says why not").
-The newest patch of each series that Debian's archive held when the page was made:
+`CLONE_PARENT`, a daemon, exit codes, deaths by signal, hostile names. What the program prints as
+table, as JSON lines, with `--pid` and with `--wide` must be what the worker knows from wait(2) and
+gettid(2), event by event, without tracefs and with it, and the basic view also in lockdown's
+confidentiality mode ("events right"). Where the kernel's types are hidden, bpf(2) is refused, or
+lockdown forbids what the wide view reads, the program must end with status 69 and a reason
+("says why not"). Of each series the newest patch that Debian's archive held when this was made:
 
 {table}
 
@@ -32,9 +34,9 @@ The newest patch of each series that Debian's archive held when the page was mad
 ## Why 5.8
 
 It brought what everything here stands on: the BPF ring buffer, one for all CPUs, which keeps the
-order of events; and CAP_BPF and CAP_PERFMON, so that tracing doesn't take all of root's rights.
-An older kernel gets a message and exit status 69. Debian never had a 5.8 that can still be
-fetched: the oldest kernel tried is the one in the first row.
+order of events; and CAP_BPF and CAP_PERFMON, so that tracing need not take all of root's rights.
+An older kernel gets a message and exit status 69. Debian's archive holds no 5.8 and no 5.9: the
+oldest kernel tried is 5.10.
 """
 
 
@@ -70,7 +72,10 @@ class Row:
     def details(self):
         """What went wrong, a line each."""
         lines = [self.skipped, self.failure, *self.wrong_events, *self.wrong_refusals]
-        return [f"    {line}" for line in lines if line]
+        lines = [line for line in lines if line]
+        if len(lines) > SHOWN:
+            lines[SHOWN:] = [f"and {len(lines) - SHOWN} more"]
+        return [f"    {line}" for line in lines]
 
 
 def line(row):

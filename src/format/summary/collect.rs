@@ -90,13 +90,15 @@ impl Collector {
             EventKind::Exec => {
                 let comm = self.name(event.comm);
                 self.name_mut(comm).execs += 1;
-                match self.alive.remove(&event.pid).and_then(|process| process.fork_ns) {
-                    Some(fork_ns) => self.latency(fork_ns, event.timestamp_ns, comm),
-                    None => self.execs_without_fork += 1,
+                match self.alive.remove(&event.pid) {
+                    Some(Process { fork_ns: Some(fork_ns), execed: false, .. }) => {
+                        self.latency(fork_ns, event.timestamp_ns, comm)
+                    }
+                    _ => self.execs_without_fork += 1,
                 }
             }
             EventKind::Exit => {
-                if self.alive.remove(&event.pid).is_some() {
+                if self.alive.remove(&event.pid).is_some_and(|process| process.never_execed()) {
                     self.never(event.comm);
                 }
             }

@@ -87,7 +87,7 @@ impl Page<'_> {
             line!(self, "\nFrom fork to exec: no process was seen at both");
             return;
         }
-        line!(self, "\nFrom fork to exec: {} processes", count(spread.count));
+        line!(self, "\nFrom fork to exec");
         self.percentiles(spread);
         self.histogram(&spread.histogram);
     }
@@ -96,7 +96,7 @@ impl Page<'_> {
         if spread.count == 0 {
             return;
         }
-        line!(self, "\nRun time: {} processes", count(spread.count));
+        line!(self, "\nRun time");
         self.percentiles(spread);
         self.histogram(&spread.histogram);
     }
@@ -104,7 +104,8 @@ impl Page<'_> {
     fn percentiles(&mut self, spread: &Spread) {
         let [p50, p90, p99, max] =
             [spread.p50_ns, spread.p90_ns, spread.p99_ns, spread.max_ns].map(Elapsed);
-        line!(self, "  p50 {p50}   p90 {p90}   p99 {p99}   max {max}\n");
+        let n = count(spread.count);
+        line!(self, "  count {n}   p50 {p50}   p90 {p90}   p99 {p99}   max {max}\n");
     }
 
     fn histogram(&mut self, bins: &[Bin]) {
@@ -112,7 +113,8 @@ impl Page<'_> {
         let most = bins.iter().map(|bin| bin.count).max().unwrap_or(0);
         for bin in bins {
             let bar = self.bar(bin.count, most);
-            line!(self, "  {:>8}+ {bar} {}", Elapsed(bin.from_ns), count(bin.count));
+            let space = if bar.is_empty() { "" } else { " " };
+            line!(self, "  {:>8}+ {bar}{space}{}", Elapsed(bin.from_ns), count(bin.count));
         }
     }
 
@@ -181,7 +183,7 @@ impl Page<'_> {
 
     fn failures(&mut self, failures: &[Failure]) {
         let total: u64 = failures.iter().map(|failure| failure.count).sum();
-        line!(self, "\nFailed: {} processes", count(total));
+        line!(self, "\nFailed ({})", count(total));
         if failures.is_empty() {
             return;
         }
@@ -218,24 +220,24 @@ impl Page<'_> {
         }
         let others = &figures.other_execs;
         let remarks = [
-            (others.repeated.unwrap_or(0), "execs were not the first of their process"),
+            (others.repeated.unwrap_or(0), "Execs beyond a process' first"),
             (
                 others.without_fork,
                 if others.repeated.is_some() {
-                    "execs were the first of a process whose fork is not in the capture"
+                    "First execs of processes whose fork is not in the capture"
                 } else {
-                    "execs were repeated, or of a process whose fork is not in the capture"
+                    "Execs that were repeated, or of a process whose fork is not in the capture"
                 },
             ),
-            (figures.backwards, "times from fork to exec were negative, and are left out"),
-            (figures.dropped, "processes without an end were forgotten, there being too many"),
+            (figures.backwards, "Times from fork to exec that were negative, and left out"),
+            (figures.dropped, "Processes forgotten before their end, there being too many"),
         ];
         let mut remarks = remarks.iter().filter(|(n, _)| *n > 0).peekable();
         if remarks.peek().is_some() {
             line!(self, "");
         }
         for (n, what) in remarks {
-            line!(self, "{} {what}", count(*n));
+            line!(self, "{what}: {}", count(*n));
         }
     }
 

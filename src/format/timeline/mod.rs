@@ -26,6 +26,8 @@ const ROW: f64 = 18.0;
 const BAR: f64 = 14.0;
 /// A bar is never narrower, or nobody would see it.
 const MIN_BAR: f64 = 1.5;
+/// Between two bars that touch.
+const SEAM: f64 = 0.8;
 /// A column of the font.
 const COLUMN: f64 = 6.62;
 /// Between a bar and its label.
@@ -96,7 +98,8 @@ impl Timeline {
         colors.legend(&mut svg);
         self.axis(bottom, &mut svg);
 
-        let drawn: Vec<_> = layout.bars.iter().filter_map(|bar| self.drawn(bar)).collect();
+        let drawn: Vec<_> =
+            layout.bars.iter().filter_map(|bar| self.drawn(bar, layout.labelled)).collect();
         // With thousands of bars they would be a curtain.
         for drawn in drawn.iter().filter(|_| layout.labelled) {
             let Some(parent) = drawn.bar.parent.and_then(|parent| layout.bars.get(parent)) else {
@@ -186,10 +189,12 @@ impl Timeline {
         }
     }
 
-    fn drawn<'a>(&'a self, bar: &'a Bar) -> Option<Drawn<'a>> {
+    fn drawn<'a>(&'a self, bar: &'a Bar, labelled: bool) -> Option<Drawn<'a>> {
         let life = self.lives.get(bar.id)?;
+        // Those that follow each other at once stay two where no label is between them.
+        let gap = if labelled || bar.x1 - bar.x0 < 4.0 { 0.0 } else { SEAM };
         let x0 = MARGIN + bar.x0.min(WIDTH - 2.0 * MARGIN - MIN_BAR);
-        let x1 = (MARGIN + bar.x1).max(x0 + MIN_BAR);
+        let x1 = (MARGIN + bar.x1 - gap).max(x0 + MIN_BAR);
         Some(Drawn { bar, life, x0, x1, y: row_y(bar.row) })
     }
 
@@ -233,7 +238,7 @@ impl Timeline {
             let _ =
                 write!(svg, "<path class=\"{color}\" d=\"M{x0:.1} {y:.1}l-5 {half}l5 {half}z\"/>");
         }
-        if life.end.is_none() && *x1 >= self.x(last) {
+        if life.end.is_none() && *x1 + SEAM >= self.x(last) {
             let _ =
                 write!(svg, "<path class=\"{color}\" d=\"M{x1:.1} {y:.1}l5 {half}l-5 {half}z\"/>");
         }
@@ -355,4 +360,119 @@ fn tag(name: &str, attributes: &str, text: &str, svg: &mut String) {
     let _ = write!(svg, "<{name}{blank}{attributes}>");
     xml::escape(text, svg);
     let _ = write!(svg, "</{name}>");
+}
+
+#[cfg(test)]
+mod tests {
+    use roxmltree::{Document, Node};
+
+    use super::*;
+    use crate::format::fixtures::{self, Random, Story, run};
+
+    fn number(node: Node<'_, '_>, attribute: &str) -> f64 {
+        node.attribute(attribute).and_then(|text| text.parse().ok()).expect("a number")
+    }
+
+    /// Tooltips, in the order of the bars.
+    fn tooltips<'a>(svg: &'a Document<'_>) -> Vec<&'a str> {
+        svg.descendants().filter(|node| node.has_tag_name("title")).flat_map(|n| n.text()).collect()
+    }
+
+    /// Left end and width of each bar, its parts together.
+    fn bars(svg: &Document<'_>) -> Vec<(f64, f64)> {
+        let groups = svg.descendants().filter(|node| node.has_tag_name("g"));
+        let parts = |group: Node<'_, '_>| {
+            let rects = group.children().filter(|node| node.has_tag_name("rect"));
+            let rects = rects.filter(|node| node.attribute("class") != Some("failed"));
+            let ends = rects.map(|rect| (number(rect, "x"), number(rect, "width")));
+            ends.reduce(|(x, width), (_, more)| (x, width + more)).expect("a bar has a part")
+        };
+        groups.map(parts).collect()
+    }
+
+    #[test]
+    fn a_pipeline() {
+        let text = run(Timeline::default(), &fixtures::pipeline());
+        let svg = Document::parse(&text).expect("well-formed");
+        let near = |got: f64, want: f64| (got - want).abs() < 0.02;
+        // 4 ms on 1160 pixels; bash was there before and after.
+        let want = [(20.0, 1160.0), (20.0, 1160.0), (368.0, 377.0), (397.0, 435.0)];
+        let got = bars(&svg);
+        assert_eq!(got.len(), want.len());
+        for ((x, width), (want_x, want_width)) in got.into_iter().zip(want) {
+            assert!(near(x, want_x) && near(width, want_width), "{x} {width}");
+        }
+        assert_eq!(
+            tooltips(&svg)[3],
+            "grep root\npid 4523, child of 4521\nbegan at 1.30 ms\n\
+             lived 1.50 ms, 600 us from fork to exec\nended with 1"
+        );
+        assert_eq!(text.matches("class=\"failed\"").count(), 2);
+        assert!(text.contains("✗ 1</text>") && text.contains("prefers-color-scheme: dark"));
+        assert!(text.contains(">3 processes, 3 execs, 2 failed, in 4.00 ms · "));
+        assert!(text.contains(">sh -c &#39;cat /etc/passwd | grep root&#39;</text>"));
+    }
+
+    #[test]
+    fn the_daemon_hangs_on_who_forked_it_and_runs_two_programs() {
+        let text = run(Timeline::default(), &fixtures::daemon());
+        let svg = Document::parse(&text).expect("well-formed");
+        let tooltip = tooltips(&svg)[3];
+        assert!(tooltip.starts_with("sh -c 'exec work'\npid 5002, child of 5001, adopted by 1\n"));
+        assert!(tooltip.contains("\nthen work\nended with SIGSEGV (core dumped)"), "{tooltip}");
+        assert_eq!(text.matches("class=\"exec\"").count(), 1);
+    }
+
+    /// The drawn and the folded ones are all, and the picture has a reader's size.
+    fn fits(events: &[Event], processes: usize) {
+        let text = run(Timeline::default(), events);
+        let svg = Document::parse(&text).expect("well-formed");
+        assert!(number(svg.root_element(), "height") < 4_000.0);
+        let folded = |tooltip: &&str| {
+            let line = tooltip.lines().find_map(|line| line.split_once(" short processes below"));
+            line.map_or(0, |(count, _)| count.parse().expect("a count"))
+        };
+        let folded: usize = tooltips(&svg).iter().map(folded).sum();
+        let elsewhere = text.split_once(" processes are not drawn").map_or(0, |(before, _)| {
+            let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next();
+            digits.and_then(|digits| digits.parse().ok()).expect("a count")
+        });
+        assert_eq!(bars(&svg).len() + folded + elsewhere, processes);
+    }
+
+    #[test]
+    fn thousands_fit_one_after_the_other_at_once_and_in_a_chain() {
+        let (mut row, mut heap, mut chain, mut strangers) =
+            (Story::default(), Story::default(), Story::default(), Story::default());
+        for i in 0..5_000 {
+            let (us, pid) = (u64::from(i), i + 10);
+            row.fork(us * 10, pid, 9).exec(us * 10 + 3, pid, 9, &["true"]).exit(
+                us * 10 + 9,
+                pid,
+                9,
+                0,
+            );
+            heap.fork(us, pid, 9);
+            chain.fork(us, pid, pid - 1);
+            strangers.exit(us, pid, 0, 0);
+        }
+        for story in [row, heap, chain] {
+            fits(&story.events, 5_001);
+        }
+        fits(&strangers.events, 5_000);
+    }
+
+    #[test]
+    fn takes_any_events() {
+        Document::parse(&run(Timeline::default(), &[])).expect("well-formed");
+        for seed in 1..300 {
+            let text = run(Timeline::default(), &Random(seed).capture());
+            let svg = Document::parse(&text).map_err(|error| format!("seed {seed}: {error}"));
+            let svg = svg.expect("well-formed");
+            for (x, width) in bars(&svg) {
+                assert!(x >= MARGIN && x + width <= WIDTH - MARGIN + MIN_BAR, "{x} {width}");
+            }
+            assert!(!text.contains("NaN") && !text.contains("inf\""), "seed {seed}");
+        }
+    }
 }

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What can't be read is said, skipped and counted; what is around it is shown.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use crate::program::{META, end, finish, line, replay, spawn};
+
+fn good(pid: u32) -> String {
+    line("exec", pid, 0, "ls", 1000)
+}
+
+#[test]
+fn broken_lines_are_named_and_the_others_shown() {
+    let input = good(1) + "nonsense\n" + &good(2) + "{\"event_type\":\"fork\"}\n" + &good(3);
+    let ran = replay(input.as_bytes(), &["--format", "json"]);
+    assert_eq!((ran.status, ran.out), (0, good(1) + &good(2) + &good(3)));
+    assert_eq!(
+        ran.err,
+        "tuxscope: standard input:2: not a JSON object\n\
+         tuxscope: standard input:4: an event without \"pid\"\n"
+    );
+    assert_eq!(replay(input.as_bytes(), &["--strict"]).status, 1);
+}
+
+#[test]
+fn only_ten_broken_lines_are_named_and_the_rest_counted() {
+    let input = good(1) + &"?\n".repeat(1000);
+    let ran = replay(input.as_bytes(), &[]);
+    let said: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(said.len(), 11, "{}", ran.err);
+    assert!(said[9].starts_with("tuxscope: standard input:11: "));
+    assert_eq!(said[10], "tuxscope: standard input: 990 more lines could not be read");
+}
+
+#[test]
+fn a_last_line_that_is_cut_off_is_said_to_be() {
+    let input = good(1) + &good(2)[..30];
+    let ran = replay(input.as_bytes(), &["--format", "json"]);
+    assert_eq!((ran.status, ran.out), (0, good(1)));
+    assert_eq!(ran.err, "tuxscope: standard input:2: cut off here\n");
+    // One that only lacks its line end is whole.
+    let ran = replay(good(1).trim_end().as_bytes(), &["--format", "json", "--strict"]);
+    assert_eq!((ran.status, ran.out), (0, good(1)));
+}
+
+#[test]
+fn what_is_no_capture_at_all_is_a_failure() {
+    let noise: Vec<u8> =
+        (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let ran = replay(&noise, &["--format", "json"]);
+    assert_eq!((ran.status, ran.out.as_str()), (1, ""));
+    assert!(
+        ran.err.ends_with("tuxscope: standard input: not one line of it is of a capture\n"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.lines().count() <= 12, "{}", ran.err);
+}
+
+#[test]
+fn an_empty_capture_is_none_to_complain_about() {
+    for input in ["", "\n", " \r\n\n"] {
+        let ran = replay(input.as_bytes(), &["--strict"]);
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert_eq!(ran.out, "PID       PPID      COMM                EVENT\n");
+        assert_eq!(replay(input.as_bytes(), &["--strict", "--format", "json"]).out, "");
+    }
+}
+
+#[test]
+fn a_line_of_100_mb_takes_no_memory() {
+    let mut child = spawn(&["--format", "json", "-"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let feed = thread::spawn(move || {
+        stdin.write_all(good(1).as_bytes()).unwrap();
+        let block = vec![b'x'; 1 << 20];
+        for _ in 0..100 {
+            stdin.write_all(&block).unwrap();
+        }
+        let status = std::fs::read_to_string(status).unwrap();
+        stdin.write_all(b"\n").unwrap();
+        stdin.write_all(good(2).as_bytes()).unwrap();
+        status
+    });
+    let ran = finish(child);
+    let status = feed.join().unwrap();
+    assert_eq!((ran.status, ran.out), (0, good(1) + &good(2)));
+    assert_eq!(ran.err, "tuxscope: standard input:2: longer than 1 MiB\n");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 30_000, "{peak} kB");
+}
+
+#[test]
+fn nothing_of_a_bad_line_steers_the_terminal() {
+    let input = good(1) + "{\"event_type\":\"fork\",\"pid\":\"\\u001b[2J\\u009b\u{9b}2J\"}\n";
+    let ran = replay(input.as_bytes(), &[]);
+    assert!(ran.err.contains(":2: invalid type: string "), "{}", ran.err);
+    assert!(ran.err.trim_end().chars().all(|c| !c.is_control()), "{:?}", ran.err);
+    let long =
+        good(1) + &format!("{{\"event_type\":\"fork\",\"pid\":\"{}\"}}\n", "é".repeat(99_999));
+    let ran = replay(long.as_bytes(), &[]);
+    assert!(ran.err.len() < 1000, "{} bytes", ran.err.len());
+}
+
+#[test]
+fn losses_of_the_capture_are_repeated() {
+    let lost = "{\"event_type\":\"lost\",\"time\":\"2026-01-01T00:00:00.000000000Z\",\
+                \"lost\":{\"fork\":1,\"exec\":2,\"exit\":0}}\n";
+    let input = META.to_owned() + &good(1) + lost + &end(true, 7);
+    let ran = replay(input.as_bytes(), &[]);
+    assert_eq!(ran.status, 0);
+    assert_eq!(
+        ran.err,
+        "tuxscope: standard input:3: 3 events lost up to here (fork 1, exec 2, exit 0)\n\
+         tuxscope: standard input: the capture lost 7 events (fork 7, exec 0, exit 0)\n"
+    );
+    assert_eq!(replay(input.as_bytes(), &["--strict"]).status, 3);
+    let whole = META.to_owned() + &good(1) + &end(true, 0);
+    let ran = replay(whole.as_bytes(), &["--strict"]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+}
+
+#[test]
+fn a_capture_without_its_end_is_said_to_be_incomplete() {
+    let ran = replay((META.to_owned() + &good(1)).as_bytes(), &["--strict"]);
+    assert_eq!(ran.status, 3);
+    assert_eq!(
+        ran.err,
+        "tuxscope: standard input: the capture is not complete: it has no summary at its end\n"
+    );
+    let ran = replay((META.to_owned() + &end(false, 0)).as_bytes(), &[]);
+    assert_eq!(
+        ran.err,
+        "tuxscope: standard input: the capture is not complete: its summary says so\n"
+    );
+}
+
+#[test]
+fn joined_captures_are_one_with_the_losses_of_all() {
+    let one = META.to_owned() + &good(1) + &end(true, 2);
+    let ran = replay((one.clone() + &one).as_bytes(), &["--format", "json"]);
+    assert_eq!(ran.out.lines().filter(|line| line.contains("\"exec\",")).count(), 2);
+    assert!(
+        ran.out.ends_with(
+            "\"complete\":true,\"printed\":2,\"lost\":{\"fork\":4,\"exec\":0,\"exit\":0},\
+         \"elapsed_ns\":4000000000}\n"
+        ),
+        "{}",
+        ran.out
+    );
+    assert!(ran.err.contains(":4: another capture begins here"), "{}", ran.err);
+}
+
+/// The bytes, as the program compresses them.
+fn compressed(program: &str, bytes: &[u8]) -> Vec<u8> {
+    let pipe = Stdio::piped;
+    let child = Command::new(program).arg("-c").stdin(pipe()).stdout(pipe()).spawn();
+    let mut child = child.unwrap_or_else(|error| panic!("this test needs {program}: {error}"));
+    let mut stdin = child.stdin.take().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(bytes).unwrap());
+        child.wait_with_output().unwrap().stdout
+    })
+}
+
+#[test]
+fn compressed_captures_are_read_in_all_their_parts_and_up_to_where_they_are_cut() {
+    let events: String = (1..20_000).map(|i| line("exec", i, 0, "ls", u64::from(i * i))).collect();
+    for program in ["gzip", "zstd"] {
+        let part = compressed(program, events.as_bytes());
+        assert!(part.len() < events.len() / 2, "{program} compresses");
+        let ran = replay(&[&part[..], &part].concat(), &["--format", "json", "--strict"]);
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{program}");
+        assert!(ran.out == events.repeat(2), "{program}");
+
+        let ran = replay(&part[..part.len() - 20], &["--format", "json"]);
+        assert_eq!(ran.status, 0, "{program}");
+        assert!(ran.err.contains("the compressed data is cut off here"), "{program}: {}", ran.err);
+        assert!(events.starts_with(&ran.out) && ran.out.len() > events.len() / 2, "{program}");
+        assert_eq!(replay(&part[..part.len() - 20], &["--strict"]).status, 1);
+
+        let mut broken = part.clone();
+        broken[part.len() / 2..][..8].fill(0x55);
+        let ran = replay(&broken, &["--format", "json"]);
+        assert_eq!(ran.status, 1, "{program}: {}", ran.err);
+        assert!(ran.err.contains("can't read standard input on: "), "{program}: {}", ran.err);
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Events of every shape.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
+
+use tuxscope::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Wide};
+
+/// Names and arguments: mostly bytes that mean something to somebody.
+pub fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![
+        4 => b'a'..=b'z',
+        1 => prop_oneof![Just(b'"'), Just(b'\\'), Just(b'\n'), Just(0x1b), Just(0x7f), Just(b' ')],
+        1 => 1..=255_u8,
+    ];
+    vec(byte, 0..=max)
+}
+
+pub fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![basic_event(any::<u32>(), any::<u64>()), wide_event(any::<u32>(), any::<u64>())]
+}
+
+/// Few pids, and times that are near each other and in no order: everything that is not what a
+/// kernel would do.
+pub fn disordered() -> impl Strategy<Value = Vec<Event>> {
+    let event = || prop_oneof![basic_event(1..9_u32, 0..99_u64), wide_event(1..9_u32, 0..99_u64)];
+    vec(event(), 0..200)
+}
+
+fn basic_event(
+    ids: impl Strategy<Value = u32> + Clone,
+    times: impl Strategy<Value = u64>,
+) -> impl Strategy<Value = Event> {
+    let kind = (0..3_u8).prop_map(|number| EventKind::from_number(number).unwrap());
+    (kind, ids.clone(), ids, bytes(15), times).prop_map(|(kind, pid, ppid, comm, timestamp_ns)| {
+        Event { kind, pid, ppid, comm: Comm::new(&comm), timestamp_ns, wide: None }
+    })
+}
+
+fn wide_event(
+    ids: impl Strategy<Value = u32> + Clone,
+    times: impl Strategy<Value = u64> + Clone,
+) -> impl Strategy<Value = Event> {
+    let cgroup = option::of(bytes(30).prop_map(|path| String::from_utf8_lossy(&path).into()));
+    let common = (any::<u64>(), any::<u32>(), any::<u32>(), times.clone(), any::<u64>(), cgroup);
+    (basic_event(ids, times), common, detail()).prop_map(|(basic, common, detail)| {
+        let (time_ns, tid, uid, start_ns, cgroup_id, cgroup) = common;
+        let kind = match detail {
+            Detail::Fork { .. } => EventKind::Fork,
+            Detail::Exec { .. } => EventKind::Exec,
+            Detail::Exit { .. } => EventKind::Exit,
+        };
+        let wide = Wide { time_ns, tid, uid, start_ns, cgroup_id, cgroup, detail };
+        Event { kind, wide: Some(Box::new(wide)), ..basic }
+    })
+}
+
+fn detail() -> BoxedStrategy<Detail> {
+    let status = any::<u16>().prop_map(|word| ExitStatus::from_wait(word.into()));
+    prop_oneof![
+        (any::<bool>(), any::<u32>())
+            .prop_map(|(thread, parent_tid)| Detail::Fork { thread, parent_tid }),
+        (bytes(40), args()).prop_map(|(filename, args)| Detail::Exec { filename, args }),
+        (any::<bool>(), status, any::<u64>(), option::of(args()), option::of(any::<u32>()))
+            .prop_map(|(thread, status, duration_ns, args, born_to)| Detail::Exit {
+                thread,
+                status,
+                duration_ns,
+                args,
+                born_to,
+            }),
+    ]
+    .boxed()
+}
+
+fn args() -> impl Strategy<Value = Args> {
+    (vec(bytes(20), 0..6), any::<bool>()).prop_map(|(list, truncated)| {
+        let bytes: Vec<u8> = list.into_iter().flat_map(|arg| [arg, vec![0]].concat()).collect();
+        Args::new(&bytes, truncated)
+    })
+}

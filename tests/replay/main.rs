@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Replay: the reader, its filters and the summary. Needs neither root nor BPF.
+
+#![allow(clippy::unwrap_used)]
+
+// How tests are made.
+mod events;
+mod program;
+
+// What is tested.
+mod bad_input;
+mod filters;
+mod lines;
+mod program_behaviour;
+mod round_trip;
+mod summary;

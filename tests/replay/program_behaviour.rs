@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How the program takes files, pipes and signals.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+
+use crate::program::{command, finish, line, replay, spawn, wide};
+
+#[test]
+fn a_replay_to_json_is_the_capture() {
+    let exit = "\"thread\":false,\"exit_code\":7,\"duration_ns\":5";
+    let basic = line("fork", 2, 1, "sh", 5) + &line("exit", 2, 0, "sh", 6);
+    let other = wide("exit", 2, 1, "sh", 5, 3, exit);
+    let wide = crate::program::META.to_owned() + &other + &crate::program::end(true, 0);
+    for capture in [basic, wide] {
+        assert_eq!(replay(capture.as_bytes(), &["--format", "json"]).out, capture);
+    }
+}
+
+#[test]
+fn files_are_read_and_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let [from, to] = ["from", "to"].map(|name| dir.path().join(name).to_str().unwrap().to_owned());
+    let capture = line("fork", 2, 1, "sh", 5);
+    std::fs::write(&from, &capture).unwrap();
+    let ran = finish(spawn(&[&from, "--format", "json", "-o", &to]));
+    assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), capture);
+    // Never onto itself.
+    let ran = finish(spawn(&[&from, "--format", "json", "-o", &from]));
+    assert_eq!(ran.status, 1);
+    assert!(ran.err.contains("is the capture itself"), "{}", ran.err);
+    assert_eq!(std::fs::read_to_string(&from).unwrap(), capture);
+}
+
+#[test]
+fn what_is_not_there_is_a_failure_in_one_line() {
+    for (file, why) in [("/nowhere/at-all", "No such file"), ("/", "it is a directory")] {
+        let ran = finish(spawn(&[file]));
+        assert_eq!(ran.status, 1);
+        assert!(ran.err.contains(why) && ran.err.lines().count() == 1, "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_pipe_that_is_closed_is_success() {
+    let mut child = spawn(&["-"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    stdin.write_all(line("fork", 2, 1, "sh", 5).as_bytes()).unwrap();
+    let mut header = String::new();
+    out.read_line(&mut header).unwrap();
+    drop(out);
+    // More than any pipe holds: it ends when it finds nobody reading.
+    while stdin.write_all(line("fork", 2, 1, "sh", 5).as_bytes()).is_ok() {}
+    let ran = finish(child);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+}
+
+#[test]
+fn events_are_shown_as_they_come() {
+    let mut child = spawn(&["-", "--format", "json"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    for pid in 1..5 {
+        let event = line("fork", pid, 1, "sh", 5);
+        stdin.write_all(event.as_bytes()).unwrap();
+        let mut got = String::new();
+        out.read_line(&mut got).unwrap();
+        assert_eq!(got, event);
+    }
+    drop(stdin);
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), child.wait().unwrap().code()), ("", Some(0)));
+}
+
+/// Ctrl-C ends the `tuxscope proc` in front of the pipe, too, whose last words are waited for.
+#[test]
+fn ctrl_c_on_a_pipe_waits_for_its_end() {
+    let mut child = spawn(&["-", "--format", "summary"]);
+    let mut stdin = child.stdin.take().unwrap();
+    // More than a pipe holds (64 KiB): when it is written, the program reads, its handler is in
+    // place.
+    let many = line("fork", 2, 1, "sh", 5).repeat(3000);
+    stdin.write_all(many.as_bytes()).unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    // SAFETY: kill(2) on our own child, which has not been waited for.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    stdin.write_all(line("exec", 2, 0, "ls", 1005).as_bytes()).unwrap();
+    drop(stdin);
+    let ran = finish(child);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(ran.out.starts_with("3,001 events of the basic view in 1.00 us"), "{}", ran.out);
+}
+
+#[test]
+fn a_terminal_locale_of_ascii_gets_ascii() {
+    let capture = line("fork", 2, 1, "sh", 5) + &line("exec", 2, 0, "ls", 1005);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("capture");
+    std::fs::write(&file, capture).unwrap();
+    for (locale, ascii) in [("C", true), ("C.UTF-8", false)] {
+        let out =
+            command(&["--format", "summary"]).arg(&file).env("LC_ALL", locale).output().unwrap();
+        assert_eq!(out.stdout.is_ascii(), ascii, "{}", String::from_utf8_lossy(&out.stdout));
+    }
+}

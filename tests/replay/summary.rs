@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The figures of a summary, in both their forms.
+
+use std::collections::HashMap;
+
+use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
+use serde_json::{Value, json};
+
+use tuxscope::event::{Detail, Event, EventKind, Totals};
+use tuxscope::format::{Sink as _, Style, Summary};
+
+use crate::events;
+use crate::program::{META, end, line, replay, wide};
+
+const FORK: &str = "\"thread\":false,\"parent_tid\":1";
+
+fn exec(arg: &str) -> String {
+    format!("\"filename\":\"/bin/{arg}\",\"args\":[\"{arg}\",\"-x y\"]")
+}
+
+fn exit(status: &str, ns: u64) -> String {
+    format!("\"thread\":false,{status},\"duration_ns\":{ns}")
+}
+
+/// Two commands, one of which fails and one of which execs twice; a fork without an exec; a
+/// thread; a process from before and one that is still there.
+fn capture() -> String {
+    let segv = "\"signal\":\"SIGSEGV\",\"core_dumped\":true";
+    [
+        META.to_owned(),
+        wide("exec", 50, 1, "old", 500, 100, &exec("old")),
+        wide("fork", 100, 10, "sh", 1_000, 990, FORK),
+        wide("exec", 100, 10, "ls", 3_000, 990, &exec("ls")),
+        wide("fork", 100, 10, "ls", 3_100, 990, "\"thread\":true,\"parent_tid\":100"),
+        wide("exit", 100, 10, "ls", 4_990, 990, &exit("\"exit_code\":2", 4_000)),
+        wide("fork", 101, 10, "sh", 5_000, 4_990, FORK),
+        wide("exec", 101, 10, "env", 9_000, 4_990, &exec("env")),
+        wide("exec", 101, 10, "ls", 9_500, 4_990, &exec("ls")),
+        wide("exit", 101, 10, "ls", 12_990, 4_990, &exit(segv, 8_000)),
+        wide("fork", 102, 10, "sh", 13_000, 12_990, FORK),
+        wide("exit", 102, 10, "sh", 13_990, 12_990, &exit("\"exit_code\":0", 1_000)),
+        // The same id again, and a fork whose exec is still to come.
+        wide("fork", 102, 10, "sh", 14_000, 13_990, FORK),
+        end(true, 0),
+    ]
+    .concat()
+}
+
+fn figures(capture: &str) -> Value {
+    let ran = replay(capture.as_bytes(), &["--format", "summary-json"]);
+    assert_eq!((ran.status, ran.out.lines().count()), (0, 1), "{}", ran.err);
+    serde_json::from_str(&ran.out).unwrap()
+}
+
+#[test]
+fn counts_what_happened() {
+    let got = figures(&capture());
+    let want = json!({
+        "schema": 1, "view": "wide", "complete": true, "elapsed_ns": 2_000_000_000_u64,
+        "events": {"count": 12, "per_second": 6.0},
+        "fork": {"count": 4, "per_second": 2.0},
+        "exec": {"count": 4, "per_second": 2.0},
+        "exit": {"count": 3, "per_second": 1.5},
+        "threads": {"started": 1, "ended": 0},
+        "lost": {"fork": 0, "exec": 0, "exit": 0},
+        "never_execed": {"ended": 1, "not_yet": 1, "comms": [{"comm": "sh", "count": 1}]},
+        "other_execs": {"repeated": 1, "without_fork": 1},
+        "failures": [
+            {"comm": "ls", "exit_code": 2, "count": 1},
+            {"comm": "ls", "signal": "SIGSEGV", "count": 1},
+        ],
+        "backwards": 0, "dropped": 0,
+    });
+    for (key, value) in want.as_object().unwrap() {
+        assert_eq!(&got[key], value, "{key}");
+    }
+    let bins = json!([{"from_ns": 1024, "count": 1}, {"from_ns": 2048, "count": 1}]);
+    let fork_to_exec = &got["fork_to_exec"];
+    assert_eq!(fork_to_exec["histogram"], bins);
+    assert_eq!([&fork_to_exec["min_ns"], &fork_to_exec["max_ns"]], [2000, 4000]);
+    let commands: Vec<_> = got["commands"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|command| {
+            let text = command["comm"].as_str().unwrap();
+            (
+                text,
+                command["execs"].as_u64().unwrap(),
+                command["fork_to_exec"]["count"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(commands, [("ls", 2, 1), ("env", 1, 1), ("old", 1, 0)]);
+    assert_eq!(got["run_time"]["count"], 3);
+    assert_eq!(got["run_time"]["max_ns"], 8000);
+    let longest: Vec<_> = got["longest"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| (run["pid"].as_u64().unwrap(), run["run_time_ns"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(longest, [(50, 13_900), (101, 8000), (100, 4000), (102, 1000), (102, 10)]);
+    assert_eq!(got["longest"][0]["args"], json!(["old", "-x y"]));
+    assert_eq!(got["longest"][1]["signal"], "SIGSEGV");
+    assert_eq!(got["longest"][2]["exit_code"], 2);
+    assert_eq!(
+        (&got["longest"][0]["exit_code"], &got["longest"][0]["signal"]),
+        (&Value::Null, &Value::Null)
+    );
+}
+
+#[test]
+fn the_text_shows_the_same() {
+    let ran = replay(capture().as_bytes(), &["--format", "summary"]);
+    let want = "\
+12 events of the wide view in 2.00 s, none lost
+
+                  count      a second
+  fork                4           2.0
+  exec                4           2.0
+  exit                3           1.5
+  and of threads: 1 started, 0 ended
+
+From fork to exec
+  count 2   p50 2.00 us   p90 4.00 us   p99 4.00 us   max 4.00 us
+
+   1.02 us+ ████████████████████████████████████████ 1
+   2.04 us+ ████████████████████████████████████████ 1
+
+Most frequent commands, and their time from fork to exec
+  COMMAND                EXECS       P50       P90       P99       MAX  1.02 us to 4.09 us
+  ls                         2   2.00 us   2.00 us   2.00 us   2.00 us  █
+  env                        1   4.00 us   4.00 us   4.00 us   4.00 us   █
+  old                        1         -         -         -         -
+
+Forked without an exec: 1 ended so, 1 may still exec
+  sh 1
+
+Run time
+  count 3   p50 4.00 us   p90 8.00 us   p99 8.00 us   max 8.00 us
+
+    512 ns+ ████████████████████████████████████████ 1
+";
+    assert_eq!(ran.out[..want.len().min(ran.out.len())], *want);
+    let end = "
+Failed (2)
+  COMMAND                COUNT  STATUS
+  ls                         1  2
+  ls                         1  SIGSEGV
+
+Ran longest
+   RUN TIME      PID  STATUS     COMMAND
+    13.9 us       50  running    old '-x y'
+    8.00 us      101  SIGSEGV    ls
+    4.00 us      100  2          ls
+    1.00 us      102  0          sh
+      10 ns      102  running    sh
+
+Execs beyond a process' first: 1
+First execs of processes whose fork is not in the capture: 1
+";
+    assert!(ran.out.ends_with(end), "{}", ran.out);
+}
+
+#[test]
+fn the_basic_view_says_what_it_does_not_tell() {
+    let capture = [
+        line("fork", 2, 1, "sh", 1_000),
+        line("exec", 2, 0, "ls", 3_000),
+        // A thread, whose exit has its process' id.
+        line("fork", 3, 2, "ls", 4_000),
+        line("exit", 2, 0, "ls", 5_000),
+        line("exit", 2, 0, "ls", 6_000),
+    ];
+    let got = figures(&capture.concat());
+    assert_eq!(got["view"], "basic");
+    assert_eq!(got["fork_to_exec"]["max_ns"], 2000);
+    assert_eq!(got["elapsed_ns"], 5000);
+    for key in ["run_time", "failures", "longest", "threads"] {
+        assert_eq!(got[key], Value::Null, "{key}");
+    }
+    let ran = replay(capture.concat().as_bytes(), &["--format", "summary"]);
+    assert!(
+        ran.out.contains("\nThe basic view does not tell threads from processes"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_clock_that_goes_backwards_is_no_latency() {
+    let capture = line("fork", 2, 1, "sh", 5_000) + &line("exec", 2, 0, "ls", 3_000);
+    let got = figures(&capture);
+    assert_eq!((&got["fork_to_exec"]["count"], &got["backwards"]), (&json!(0), &json!(1)));
+}
+
+#[test]
+fn losses_cannot_be_missed() {
+    let ran = replay((META.to_owned() + &end(true, 1234)).as_bytes(), &["--format", "summary"]);
+    assert_eq!(
+        ran.out,
+        "0 events of the wide view in 2.00 s, 1,234 LOST: what follows lacks them\n"
+    );
+}
+
+#[test]
+fn memory_is_bounded_however_many_names_and_processes_there_are() {
+    let mut summary = Summary::json();
+    let mut out = Vec::new();
+    let event = |kind, pid, ns| Event {
+        kind,
+        pid,
+        ppid: 1,
+        comm: tuxscope::event::Comm::new(pid.to_string().as_bytes()),
+        timestamp_ns: ns,
+        wide: None,
+    };
+    for pid in 1..300_000 {
+        summary.event(&event(EventKind::Fork, pid, u64::from(pid)), &mut out);
+    }
+    // The older half of the first 262,144 was dropped; these were not.
+    for pid in 290_000..291_000 {
+        summary.event(&event(EventKind::Exec, pid, u64::from(pid) + 7), &mut out);
+    }
+    summary.end(&Totals::default(), true, &mut out);
+    let got: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(got["fork_to_exec"]["count"], 1000);
+    assert_eq!(got["dropped"], 131_072);
+    let commands = got["commands"].as_array().unwrap();
+    assert_eq!(
+        (commands.len(), &commands[0]["comm"], &commands[0]["execs"]),
+        (1, &Value::Null, &json!(1000))
+    );
+}
+
+/// All times from a fork to its process' first exec, worked out again in another way.
+fn latencies(events: &[Event]) -> Vec<u64> {
+    struct Fork {
+        at: u64,
+        start_ns: Option<u64>,
+    }
+    let mut forks: HashMap<u32, Fork> = HashMap::new();
+    let mut latencies = Vec::new();
+    for event in events {
+        let detail = event.wide.as_deref().map(|wide| (wide.start_ns, &wide.detail));
+        match (event.kind, detail) {
+            (
+                _,
+                Some((_, Detail::Fork { thread: true, .. } | Detail::Exit { thread: true, .. })),
+            ) => {}
+            (EventKind::Fork, detail) => {
+                // Of the basic view, none has a start but the fork's time.
+                let start_ns = Some(detail.map_or(event.timestamp_ns, |(start_ns, _)| start_ns));
+                forks.insert(event.pid, Fork { at: event.timestamp_ns, start_ns });
+            }
+            (EventKind::Exec, detail) => {
+                let fork = forks.remove(&event.pid);
+                let same = |fork: &Fork| {
+                    detail.is_none_or(|(start_ns, _)| fork.start_ns == Some(start_ns))
+                };
+                if let Some(fork) = fork.filter(same) {
+                    latencies.extend(event.timestamp_ns.checked_sub(fork.at));
+                }
+            }
+            (EventKind::Exit, _) => _ = forks.remove(&event.pid),
+        }
+    }
+    latencies
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 300, ..Default::default() })]
+
+    #[test]
+    fn no_order_of_events_gives_nonsense(events in events::disordered()) {
+        let mut json = Summary::json();
+        let mut text = Summary::text(Style::default());
+        let (mut out, mut page) = (Vec::new(), Vec::new());
+        for event in &events {
+            json.event(event, &mut out);
+            text.event(event, &mut page);
+        }
+        json.end(&Totals::default(), true, &mut out);
+        text.end(&Totals::default(), true, &mut page);
+        prop_assert!(page.iter().all(|&byte| byte == b'\n' || (b' '..=b'~').contains(&byte)
+            || byte >= 0x80));
+
+        let got: Value = serde_json::from_slice(&out).unwrap();
+        prop_assert_eq!(&got["events"]["count"], events.len());
+        let spread = &got["fork_to_exec"];
+        let number = |key: &str| spread[key].as_u64().unwrap();
+        let want = latencies(&events);
+        prop_assert_eq!(number("count"), want.len() as u64);
+        prop_assert_eq!(number("min_ns"), want.iter().copied().min().unwrap_or(0));
+        prop_assert_eq!(number("max_ns"), want.iter().copied().max().unwrap_or(0));
+        let order = ["min_ns", "p50_ns", "p90_ns", "p99_ns", "max_ns"].map(number);
+        prop_assert!(order.is_sorted(), "{:?}", order);
+        let bins = spread["histogram"].as_array().unwrap();
+        let binned: u64 = bins.iter().map(|bin| bin["count"].as_u64().unwrap()).sum();
+        prop_assert_eq!(binned, want.len() as u64);
+    }
+}

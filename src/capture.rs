@@ -19,6 +19,7 @@ use crate::output::{Output, WriteFailed};
 use crate::progress::Progress;
 use crate::report;
 use crate::running::now_ns;
+use crate::service::Service;
 use crate::stop::Stop;
 use crate::tracer::{Learning, Tracer};
 use crate::wait::{Waiter, Woken};
@@ -135,6 +136,7 @@ impl Capture<'_> {
             command.release()?;
         }
 
+        let mut service = Service::ready();
         let deadline = limits.duration.and_then(|duration| start.checked_add(duration));
         let mut losses = LossReporter::default();
         let mut progress = Progress::new();
@@ -171,6 +173,7 @@ impl Capture<'_> {
                     }
             };
             while read_batch() && !over() {
+                service.alive();
                 if losses.has_news(tracer.lost()) {
                     losses.say(tracer.lost(), &mut writer.borrow_mut());
                 }
@@ -187,6 +190,7 @@ impl Capture<'_> {
             if over() {
                 break;
             }
+            service.alive();
             if stop.reopen_requested() {
                 writer.borrow_mut().reopen();
             }
@@ -198,6 +202,7 @@ impl Capture<'_> {
         }
         let elapsed = start.elapsed();
         progress.clear();
+        service.stopping();
         tracer.detach();
         while writer.borrow().end.is_none() && read_batch() {}
 

@@ -22,6 +22,8 @@ pub mod replay;
 pub mod report;
 pub mod rights;
 pub mod running;
+pub mod sandbox;
+pub mod service;
 pub mod signal;
 pub mod stop;
 pub mod terminal;

@@ -2,7 +2,8 @@
 //! Parse, run, exit status.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,6 +11,7 @@ use clap::Parser as _;
 use rustix::thread::CapabilitySet;
 
 use tuxscope::capture::{Capture, Limits};
+use tuxscope::cgroup;
 use tuxscope::check;
 use tuxscope::cli::{Check, CheckFormat, Cli, Command, Format, Proc, Replay, Wait};
 use tuxscope::enrich::Enricher;
@@ -24,6 +26,7 @@ use tuxscope::output::{Output, Rotation};
 use tuxscope::replay::{self, Input};
 use tuxscope::report;
 use tuxscope::rights;
+use tuxscope::sandbox;
 use tuxscope::stop::{Hangup, Stop};
 use tuxscope::terminal;
 use tuxscope::tracer::{Config, Storage, Tracer, View};
@@ -88,7 +91,9 @@ fn proc(args: Proc) -> Result<ExitCode> {
     if let Err(error) = rights::drop_all_but(keep) {
         report::say(format_args!("rights that are no longer needed can't be dropped: {error}"));
     }
-    // After the drop: the handler's thread has the rights of its maker.
+    let renews = args.rotate_size.is_some() || args.reopen;
+    enter_sandbox(renews.then(|| output.dir()).flatten(), args.verbose);
+    // Only now: the handler's thread has the rights of its maker.
     let hangup = if args.reopen { Hangup::Reopen } else { Hangup::End };
     let stop = match runs_command {
         true => Stop::on_termination(hangup)?,
@@ -127,6 +132,18 @@ fn proc(args: Proc) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// /proc and the cgroups are what the enricher reads.
+fn enter_sandbox(output: Option<BorrowedFd<'_>>, verbose: bool) {
+    let readable: Vec<_> =
+        [PathBuf::from("/proc")].into_iter().chain(cgroup::mount_point()).collect();
+    match sandbox::enter(&readable, output) {
+        Ok(true) => {}
+        Ok(false) if verbose => report::say("no sandbox: this kernel has no Landlock"),
+        Ok(false) => {}
+        Err(error) => report::error(&error.context("no sandbox")),
+    }
 }
 
 fn replay(args: Replay) -> Result<ExitCode> {

@@ -123,6 +123,11 @@ impl Output {
         }
     }
 
+    /// The directory in which files may yet have to be made, if it was opened by name.
+    pub fn dir(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.named.as_ref()?.destination.dir().as_fd())
+    }
+
     /// The name for messages.
     pub fn name(&self) -> &str {
         &self.name

@@ -27,6 +27,7 @@ mod output;
 mod pid_filter;
 mod record;
 mod rotation;
+mod sandbox;
 mod sequence;
 mod storm;
 mod threads;

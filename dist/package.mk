@@ -15,5 +15,6 @@ SHARED_FILES = set -e; \
 manual: deps ## write the man pages and completions anew, from the command line and man/*.in
 	$(Q)UPDATE=1 $(CARGO) test -q --locked --test manual
 
-lint-dist: ## mandoc on what a package ships
+lint-dist: ## mandoc, systemd-analyze on what a package ships
 	$(Q)for page in man/*.[18]; do mandoc -T lint -W warning $$page || exit 1; done
+	$(Q)systemd-analyze security --no-pager --offline=true --threshold=20 dist/tuxscope.service | tail -n 1

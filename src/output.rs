@@ -73,7 +73,7 @@ impl Output {
         Ok(Self::new(File::from(fd), "standard error".to_owned()))
     }
 
-    /// A file, created or emptied.
+    /// A file, created or emptied; one that is rotated is not emptied but put aside.
     ///
     /// # Errors
     /// The file can't be opened for writing, or root must not; or it can't be rotated, because
@@ -81,11 +81,18 @@ impl Output {
     pub fn create(path: &Path, rotation: Option<Rotation>) -> Result<Self> {
         let name = path.display().to_string();
         let destination = Destination::find(path)?;
-        let file = destination.create()?;
-        if rotation.is_some() && !file.metadata()?.is_file() {
-            let what = format!("{name} can't be rotated: it is no regular file");
-            return Err(Failure::new(Exit::Usage, what, "leave out --rotate-size").into());
-        }
+        let file = match rotation {
+            None => destination.create()?,
+            Some(Rotation { keep, .. }) => {
+                let file = destination.append()?;
+                let meta = file.metadata()?;
+                if !meta.is_file() {
+                    let what = format!("{name} can't be rotated: it is no regular file");
+                    return Err(Failure::new(Exit::Usage, what, "leave out --rotate-size").into());
+                }
+                if meta.len() > 0 { destination.rotate(keep)? } else { file }
+            }
+        };
         let named = Named { destination, rotation, head: Vec::new(), size: 0 };
         Ok(Self { named: Some(named), ..Self::new(file, name) })
     }
@@ -323,6 +330,18 @@ mod tests {
         write(&mut output, "aaaa\nbbbb\n12345678901\ncccc\n");
         let wanted = ["HEAD\ncccc\n", "HEAD\n12345678901\n", "HEAD\nbbbb\n", "HEAD\naaaa\n"];
         assert_eq!(files(&dir), wanted);
+    }
+
+    #[test]
+    fn what_was_there_is_put_aside() {
+        let (dir, mut output) = rotating(100, 2);
+        write(&mut output, "first\n");
+        for text in ["second\n", "third\n"] {
+            let rotation = Some(Rotation { size: 100, keep: 2 });
+            let again = Output::create(&dir.path().join("out"), rotation);
+            write(&mut again.expect("an output"), text);
+        }
+        assert_eq!(files(&dir), ["third\n", "second\n", "first\n"]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod record;
 mod rotation;
 mod sandbox;
 mod sequence;
+mod service;
 mod storm;
 mod threads;
 mod usage;

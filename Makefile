@@ -59,11 +59,13 @@ clean: ## remove what was built
 $(BIN):
 	$(Q)$(MAKE) build
 
-install: $(BIN) ## install below $(DESTDIR)$(PREFIX)
+install: $(BIN) ## install below $(DESTDIR)$(PREFIX), man pages and completions with it
 	$(Q)install -D -m 0755 $(BIN) "$(DESTDIR)$(PREFIX)/sbin/tuxscope"
+	$(Q)$(call SHARED_FILES,install -D -m 0644 $$1 "$(DESTDIR)$(PREFIX)/$$2")
 
 uninstall: ## remove what install put there
 	$(Q)rm -f "$(DESTDIR)$(PREFIX)/sbin/tuxscope"
+	$(Q)$(call SHARED_FILES,rm -f "$(DESTDIR)$(PREFIX)/$$2")
 
 deps: ## install the C side of the build where it is missing (apt; else says the command)
 	$(Q)./scripts/deps.sh build
@@ -90,3 +92,4 @@ check-vmlinux: ## compare vmlinux/vmlinux.h with the running kernel's BTF (needs
 	$(Q)./vmlinux/check.sh
 
 include tests/vm/vm.mk
+include dist/package.mk

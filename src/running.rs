@@ -54,7 +54,7 @@ pub fn is_gone(pid: u32) -> bool {
 }
 
 /// Whether /proc counts pids as the kernel does, and not as a PID namespace of its own.
-fn pids_are_the_kernels() -> bool {
+pub fn pids_are_the_kernels() -> bool {
     /// `PROC_PID_INIT_INO` of include/uapi/linux/nsfs.h
     const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
     fs::metadata("/proc/self/ns/pid").is_ok_and(|meta| meta.ino() == INITIAL_PID_NAMESPACE)

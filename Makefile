@@ -14,7 +14,7 @@ export CLANG
 export DEBIAN_FRONTEND = noninteractive
 
 BIN := target/release/tuxscope
-C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c)
+C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c benches/overhead/*.c)
 Q := $(if $(V),,@)
 
 # As root in somebody else's checkout (`sudo make run`), the owner builds: root-owned files in
@@ -59,11 +59,13 @@ clean: ## remove what was built
 $(BIN):
 	$(Q)$(MAKE) build
 
-install: $(BIN) ## install below $(DESTDIR)$(PREFIX)
+install: $(BIN) ## install below $(DESTDIR)$(PREFIX), man pages and completions with it
 	$(Q)install -D -m 0755 $(BIN) "$(DESTDIR)$(PREFIX)/sbin/tuxscope"
+	$(Q)$(call SHARED_FILES,install -D -m 0644 $$1 "$(DESTDIR)$(PREFIX)/$$2")
 
 uninstall: ## remove what install put there
 	$(Q)rm -f "$(DESTDIR)$(PREFIX)/sbin/tuxscope"
+	$(Q)$(call SHARED_FILES,rm -f "$(DESTDIR)$(PREFIX)/$$2")
 
 deps: ## install the C side of the build where it is missing (apt; else says the command)
 	$(Q)./scripts/deps.sh build
@@ -84,7 +86,10 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz and a C++ 
 bench-replay: build ## replay to summary beside jq and DuckDB, on a capture of EVENTS (10000000)
 	$(Q)./benches/replay.sh $(EVENTS)
 
+include benches/bench.mk
+
 check-vmlinux: ## compare vmlinux/vmlinux.h with the running kernel's BTF (needs bpftool)
 	$(Q)./vmlinux/check.sh
 
 include tests/vm/vm.mk
+include dist/package.mk

@@ -19,6 +19,7 @@ use crate::output::{Output, WriteFailed};
 use crate::progress::Progress;
 use crate::report;
 use crate::running::now_ns;
+use crate::service::Service;
 use crate::stop::Stop;
 use crate::tracer::{Learning, Tracer};
 use crate::wait::{Waiter, Woken};
@@ -118,6 +119,7 @@ impl Capture<'_> {
     /// The capture could not begin. What ends it later is in the summary.
     pub fn run(self, stop: &Stop, waiter: &Waiter) -> Result<Summary> {
         let Self { tracer, limits, mut command, wait_for_all, .. } = self;
+        let mut ring = tracer.ring()?;
         let writer = RefCell::new(Writer {
             sink: self.sink,
             output: self.output,
@@ -130,8 +132,7 @@ impl Capture<'_> {
             pending: 0,
             end: None,
         });
-        let records = tracer.records(|record| writer.borrow_mut().record(record))?;
-        waiter.add_ring(records.fd())?;
+        waiter.add_ring(ring.fd())?;
         writer.borrow_mut().begin(&self.meta)?;
         let start = Instant::now();
         report::say("tracing fork, exec and exit (Ctrl-C ends it)");
@@ -139,14 +140,15 @@ impl Capture<'_> {
             command.release()?;
         }
 
+        let mut service = Service::ready();
         let deadline = limits.duration.and_then(|duration| start.checked_add(duration));
         let mut losses = LossReporter::default();
         let mut progress = Progress::new();
         let mut command_ended = false;
-        let read_batch = || -> usize {
-            writer.borrow_mut().prepare();
-            let read = records.consume(BATCH);
+        let mut read_batch = || -> usize {
             let mut writer = writer.borrow_mut();
+            writer.prepare();
+            let read = ring.consume(BATCH, |record| writer.record(record));
             writer.flush();
             read.unwrap_or_else(|error| {
                 writer.end = Some(End::Error(error.into()));
@@ -183,6 +185,7 @@ impl Capture<'_> {
                 if read > 0 {
                     patience = SOON;
                 }
+                service.alive();
                 if losses.has_news(tracer.lost()) {
                     progress.clear();
                     losses.say(tracer.lost(), &mut writer.borrow_mut());
@@ -199,16 +202,20 @@ impl Capture<'_> {
             if over() {
                 break;
             }
+            service.alive();
+            if stop.reopen_requested() {
+                writer.borrow_mut().reopen();
+            }
             if let Some(command) = &mut command {
                 command.pass_on(stop);
             }
         }
         let elapsed = start.elapsed();
         progress.clear();
+        service.stopping();
         tracer.detach();
         while writer.borrow().end.is_none() && read_batch() == BATCH {}
 
-        drop(records);
         let mut writer = writer.into_inner();
         writer.totals.elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         writer.totals.lost = tracer.lost();
@@ -262,6 +269,7 @@ impl Writer<'_> {
             enricher.learn_running();
         }
         self.sink.begin(meta, self.output.buffer());
+        self.output.keep_head();
         self.flush();
         Ok(())
     }
@@ -343,8 +351,21 @@ impl Writer<'_> {
     }
 
     fn flush(&mut self) {
+        let written = self.output.flush();
+        self.count(written);
+    }
+
+    fn reopen(&mut self) {
+        self.flush();
+        if self.end.is_none() {
+            let reopened = self.output.reopen();
+            self.count(reopened);
+        }
+    }
+
+    fn count(&mut self, written: Result<(), WriteFailed>) {
         let mut arrived = self.pending;
-        if let Err(WriteFailed { cause, lines_missing }) = self.output.flush() {
+        if let Err(WriteFailed { cause, lines_missing }) = written {
             // An event is a line. A header is one, too, but then no event is pending.
             arrived = arrived.saturating_sub(lines_missing);
             self.end = Some(match cause.kind() {

@@ -11,10 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, anyhow};
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
-use libbpf_rs::{
-    ErrorKind, Link, MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel, RingBuffer,
-    RingBufferBuilder,
-};
+use libbpf_rs::{ErrorKind, Link, MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel};
 use rustix::thread::CapabilitySet;
 
 use crate::cgroup;
@@ -23,6 +20,7 @@ use crate::failure::{Exit, Failure};
 use crate::filter::Conditions;
 use crate::preflight;
 use crate::report;
+use crate::ring::Ring;
 use crate::wire::Maker;
 
 /// The generated skeletons.
@@ -338,20 +336,14 @@ impl<'obj> Tracer<'obj> {
         programs.into_iter().map(recursion_misses).sum()
     }
 
-    /// Starts to read the ring buffer: `on_record` gets each record's bytes in the order in
-    /// which the events happened. When it returns false, the reading stops behind this record.
+    /// The ring buffer that records arrive on, in the order in which the events happened.
     ///
     /// # Errors
-    /// The ring buffer can't be mapped.
-    pub fn records<'a, F>(&'a self, mut on_record: F) -> Result<Records<'a>>
-    where
-        F: FnMut(&[u8]) -> bool + 'a,
-    {
-        let mut builder = RingBufferBuilder::new();
+    /// It can't be mapped.
+    pub fn ring(&self) -> Result<Ring<'_>> {
         let events: &MapMut<'_> = either!(&self.loaded, skel => &skel.maps.events);
-        builder.add(events, move |record| if on_record(record) { 0 } else { -libc::ECANCELED })?;
-        let ring = builder.build()?;
-        Ok(Records { ring, fd: events.as_fd() })
+        Ring::new(events.as_fd(), events.max_entries() as usize)
+            .context("the ring buffer can't be mapped")
     }
 
     /// Ends the tracing; what the ring buffer holds stays readable.
@@ -398,33 +390,6 @@ fn store(switch: *const u32, value: u32) {
     unsafe { AtomicU32::from_ptr(switch.cast_mut()) }.store(value, Ordering::Relaxed);
 }
 
-/// The reading end of the ring buffer.
-#[derive(Debug)]
-pub struct Records<'a> {
-    ring: RingBuffer<'a>,
-    fd: BorrowedFd<'a>,
-}
-
-impl Records<'_> {
-    /// Hands out up to `limit` records that are ready; returns how many, 0 when there are none
-    /// or the callback has stopped the reading.
-    ///
-    /// # Errors
-    /// libbpf's, none is known.
-    pub fn consume(&self, limit: usize) -> io::Result<usize> {
-        match self.ring.consume_raw_n(limit) {
-            n if n >= 0 => Ok(n as usize),
-            n if n == -libc::ECANCELED => Ok(0),
-            n => Err(io::Error::from_raw_os_error(-n)),
-        }
-    }
-
-    /// Becomes readable when the BPF side wakes the reader.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fd
-    }
-}
-
 fn print_libbpf(_level: PrintLevel, message: String) {
     // It names itself in each line.
     message.lines().for_each(report::say);
@@ -433,17 +398,10 @@ fn print_libbpf(_level: PrintLevel, message: String) {
 /// Tells why the kernel refused the BPF object at `step`.
 fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Error {
     let more = if config.verbose { "" } else { "; -v shows libbpf's account of it" };
-    match error.kind() {
+    match (error.kind(), preflight::lockdown()) {
         // The verifier does not know the helpers that lockdown withholds, and says EINVAL.
-        ErrorKind::PermissionDenied | ErrorKind::InvalidInput if preflight::locked_down() => {
-            Failure::new(
-                Exit::Kernel,
-                "this kernel is locked down (confidentiality mode): BPF may not read its memory",
-                "boot with lockdown=integrity or without lockdown",
-            )
-            .into()
-        }
-        ErrorKind::PermissionDenied => Failure::new(
+        (ErrorKind::PermissionDenied | ErrorKind::InvalidInput, Err(locked)) => locked.into(),
+        (ErrorKind::PermissionDenied, _) => Failure::new(
             Exit::Rights,
             format!("the kernel refused to {step} the BPF programs: {error}"),
             format!(
@@ -451,7 +409,7 @@ fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Err
             ),
         )
         .into(),
-        ErrorKind::OutOfMemory => anyhow!(
+        (ErrorKind::OutOfMemory, _) => anyhow!(
             "no memory for a ring buffer of {} bytes\ngive a smaller --buffer-size",
             config.buffer_size
         ),

@@ -36,7 +36,7 @@ def arguments():
     parser.add_argument("--results", type=Path, default=ROOT / "target/bench/results.json",
                         help="where to write them as JSON")
     parser.add_argument("--doc", type=Path, help="write the page for docs/ there")
-    parser.add_argument("--formats", type=Path, help="what cargo bench has printed, for the page")
+    parser.add_argument("--events-bench", type=Path, help="what cargo bench has printed")
     return parser.parse_args()
 
 
@@ -119,8 +119,8 @@ def main():
     finally:
         quiet.kill()
         quiet.wait()
-    if args.formats:
-        results["formats"] = args.formats.read_text()
+    if args.events_bench:
+        results["events_bench"] = args.events_bench.read_text()
     args.results.parent.mkdir(parents=True, exist_ok=True)
     args.results.write_text(json.dumps(results, indent=1) + "\n")
     if args.doc:

@@ -12,11 +12,12 @@ HELD_S = 0.2
 
 
 def measure(tracers, programs, directory, rounds):
-    """Rows of events made and lost in storms in whose middle the reader was stopped."""
+    """Rows of events lost in storms in whose middle the reader was stopped: `held_in_storm` is in
+    how many the storm was still on when the reader went on."""
     rows = []
     for tracer in tracers:
         for kind, count in storms.SIZES.items():
-            made = lost = 0
+            hit = lost = 0
             for _ in range(rounds):
                 running = Running(tracer, directory, await_s=10)
                 command = programs.command(kind, count)
@@ -24,12 +25,11 @@ def measure(tracers, programs, directory, rounds):
                 time.sleep(0.1)
                 running.process.send_signal(signal.SIGSTOP)
                 time.sleep(HELD_S)
-                held_in_storm = storm.poll() is None
+                hit += storm.poll() is None
                 running.process.send_signal(signal.SIGCONT)
                 storm.wait()
                 running.end()
                 lost += running.lost()
-                made += held_in_storm
             rows.append({"tracer": tracer.name, "storm": kind, "runs": rounds,
-                         "held_in_storm": made, "lost": lost})
+                         "held_in_storm": hit, "lost": lost})
     return rows

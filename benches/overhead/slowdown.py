@@ -35,14 +35,14 @@ def measure(tracers, programs, directory, rounds, note):
 def traced(tracer, start_ms, programs, directory, kind, count):
     """One storm under a tracer."""
     command = programs.command(kind, count)
+    # What starting has cost is not the storm's.
+    began = start_cost(tracer, programs, directory) if tracer.launches else 0
     await_s = AWAIT_OURS_S if tracer.is_ours else 2 * start_ms / 1e3 + 0.3
     running = Running(tracer, directory, await_s, command if tracer.launches else ())
     try:
         if tracer.launches:
-            began = 0
             truth = json.loads(running.launched_said())
         else:
-            # What starting has cost is not the storm's.
             began = running.usage()["cpu_ns"]
             truth = programs.run(kind, count)
         usage = running.usage()
@@ -61,6 +61,15 @@ def traced(tracer, start_ms, programs, directory, kind, count):
         "captured": captured,
         "lost": running.lost() if tracer.is_ours else None,
     }
+
+
+def start_cost(tracer, programs, directory):
+    """CPU time of a tracer that launches a storm of one."""
+    running = Running(tracer, directory, 0, programs.command("fork", 1, workers=1))
+    running.launched_said()
+    cpu_ns = running.usage()["cpu_ns"]
+    running.end()
+    return cpu_ns
 
 
 def row(name, kind, runs):

@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 WORKERS = 16
 # So many that one takes half a second on a small machine.
-SIZES = {"vfork-exec": 6_000, "fork": 8_000, "thread": 40_000}
+SIZES = {"vfork-exec": 12_000, "fork": 10_000, "thread": 40_000}
 
 
 class Programs:

@@ -17,6 +17,7 @@ mod wide;
 mod worker;
 
 // What is tested.
+mod check;
 mod comms;
 mod ending;
 mod environment;
@@ -30,8 +31,11 @@ mod pid_filter;
 mod real_build;
 mod record;
 mod rights;
+mod rotation;
 mod run_mode;
+mod sandbox;
 mod sequence;
+mod service;
 mod storm;
 mod threads;
 mod usage;

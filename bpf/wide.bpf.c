@@ -135,33 +135,34 @@ int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+enum sent { SENT, NAME_TOO_LONG, NO_ROOM };
+
 /*
  * Sends an exec with at most `room` bytes each of file name and arguments. The ring gives only
  * records whose size is a constant, hence the choice of rooms below; a copy through a buffer of
  * the CPU's own would not do where kernels let a tracepoint's handler be preempted.
- *
- * Returns 0 if the file name may not have fit.
  */
-static __always_inline int send_exec(struct subject *subject, struct linux_binprm *bprm,
-				     __u64 args_start, __u64 args, const __u32 room)
+static __always_inline enum sent send_exec(struct subject *subject, struct linux_binprm *bprm,
+					   __u64 args_start, __u64 args, const __u32 room,
+					   int may_cut_name)
 {
 	struct wide_event *event;
 	__u32 wanted_args = max_args;
 	long name;
 	char *data;
 
-	event = reserve(sizeof(*event) + 2 * room, subject, PROC_EXEC);
+	event = bpf_ringbuf_reserve(&events, sizeof(*event) + 2 * room, 0);
 	if (!event)
-		return 1;
+		return NO_ROOM;
 	data = (char *)(event + 1);
 	fill(event, subject, PROC_EXEC);
 
 	name = bpf_probe_read_kernel_str(data, room, bprm->filename);
 	if (name < 0)
 		name = 0;
-	if (name >= room && room < 4096) {
+	if (name >= room && !may_cut_name) {
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-		return 0;
+		return NAME_TOO_LONG;
 	}
 	if (name > room) /* never; for the verifier */
 		name = room;
@@ -171,7 +172,7 @@ static __always_inline int send_exec(struct subject *subject, struct linux_binpr
 		args = wanted_args;
 		event->flags |= WIDE_ARGS_CUT;
 	}
-	if (args > room) { /* never: the caller chose the room; for the verifier */
+	if (args > room) {
 		args = room;
 		event->flags |= WIDE_ARGS_CUT;
 	}
@@ -180,13 +181,14 @@ static __always_inline int send_exec(struct subject *subject, struct linux_binpr
 	else
 		event->flags |= WIDE_ARGS_UNREAD;
 	ring_submit(event, event->timestamp_ns);
-	return 1;
+	return SENT;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	struct subject subject = { .task = task };
+	enum sent sent = NAME_TOO_LONG;
 	struct mm_struct *mm;
 	__u64 start, args, need;
 
@@ -196,13 +198,21 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	start = mm->arg_start;
 	args = mm->arg_end - start;
 	need = args > max_args ? max_args : args;
-	if (need <= 128 && send_exec(&subject, bprm, start, args, 128))
-		return 0;
-	if (need <= 512 && send_exec(&subject, bprm, start, args, 512))
-		return 0;
-	if (need <= 4096 && send_exec(&subject, bprm, start, args, 4096))
-		return 0;
-	send_exec(&subject, bprm, start, args, 65536);
+	if (need <= 128)
+		sent = send_exec(&subject, bprm, start, args, 128, 0);
+	if (sent == NAME_TOO_LONG && need <= 512)
+		sent = send_exec(&subject, bprm, start, args, 512, 0);
+	if (sent == NAME_TOO_LONG && need <= 4096)
+		sent = send_exec(&subject, bprm, start, args, 4096, 1); /* PATH_MAX */
+	if (sent == NAME_TOO_LONG)
+		sent = send_exec(&subject, bprm, start, args, 65536, 1);
+	/* A ring that is small or nearly full: rather cut than lost. */
+	if (sent == NO_ROOM)
+		sent = send_exec(&subject, bprm, start, args, 512, 1);
+	if (sent == NO_ROOM)
+		sent = send_exec(&subject, bprm, start, args, 128, 1);
+	if (sent == NO_ROOM && !(subject.flags & WIDE_HIDDEN))
+		__sync_fetch_and_add(&lost[PROC_EXEC], 1);
 	return 0;
 }
 
@@ -232,6 +242,8 @@ int wide_exit(unsigned long long *ctx)
 
 	if (!tracing)
 		return 0;
+	if (follow && learning != LEARN_OVER)
+		learn_exit(task);
 	if (process_ends(ctx, task)) {
 		status = wait_status(DIRECT, task);
 		start_ns = task->group_leader->start_time;
@@ -251,6 +263,6 @@ int wide_exit(unsigned long long *ctx)
 		}
 	}
 	if (!(subject.flags & WIDE_THREAD))
-		follow_exit(task->tgid, 1);
+		follow_exit(task->tgid);
 	return 0;
 }

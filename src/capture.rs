@@ -143,7 +143,6 @@ impl Capture<'_> {
         let mut losses = LossReporter::default();
         let mut progress = Progress::new();
         let mut command_ended = false;
-        let mut command_told = false;
         let mut read_batch = || -> usize {
             let mut writer = writer.borrow_mut();
             writer.prepare();
@@ -162,7 +161,10 @@ impl Capture<'_> {
             match woken {
                 Ok(Woken::Timer | Woken::Ring) => {}
                 Ok(Woken::OutputClosed) => writer.borrow_mut().end = Some(End::Closed),
-                Ok(Woken::CommandEnded) => command_ended = true,
+                Ok(Woken::CommandEnded) => {
+                    command_ended = true;
+                    stop.heed_interrupt();
+                }
                 Err(error) => writer.borrow_mut().end = Some(End::Error(error.into())),
             }
             let over = || {
@@ -170,7 +172,9 @@ impl Capture<'_> {
                     || deadline.is_some_and(|deadline| Instant::now() >= deadline)
                     || match &command {
                         None => stop.requested(),
-                        Some(_) if wait_for_all => command_ended && !tracer.any_alive(),
+                        Some(_) if wait_for_all => {
+                            command_ended && (stop.requested() || !tracer.any_alive())
+                        }
                         Some(_) => command_ended,
                     }
             };
@@ -195,10 +199,8 @@ impl Capture<'_> {
             if over() {
                 break;
             }
-            if let Some(command) = command.as_ref().filter(|_| stop.requested() && !command_told) {
-                // What asks us to end asks the command to; its end is ours.
-                command.terminate();
-                command_told = true;
+            if let Some(command) = &mut command {
+                command.pass_on(stop);
             }
         }
         let elapsed = start.elapsed();
@@ -252,11 +254,11 @@ impl Writer<'_> {
             self.tracer.set_learning(Learning::All);
         }
         self.tracer.set_tracing(true);
-        if let Some(enricher) = &mut self.enricher {
-            enricher.learn_running();
-        }
         if follow {
             self.follow = Some(Follow::start(self.tracer, self.filter.pids())?);
+        }
+        if let Some(enricher) = &mut self.enricher {
+            enricher.learn_running();
         }
         self.sink.begin(meta, self.output.buffer());
         self.flush();
@@ -284,12 +286,6 @@ impl Writer<'_> {
             }
             Ok(Record::Hidden(mut event)) if self.admits(&event) => self.complete(&mut event),
             Ok(Record::Event(_) | Record::Hidden(_)) => {}
-            Ok(Record::FollowFork(fork)) => {
-                let learned = self.follow.as_mut().map(|follow| follow.learn(self.tracer, fork));
-                if let Some(Err(error)) = learned {
-                    self.end = Some(End::Error(error));
-                }
-            }
             Err(error) => {
                 let error = anyhow!(error).context("the BPF programs and tuxscope disagree");
                 self.end = Some(End::Error(error));
@@ -298,8 +294,15 @@ impl Writer<'_> {
         self.end.is_none()
     }
 
-    fn admits(&self, event: &Event) -> bool {
-        self.follow.as_ref().is_none_or(|follow| follow.admits(event))
+    fn admits(&mut self, event: &Event) -> bool {
+        match self.follow.as_mut().map(|follow| follow.admits(self.tracer, event)) {
+            None => true,
+            Some(Ok(admitted)) => admitted,
+            Some(Err(error)) => {
+                self.end = Some(End::Error(error));
+                false
+            }
+        }
     }
 
     fn complete(&mut self, event: &mut Event) {

@@ -34,6 +34,8 @@ pub enum Command {
     Proc(Proc),
     /// Show the events of a capture again, in any format
     Replay(Replay),
+    /// Print the JSON Schema of what --format json prints
+    Schema,
     /// The process that becomes the command of `proc -- COMMAND`.
     #[command(hide = true, name = crate::launch::HOLD)]
     Hold {

@@ -9,7 +9,11 @@ use anyhow::{Context as _, Result};
 
 /// A flag that SIGINT, SIGTERM and SIGHUP set.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    requested: Arc<AtomicBool>,
+    /// What to do on SIGINT, while that is ignored.
+    on_interrupt: Option<libc::sighandler_t>,
+}
 
 impl Stop {
     /// Installs the handler for the three signals.
@@ -42,20 +46,27 @@ impl Stop {
     /// As for [`Self::on_signals`].
     pub fn on_termination() -> Result<Self> {
         let stop = Self::on_signals()?;
-        for signal in [libc::SIGINT, libc::SIGQUIT] {
-            // SAFETY: no handler is installed, the signal is ignored.
-            unsafe { libc::signal(signal, libc::SIG_IGN) };
+        // SAFETY: no handler is installed, the signal is ignored.
+        let [handler, _] = [libc::SIGINT, libc::SIGQUIT]
+            .map(|signal| unsafe { libc::signal(signal, libc::SIG_IGN) });
+        Ok(Self { on_interrupt: Some(handler), ..stop })
+    }
+
+    /// Once the command has ended, Ctrl-C is meant for us again.
+    pub fn heed_interrupt(&self) {
+        if let Some(handler) = self.on_interrupt {
+            // SAFETY: the handler that `on_signals` had installed.
+            unsafe { libc::signal(libc::SIGINT, handler) };
         }
-        Ok(stop)
     }
 
     /// Asks for the end.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.requested.store(true, Ordering::Relaxed);
     }
 
     /// Whether the end was asked for.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.requested.load(Ordering::Relaxed)
     }
 }

@@ -21,6 +21,7 @@ use crate::filter::Conditions;
 use crate::preflight;
 use crate::report;
 use crate::ring::Ring;
+use crate::wire::Maker;
 
 /// The generated skeletons.
 #[allow(
@@ -62,10 +63,10 @@ pub enum View {
 pub enum Learning {
     /// It knows all that are followed.
     Over = 0,
-    /// It lets all events pass, and tells of each fork besides.
+    /// It lets all events pass.
     All = 1,
-    /// It tells of each fork, but lets pass only what it knows.
-    Forks = 2,
+    /// It lets pass only those that it knows.
+    Known = 2,
 }
 
 /// What to trace, and how.
@@ -102,8 +103,10 @@ macro_rules! either {
     };
 }
 
-/// With `--follow`: processes that may be named by their pids, beyond those given.
+/// With `--pid --follow`: processes that may be alive at the start.
 const MAX_SEEDS: u32 = 1 << 16;
+/// Tasks that are made or end while those are looked for, in a good 100 ms.
+const MAX_MAKERS: u32 = 1 << 16;
 /// One `struct follow_block` of `bpf/filter.bpf.h` covers this many pids.
 const PIDS_A_BLOCK: u32 = 64;
 /// `PID_MAX_LIMIT` of include/linux/threads.h on 64-bit kernels.
@@ -117,8 +120,9 @@ macro_rules! load {
         let mut open = $builder.open($storage).map_err(|error| refused(&error, "open", config))?;
         open.maps.events.set_max_entries(config.buffer_size)?;
         let follow = choice.follow || config.adopt;
-        let seeds = if follow { MAX_SEEDS } else { choice.pids.len().max(1) as u32 };
+        let seeds = if choice.follow { MAX_SEEDS } else { choice.pids.len().max(1) as u32 };
         open.maps.pids.set_max_entries(seeds)?;
+        open.maps.makers.set_max_entries(if choice.follow { MAX_MAKERS } else { 1 })?;
         open.maps.ppids.set_max_entries(choice.ppids.len().max(1) as u32)?;
         let blocks = if follow { PID_MAX_LIMIT / PIDS_A_BLOCK } else { 1 };
         open.maps.descendants.set_max_entries(blocks)?;
@@ -222,15 +226,10 @@ impl<'obj> Tracer<'obj> {
             }
             if let Some(path) = &choice.cgroup {
                 let dir = cgroup::open(path)
-                    .with_context(|| format!("can't open the cgroup {path}"))?;
+                    .map_err(|error| no_cgroup(format!("can't open the cgroup {path}: {error}")))?;
                 let fd = dir.as_raw_fd().to_ne_bytes();
                 skel.maps.cgroups.update(&0_u32.to_ne_bytes(), &fd, MapFlags::ANY).map_err(|_| {
-                    Failure::new(
-                        Exit::Usage,
-                        format!("{path} is no cgroup of the v2 hierarchy"),
-                        "name a directory below the mount of type cgroup2 (/sys/fs/cgroup or \
-                         /sys/fs/cgroup/unified)",
-                    )
+                    no_cgroup(format!("{path} is no cgroup2 directory"))
                 })?;
             }
         });
@@ -251,10 +250,19 @@ impl<'obj> Tracer<'obj> {
         .context("too many processes to follow")
     }
 
-    /// Takes back [`Self::add_pid`], for a process that has ended meanwhile.
-    pub fn remove_pid(&self, pid: u32) {
-        // It is gone already where the exit handler was quicker.
-        let _ = either!(&self.loaded, skel => skel.maps.pids.delete(&pid.to_ne_bytes()));
+    /// Who made a task, as far as it was noted while [`Self::set_learning`] was on.
+    pub fn maker(&self, task: u32) -> Option<Maker> {
+        let value = either!(&self.loaded, skel => {
+            skel.maps.makers.lookup(&task.to_ne_bytes(), MapFlags::ANY)
+        });
+        plain::from_bytes(&value.ok()??).ok().copied()
+    }
+
+    /// All tasks whose maker was noted, with it.
+    pub fn makers(&self) -> Vec<(u32, Maker)> {
+        let keys = either!(&self.loaded, skel => skel.maps.makers.keys());
+        let tasks = keys.filter_map(|key| Some(u32::from_ne_bytes(key.try_into().ok()?)));
+        tasks.filter_map(|task| Some((task, self.maker(task)?))).collect()
     }
 
     /// Begins or ends the capture, for all kinds of events at one instant.
@@ -283,9 +291,10 @@ impl<'obj> Tracer<'obj> {
         })
     }
 
-    /// What [`Self::records`] (which asks for the ring's size) and [`Self::add_pid`] need: up to
-    /// 5.18 every `bpf(2)` call takes `CAP_BPF` where `kernel.unprivileged_bpf_disabled` is set,
-    /// as it is by default; since then only the making of maps and programs does.
+    /// What [`Self::records`] (which asks for the ring's size), [`Self::add_pid`] and
+    /// [`Self::maker`] need: up to 5.18 every `bpf(2)` call takes `CAP_BPF` where
+    /// `kernel.unprivileged_bpf_disabled` is set, as it is by default; since then only the making
+    /// of maps and programs does.
     pub fn rights_to_read(&self) -> CapabilitySet {
         match kernel_before(5, 19) {
             true => CapabilitySet::BPF | CapabilitySet::SYS_ADMIN,
@@ -418,6 +427,15 @@ fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Err
         )
         .into(),
     }
+}
+
+/// Tells what `--cgroup` takes.
+fn no_cgroup(what: String) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        what,
+        "name a directory below the mount of type cgroup2 (/sys/fs/cgroup or /sys/fs/cgroup/unified)",
+    )
 }
 
 /// Tells why a tracepoint could not be opened.

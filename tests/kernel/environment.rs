@@ -30,7 +30,7 @@ fn sees_a_process(tuxscope: Tuxscope) {
 }
 
 /// The program where every user can run it.
-fn for_everyone() -> (tempfile::TempDir, String) {
+pub fn for_everyone() -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let path = dir.path().join("tuxscope");
@@ -42,7 +42,7 @@ fn for_everyone() -> (tempfile::TempDir, String) {
 }
 
 /// `tuxscope proc --format json` as nobody with only these capabilities.
-fn with_capabilities(program: &str, names: &str) -> Command {
+pub fn with_capabilities(program: &str, names: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
     command.args(["--inh-caps", names, "--ambient-caps", names]);

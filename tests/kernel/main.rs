@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The basic view on the real kernel. Root only; without root each test says that it is skipped.
+//! Both views on the real kernel. Root only; without root each test says that it is skipped.
 //!
 //! The machine runs other things meanwhile, so tests look only at processes that they made, and
 //! assert no time but with generous bounds.
@@ -13,19 +13,28 @@ mod namespace;
 mod process;
 mod program;
 mod tracefs;
+mod wide;
 mod worker;
 
 // What is tested.
 mod comms;
 mod ending;
 mod environment;
+mod filters;
+mod follow;
 mod kernel_agreement;
 mod latency;
 mod loss;
 mod output;
 mod pid_filter;
 mod record;
+mod rights;
+mod run_mode;
 mod sequence;
 mod storm;
 mod threads;
 mod usage;
+mod wide_args;
+mod wide_identity;
+mod wide_lives;
+mod wide_records;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist deb rpm test-deb test-fleet
+.PHONY: manual lint-dist deb rpm test-deb test-fleet soak deny
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
 SHARED_FILES = set -e; \
@@ -46,3 +46,13 @@ target/sql/installed:
 	$(Q)python3 -m venv target/sql
 	$(Q)target/sql/bin/pip install --quiet duckdb chdb
 	$(Q)touch $@
+
+SOAK_SECONDS ?= 1800
+
+soak: static $(STATIC)/worker-x86_64 ## trace for SOAK_SECONDS=1800 under storms, rotation, SIGHUP and SIGSTOP; memory stays flat
+	$(Q)$(SUDO) python3 tests/soak.py $(STATIC)/tuxscope-x86_64 $(STATIC)/worker-x86_64 $(SOAK_SECONDS)
+
+# The advisories come over the network; all else is checked without one.
+deny: ## licences, advisories, duplicate versions of the crates (needs cargo-deny)
+	$(Q)$(CARGO) deny --offline --locked check licenses bans sources
+	$(Q)$(CARGO) deny --locked check advisories

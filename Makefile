@@ -14,7 +14,7 @@ export CLANG
 export DEBIAN_FRONTEND = noninteractive
 
 BIN := target/release/tuxscope
-C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c)
+C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c benches/overhead/*.c)
 Q := $(if $(V),,@)
 
 # As root in somebody else's checkout (`sudo make run`), the owner builds: root-owned files in
@@ -33,7 +33,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 TEST_CARGO := $(CARGO) $(if $(SUDO),--config "target.'cfg(all())'.runner='$(SUDO) -E'")
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint clean install uninstall deps lint-deps check-vmlinux fuzz bench-replay
+.PHONY: help run build test lint clean install uninstall deps test-deps lint-deps check-vmlinux fuzz bench-replay
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z0-9-]+:.* ## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ run: build ## build, then trace as root; ARGS='--format json --duration 5'
 build: deps ## build the release binary, target/release/tuxscope
 	$(Q)$(call AS_OWNER,$(CARGO) build --release --locked)
 
-test: deps ## run all tests, those of the live kernel as root
+test: test-deps ## run all tests, those of the live kernel as root
 	$(Q)$(call AS_OWNER,$(TEST_CARGO) test --locked)
 
 lint: lint-deps ## rustfmt, clippy, clang-format
@@ -70,6 +70,9 @@ uninstall: ## remove what install put there
 deps: ## install the C side of the build where it is missing (apt; else says the command)
 	$(Q)./scripts/deps.sh build
 
+test-deps: deps
+	$(Q)./scripts/deps.sh test
+
 lint-deps: deps
 	$(Q)./scripts/deps.sh lint
 
@@ -82,6 +85,8 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz and a C++ 
 
 bench-replay: build ## replay to summary beside jq and DuckDB, on a capture of EVENTS (10000000)
 	$(Q)./benches/replay.sh $(EVENTS)
+
+include benches/bench.mk
 
 check-vmlinux: ## compare vmlinux/vmlinux.h with the running kernel's BTF (needs bpftool)
 	$(Q)./vmlinux/check.sh

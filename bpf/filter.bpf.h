@@ -38,7 +38,6 @@ const volatile __u8 follow = 0;
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1); /* user space sets it */
 	__type(key, __u32);
 	__type(value, __u8);
@@ -79,11 +78,24 @@ struct {
 
 /*
  * --follow, while user space looks through /proc for descendants that already run: first all
- * events pass and each fork is told, so that it can sort them out; then forks are told only,
- * until it has read what passed before.
+ * events pass, so that it can sort them out, then only those of tasks that are known.
  */
-enum { LEARN_OVER = 0, LEARN_ALL = 1, LEARN_FORKS = 2 };
+enum { LEARN_OVER = 0, LEARN_ALL = 1, LEARN_KNOWN = 2 };
 volatile __u32 learning = LEARN_OVER;
+
+/*
+ * Meanwhile: who made whom, a struct maker for each task id. /proc alone can't tell: a process
+ * may end before it is read there, and its children then have another parent.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* user space sets it */
+	__type(key, __u32);
+	__type(value, struct maker);
+} makers SEC(".maps");
+
+/* Children of a task that are noted at its end. */
+#define MAX_CHILDREN 1024
 
 /*
  * Running a command: while set, what the program itself forks is followed. So it needs to know
@@ -104,7 +116,8 @@ static __always_inline int is_own_fork(void)
 {
 	struct bpf_pidns_info own = {};
 
-	if (!adopting || bpf_get_ns_current_pid_tgid(own_pidns_dev, own_pidns_ino, &own, sizeof(own)))
+	if (!adopting ||
+	    bpf_get_ns_current_pid_tgid(own_pidns_dev, own_pidns_ino, &own, sizeof(own)))
 		return 0;
 	return own.tgid == own_tgid;
 }
@@ -127,32 +140,47 @@ static __always_inline int followed(__u32 tgid)
 /* At a fork: `child` belongs to those that are followed if its maker does. */
 static __always_inline void follow_fork(__u32 maker_tgid, __u32 child)
 {
-	struct follow_fork *record;
+	struct maker maker = { .tgid = maker_tgid };
 	__u8 *mark;
 
 	if (!follow)
 		return;
+	maker.followed = is_own_fork() || followed(maker_tgid);
+	/* Whatever an earlier owner of the id left goes now, and not before: its last threads may
+	 * still be on their way out when it has ended. */
+	bpf_map_delete_elem(&pids, &child);
 	mark = mark_of(child);
-	/* Also clears what an earlier owner of the id may have left. */
 	if (mark) {
-		*mark = is_own_fork() || followed(maker_tgid);
+		*mark = maker.followed;
 		if (*mark)
 			__sync_fetch_and_add(&alive, 1);
 	}
-	if (learning == LEARN_OVER)
-		return;
-	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
-	if (!record) {
-		__sync_fetch_and_add(&lost[PROC_FORK], 1);
-		return;
+	if (learning != LEARN_OVER)
+		bpf_map_update_elem(&makers, &child, &maker, BPF_ANY);
+}
+
+/* At the exit of a task, whose children get another parent now: notes whose they were. */
+static __always_inline void learn_exit(struct task_struct *task)
+{
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	struct maker maker = { .tgid = BPF_CORE_READ(task, real_parent, tgid) };
+	void *head = (void *)task + bpf_core_field_offset(struct task_struct, children);
+	void *next = BPF_CORE_READ(task, children.next);
+
+	bpf_map_update_elem(&makers, &tgid, &maker, BPF_NOEXIST);
+	maker.tgid = tgid;
+	for (int i = 0; i < MAX_CHILDREN && next != head; i++) {
+		struct task_struct *child =
+		    next - bpf_core_field_offset(struct task_struct, sibling);
+		__u32 child_tgid = BPF_CORE_READ(child, tgid);
+
+		bpf_map_update_elem(&makers, &child_tgid, &maker, BPF_NOEXIST);
+		next = BPF_CORE_READ(child, sibling.next);
 	}
-	record->parent = maker_tgid;
-	record->child = child;
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
 /* At an exit: of a process, or (basic view) of a task. */
-static __always_inline void follow_exit(__u32 tgid, int process_ends)
+static __always_inline void follow_exit(__u32 tgid)
 {
 	__u8 *mark;
 
@@ -161,12 +189,6 @@ static __always_inline void follow_exit(__u32 tgid, int process_ends)
 	mark = mark_of(tgid);
 	if (mark && *mark)
 		__sync_fetch_and_add(&alive, -1);
-	if (!process_ends)
-		return;
-	/* The id may come back to somebody else. */
-	if (mark)
-		*mark = 0;
-	bpf_map_delete_elem(&pids, &tgid);
 }
 
 static __always_inline int wanted_pid(__u32 pid)

@@ -101,9 +101,9 @@ int handle_exit(void *ctx)
 
 	if (!tracing)
 		return 0;
+	if (follow && learning != LEARN_OVER)
+		learn_exit(current_task());
 	emit(PROC_EXIT, tgid, 0, tgid);
-	/* The leader may leave before its threads, which can still fork. */
-	if (follow)
-		follow_exit(tgid, BPF_CORE_READ(current_task(), signal, live.counter) == 0);
+	follow_exit(tgid);
 	return 0;
 }

@@ -68,12 +68,10 @@ struct wide_event {
 
 _Static_assert(sizeof(struct wide_event) == 72, "struct wide_event is 72 bytes");
 
-/* A fork that --follow learns from while it looks for the processes that already run. */
-struct follow_fork {
-	__u32 parent; /* TGID */
-	__u32 child; /* task id */
+/* What --follow learns of a task while it looks for the descendants that already run. */
+struct maker {
+	__u32 tgid; /* of the process that made it */
+	__u32 followed; /* the BPF side knew at the fork that it is to be followed */
 };
-
-_Static_assert(sizeof(struct follow_fork) == 8, "told from the others by its size");
 
 #endif

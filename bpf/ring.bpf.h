@@ -7,7 +7,7 @@
  * A wakeup costs the traced program 4-9 us, more than all the rest of a handler. So the reader
  * is woken only when 10 ms have passed since it was last woken (one event alone shows at once)
  * or when a quarter of the ring has been written since then (a storm never overruns a sleeping
- * reader). What neither rule covers the reader fetches when its 50 ms poll times out.
+ * reader). What neither rule covers the reader fetches by itself 12 ms after it was woken.
  */
 #define WAKEUP_INTERVAL_NS (10 * 1000 * 1000ULL)
 

@@ -43,16 +43,20 @@ struct {
 /* What a handler knows of its event before it asks for room on the ring. */
 struct subject {
 	struct task_struct *task;
+	struct task_struct *leader;
 	__u32 ppid;
 	__u8 flags;
 	char comm[COMM_LEN];
 };
 
-static __always_inline __u64 cgroup_id(struct task_struct *task)
+/* A child may be made in another cgroup than its maker's: CLONE_INTO_CGROUP. */
+static __always_inline __u64 cgroup_id(struct task_struct *task, const enum proc_event_type type)
 {
 	if (!bpf_core_field_exists(task->cgroups)) /* CONFIG_CGROUPS=n */
 		return 0;
-	return task->cgroups->dfl_cgrp->kn->id;
+	if (type != PROC_FORK)
+		return bpf_get_current_cgroup_id();
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 }
 
 /* Whether the event is sent; sets WIDE_HIDDEN where only a later line wants it. */
@@ -61,8 +65,9 @@ static __always_inline int wanted(struct subject *subject, const enum proc_event
 {
 	struct task_struct *task = subject->task;
 
-	subject->ppid = task->group_leader->real_parent->tgid;
-	bpf_probe_read_kernel(subject->comm, COMM_LEN, task->group_leader->comm);
+	subject->leader = task->group_leader;
+	subject->ppid = subject->leader->real_parent->tgid;
+	bpf_probe_read_kernel(subject->comm, COMM_LEN, subject->leader->comm);
 	if (!wanted_pid(task->tgid) || !wanted_tree(tree) || !wanted_ppid(subject->ppid) ||
 	    !wanted_owner())
 		return 0;
@@ -98,8 +103,8 @@ static __always_inline void fill(struct wide_event *event, const struct subject 
 	__builtin_memset(event->_padding, 0, sizeof(event->_padding));
 	event->timestamp_ns = bpf_ktime_get_ns();
 	__builtin_memcpy(event->comm, subject->comm, COMM_LEN);
-	event->start_ns = task->group_leader->start_time;
-	event->cgroup_id = cgroup_id(task);
+	event->start_ns = subject->leader->start_time;
+	event->cgroup_id = cgroup_id(task, type);
 	event->tid = task->pid;
 	event->uid = bpf_get_current_uid_gid();
 	event->args_len = 0;
@@ -130,36 +135,34 @@ int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+enum sent { SENT, NAME_TOO_LONG, NO_ROOM };
+
 /*
  * Sends an exec with at most `room` bytes each of file name and arguments. The ring gives only
  * records whose size is a constant, hence the choice of rooms below; a copy through a buffer of
- * the CPU's own would not do, for since 7.0 a tracepoint's handler can be preempted.
- *
- * Returns 0 if the file name may not have fit.
+ * the CPU's own would not do where kernels let a tracepoint's handler be preempted.
  */
-static __always_inline int send_exec(struct subject *subject, struct linux_binprm *bprm,
-				     const __u32 room)
+static __always_inline enum sent send_exec(struct subject *subject, struct linux_binprm *bprm,
+					   __u64 args_start, __u64 args, const __u32 room,
+					   int may_cut_name)
 {
-	struct task_struct *task = subject->task;
 	struct wide_event *event;
-	__u64 args_start = task->mm->arg_start;
-	__u64 args = task->mm->arg_end - args_start;
 	__u32 wanted_args = max_args;
 	long name;
 	char *data;
 
-	event = reserve(sizeof(*event) + 2 * room, subject, PROC_EXEC);
+	event = bpf_ringbuf_reserve(&events, sizeof(*event) + 2 * room, 0);
 	if (!event)
-		return 1;
+		return NO_ROOM;
 	data = (char *)(event + 1);
 	fill(event, subject, PROC_EXEC);
 
 	name = bpf_probe_read_kernel_str(data, room, bprm->filename);
 	if (name < 0)
 		name = 0;
-	if (name >= room && room < 4096) {
+	if (name >= room && !may_cut_name) {
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-		return 0;
+		return NAME_TOO_LONG;
 	}
 	if (name > room) /* never; for the verifier */
 		name = room;
@@ -169,7 +172,7 @@ static __always_inline int send_exec(struct subject *subject, struct linux_binpr
 		args = wanted_args;
 		event->flags |= WIDE_ARGS_CUT;
 	}
-	if (args > room) { /* never: the caller chose the room; for the verifier */
+	if (args > room) {
 		args = room;
 		event->flags |= WIDE_ARGS_CUT;
 	}
@@ -178,27 +181,38 @@ static __always_inline int send_exec(struct subject *subject, struct linux_binpr
 	else
 		event->flags |= WIDE_ARGS_UNREAD;
 	ring_submit(event, event->timestamp_ns);
-	return 1;
+	return SENT;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	struct subject subject = { .task = task };
-	__u64 need;
+	enum sent sent = NAME_TOO_LONG;
+	struct mm_struct *mm;
+	__u64 start, args, need;
 
 	if (!tracing || !wanted(&subject, PROC_EXEC, task->tgid, 0))
 		return 0;
-	need = task->mm->arg_end - task->mm->arg_start;
-	if (need > max_args)
-		need = max_args;
-	if (need <= 128 && send_exec(&subject, bprm, 128))
-		return 0;
-	if (need <= 512 && send_exec(&subject, bprm, 512))
-		return 0;
-	if (need <= 4096 && send_exec(&subject, bprm, 4096))
-		return 0;
-	send_exec(&subject, bprm, 65536);
+	mm = task->mm;
+	start = mm->arg_start;
+	args = mm->arg_end - start;
+	need = args > max_args ? max_args : args;
+	if (need <= 128)
+		sent = send_exec(&subject, bprm, start, args, 128, 0);
+	if (sent == NAME_TOO_LONG && need <= 512)
+		sent = send_exec(&subject, bprm, start, args, 512, 0);
+	if (sent == NAME_TOO_LONG && need <= 4096)
+		sent = send_exec(&subject, bprm, start, args, 4096, 1); /* PATH_MAX */
+	if (sent == NAME_TOO_LONG)
+		sent = send_exec(&subject, bprm, start, args, 65536, 1);
+	/* A ring that is small or nearly full: rather cut than lost. */
+	if (sent == NO_ROOM)
+		sent = send_exec(&subject, bprm, start, args, 512, 1);
+	if (sent == NO_ROOM)
+		sent = send_exec(&subject, bprm, start, args, 128, 1);
+	if (sent == NO_ROOM && !(subject.flags & WIDE_HIDDEN))
+		__sync_fetch_and_add(&lost[PROC_EXEC], 1);
 	return 0;
 }
 
@@ -228,6 +242,8 @@ int wide_exit(unsigned long long *ctx)
 
 	if (!tracing)
 		return 0;
+	if (follow && learning != LEARN_OVER)
+		learn_exit(task);
 	if (process_ends(ctx, task)) {
 		status = wait_status(DIRECT, task);
 		start_ns = task->group_leader->start_time;
@@ -247,6 +263,6 @@ int wide_exit(unsigned long long *ctx)
 		}
 	}
 	if (!(subject.flags & WIDE_THREAD))
-		follow_exit(task->tgid, 1);
+		follow_exit(task->tgid);
 	return 0;
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|lint|static|vm|debian13: installs what the build, the linters, the static
-# build, the kernel tests or the build in a chroot lack of the system's packages. Where that isn't possible it prints the command to give, and fails.
+# scripts/deps.sh build|test|lint|static|vm|debian13|peers: installs what the build, the tests, the
+# linters, the static build, the kernel tests, the build in a chroot or the benchmarks lack of the
+# system's packages. Where that isn't possible it prints the command to give, and fails.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -37,11 +38,22 @@ vm)
 debian13)
 	have mmdebstrap || need mmdebstrap
 	;;
+test)
+	have strace || need strace # what a build is compared with
+	;;
 lint)
 	have "${CLANG_FORMAT:-clang-format}" || need clang-format
 	;;
+peers)
+	have bpftool || need bpftool
+	have bpftrace || need bpftrace
+	have execsnoop || need libbpf-tools
+	have forkstat || need forkstat
+	have perf || need perf
+	have strace || need strace
+	;;
 *)
-	echo "usage: scripts/deps.sh build|lint|static|vm|debian13" >&2
+	echo "usage: scripts/deps.sh build|test|lint|static|vm|debian13|peers" >&2
 	exit 2
 	;;
 esac
@@ -53,6 +65,7 @@ names() {
 		case $1:$name in
 		apt:libc-dev | apt:libc-static) echo libc6-dev ;;
 		apt:libelf) echo libelf-dev zlib1g-dev ;;
+		apt:perf) echo linux-perf ;;
 		dnf:libc-dev) echo glibc-devel ;;
 		dnf:libc-static) echo glibc-static ;;
 		dnf:libelf) echo elfutils-libelf-devel zlib-devel ;;

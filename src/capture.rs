@@ -25,8 +25,12 @@ use crate::tracer::{Learning, Tracer};
 use crate::wait::{Waiter, Woken};
 use crate::wire::{self, Record};
 
-/// How long an event may lie on the ring unread: the BPF side does not wake the reader for each.
-const POLL: Duration = Duration::from_millis(50);
+/// The BPF side leaves unsaid what happens within 10 ms after a wakeup: while there may be such
+/// events, this is how long the reader waits.
+const SOON: Duration = Duration::from_millis(12);
+/// How long it waits when all that came since the last wakeup is read: the next event wakes it.
+/// Not for ever, for a handler may be held up between its decision and its submission.
+const QUIET: Duration = Duration::from_millis(90);
 /// Records read before the stop flag and the loss counters are looked at again.
 const BATCH: usize = 1024;
 /// Bytes that are worth a write in the middle of a batch.
@@ -115,6 +119,7 @@ impl Capture<'_> {
     /// The capture could not begin. What ends it later is in the summary.
     pub fn run(self, stop: &Stop, waiter: &Waiter) -> Result<Summary> {
         let Self { tracer, limits, mut command, wait_for_all, .. } = self;
+        let mut ring = tracer.ring()?;
         let writer = RefCell::new(Writer {
             sink: self.sink,
             output: self.output,
@@ -127,8 +132,7 @@ impl Capture<'_> {
             pending: 0,
             end: None,
         });
-        let records = tracer.records(|record| writer.borrow_mut().record(record))?;
-        waiter.add_ring(records.fd())?;
+        waiter.add_ring(ring.fd())?;
         writer.borrow_mut().begin(&self.meta)?;
         let start = Instant::now();
         report::say("tracing fork, exec and exit (Ctrl-C ends it)");
@@ -141,26 +145,28 @@ impl Capture<'_> {
         let mut losses = LossReporter::default();
         let mut progress = Progress::new();
         let mut command_ended = false;
-        let mut command_told = false;
-        let read_batch = || -> bool {
-            writer.borrow_mut().prepare();
-            let read = records.consume(BATCH);
+        let mut read_batch = || -> usize {
             let mut writer = writer.borrow_mut();
+            writer.prepare();
+            let read = ring.consume(BATCH, |record| writer.record(record));
             writer.flush();
-            match read {
-                Ok(n) => n == BATCH,
-                Err(error) => {
-                    writer.end = Some(End::Error(error.into()));
-                    false
-                }
-            }
+            read.unwrap_or_else(|error| {
+                writer.end = Some(End::Error(error.into()));
+                0
+            })
         };
+        let mut patience = SOON;
         loop {
-            let left = deadline.map_or(POLL, |end| end.saturating_duration_since(Instant::now()));
-            match waiter.wait(left.min(POLL)) {
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            let woken = waiter.wait(left.map_or(patience, |left| left.min(patience)));
+            patience = if matches!(woken, Ok(Woken::Ring)) { SOON } else { QUIET };
+            match woken {
                 Ok(Woken::Timer | Woken::Ring) => {}
                 Ok(Woken::OutputClosed) => writer.borrow_mut().end = Some(End::Closed),
-                Ok(Woken::CommandEnded) => command_ended = true,
+                Ok(Woken::CommandEnded) => {
+                    command_ended = true;
+                    stop.heed_interrupt();
+                }
                 Err(error) => writer.borrow_mut().end = Some(End::Error(error.into())),
             }
             let over = || {
@@ -168,19 +174,25 @@ impl Capture<'_> {
                     || deadline.is_some_and(|deadline| Instant::now() >= deadline)
                     || match &command {
                         None => stop.requested(),
-                        Some(_) if wait_for_all => command_ended && !tracer.any_alive(),
+                        Some(_) if wait_for_all => {
+                            command_ended && (stop.requested() || !tracer.any_alive())
+                        }
                         Some(_) => command_ended,
                     }
             };
-            while read_batch() && !over() {
+            loop {
+                let read = read_batch();
+                if read > 0 {
+                    patience = SOON;
+                }
                 service.alive();
                 if losses.has_news(tracer.lost()) {
+                    progress.clear();
                     losses.say(tracer.lost(), &mut writer.borrow_mut());
                 }
-            }
-            if losses.has_news(tracer.lost()) {
-                progress.clear();
-                losses.say(tracer.lost(), &mut writer.borrow_mut());
+                if read < BATCH || over() {
+                    break;
+                }
             }
             writer.borrow_mut().proceed();
             if self.show_count {
@@ -194,19 +206,16 @@ impl Capture<'_> {
             if stop.reopen_requested() {
                 writer.borrow_mut().reopen();
             }
-            if let Some(command) = command.as_ref().filter(|_| stop.requested() && !command_told) {
-                // What asks us to end asks the command to; its end is ours.
-                command.terminate();
-                command_told = true;
+            if let Some(command) = &mut command {
+                command.pass_on(stop);
             }
         }
         let elapsed = start.elapsed();
         progress.clear();
         service.stopping();
         tracer.detach();
-        while writer.borrow().end.is_none() && read_batch() {}
+        while writer.borrow().end.is_none() && read_batch() == BATCH {}
 
-        drop(records);
         let mut writer = writer.into_inner();
         writer.totals.elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         writer.totals.lost = tracer.lost();
@@ -253,11 +262,11 @@ impl Writer<'_> {
             self.tracer.set_learning(Learning::All);
         }
         self.tracer.set_tracing(true);
-        if let Some(enricher) = &mut self.enricher {
-            enricher.learn_running();
-        }
         if follow {
             self.follow = Some(Follow::start(self.tracer, self.filter.pids())?);
+        }
+        if let Some(enricher) = &mut self.enricher {
+            enricher.learn_running();
         }
         self.sink.begin(meta, self.output.buffer());
         self.output.keep_head();
@@ -286,12 +295,6 @@ impl Writer<'_> {
             }
             Ok(Record::Hidden(mut event)) if self.admits(&event) => self.complete(&mut event),
             Ok(Record::Event(_) | Record::Hidden(_)) => {}
-            Ok(Record::FollowFork(fork)) => {
-                let learned = self.follow.as_mut().map(|follow| follow.learn(self.tracer, fork));
-                if let Some(Err(error)) = learned {
-                    self.end = Some(End::Error(error));
-                }
-            }
             Err(error) => {
                 let error = anyhow!(error).context("the BPF programs and tuxscope disagree");
                 self.end = Some(End::Error(error));
@@ -300,8 +303,15 @@ impl Writer<'_> {
         self.end.is_none()
     }
 
-    fn admits(&self, event: &Event) -> bool {
-        self.follow.as_ref().is_none_or(|follow| follow.admits(event))
+    fn admits(&mut self, event: &Event) -> bool {
+        match self.follow.as_mut().map(|follow| follow.admits(self.tracer, event)) {
+            None => true,
+            Some(Ok(admitted)) => admitted,
+            Some(Err(error)) => {
+                self.end = Some(End::Error(error));
+                false
+            }
+        }
     }
 
     fn complete(&mut self, event: &mut Event) {
@@ -323,6 +333,9 @@ impl Writer<'_> {
 
     /// After all that lay on the ring buffer is read.
     fn proceed(&mut self) {
+        if let Some(enricher) = &mut self.enricher {
+            enricher.forget_the_dead();
+        }
         if let Some(Err(error)) = self.follow.as_mut().map(|follow| follow.proceed(self.tracer)) {
             self.end = Some(End::Error(error));
         }

@@ -49,8 +49,9 @@ impl Cgroups {
 /// # Errors
 /// Neither is there.
 pub fn open(path: &str) -> io::Result<File> {
+    // In this order: events show the root as `/`.
     let below = mount_point().map(|root| root.join(path.trim_start_matches('/')));
-    File::open(path).or_else(|error| below.map_or(Err(error), File::open))
+    below.and_then(|below| File::open(below).ok()).map_or_else(|| File::open(path), Ok)
 }
 
 fn walk(root: &Path, dir: &Path, paths: &mut HashMap<u64, Option<Arc<str>>>) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What this kernel and these rights allow, and whether both views really work here.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::process::{Command, Stdio};
 
@@ -190,13 +189,7 @@ fn self_test(view: View) -> Result<String> {
     };
     let mut storage = Storage::uninit();
     let tracer = Tracer::attach(&mut storage, &config)?;
-    let events = RefCell::new(Vec::new());
-    let records = tracer.records(|record| {
-        if let Ok(Record::Event(event)) = wire::decode(record) {
-            events.borrow_mut().push(event);
-        }
-        true
-    })?;
+    let mut ring = tracer.ring()?;
     tracer.set_tracing(true);
     tracer.set_adopting(true);
     let child = Command::new("/proc/self/exe").arg(CHILD).stdin(Stdio::null()).status();
@@ -206,9 +199,14 @@ fn self_test(view: View) -> Result<String> {
     if status.code() != Some(STATUS.into()) {
         return Err(anyhow!("the process that was to be traced ended with {status}"));
     }
-    while records.consume(1024)? > 0 {}
-    drop(records);
-    let events = events.into_inner();
+    let mut events = Vec::new();
+    let keep = |record: &[u8]| {
+        if let Ok(Record::Event(event)) = wire::decode(record) {
+            events.push(event);
+        }
+        true
+    };
+    ring.consume(usize::MAX, keep)?;
     match as_expected(&events) {
         true => Ok("saw a child's fork, exec and exit".to_owned()),
         false => Err(Failure::new(

@@ -16,7 +16,7 @@ use crate::users;
 const PID_MAX_LIMIT: u32 = 1 << 22;
 /// `max_entries` of a BPF map has 32 bits, and a ring buffer's must be a power of two.
 const MAX_BUFFER_SIZE: u64 = 1 << 31;
-const DEFAULT_BUFFER_SIZE: &str = "1M";
+const DEFAULT_BUFFER_SIZE: &str = "4M";
 
 /// Trace the life of processes with eBPF
 #[derive(Debug, Parser)]
@@ -34,6 +34,8 @@ pub enum Command {
     Proc(Proc),
     /// Show the events of a capture again, in any format
     Replay(Replay),
+    /// Print the JSON Schema of what --format json prints
+    Schema,
     /// Say what this kernel and these rights allow, and try both views
     Check(Check),
     /// A process that `check` looks at.

@@ -1,33 +1,38 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `--follow` at the start: finds the descendants that already run, without missing one that is
-//! forked meanwhile.
+//! forked or orphaned meanwhile.
 //!
 //! The BPF side marks a child at its fork if its maker is marked. What it can't know is who
 //! descends from the roots when it is attached. So, while this looks through /proc, it lets every
-//! event pass and tells of every fork; here the two are put together. Once all that run are
-//! known, the BPF side alone decides.
+//! event pass, and notes who made whom: at each fork, and at each exit for the task itself and
+//! the children that it leaves. A process that is alive at the attach is therefore found in /proc
+//! below its parent, or one of the two has ended since, and that was noted. Once all that run are
+//! known, the BPF side alone decides. Nothing of this goes through the ring buffer, which may
+//! lose events.
 
-use std::collections::HashSet;
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::running;
 use crate::tracer::{Learning, Tracer};
-use crate::wire::FollowFork;
 
-/// How long the BPF side lets all pass: far longer than a fork handler runs, so that each fork
-/// by a process that was not yet marked has been told of by then.
-const LEARN: Duration = Duration::from_millis(100);
+/// Far longer than a fork handler runs: one that did not yet see a process among those that are
+/// followed has noted its child by then.
+const GRACE: Duration = Duration::from_millis(20);
 /// How long afterwards events that passed by that may still lie on the ring buffer.
 const SETTLE: Duration = Duration::from_millis(200);
+/// More generations than come about in that time: ends the search where ids went in a circle.
+const MAX_GENERATIONS: usize = 1 << 12;
 
 /// The search for the descendants that already run.
 #[derive(Debug)]
 pub struct Follow {
     members: HashSet<u32>,
+    /// The BPF side had to be told of somebody since the last look.
+    found: bool,
     phase: Phase,
 }
 
@@ -45,43 +50,72 @@ impl Follow {
     /// There are too many processes to follow.
     pub fn start(tracer: &Tracer<'_>, roots: &[u32]) -> Result<Self> {
         let members = roots.iter().copied().collect();
-        let phase = Phase::Learning { until: Instant::now() + LEARN };
-        let mut follow = Self { members, phase };
-        follow.look_through_proc(tracer)?;
+        let phase = Phase::Learning { until: Instant::now() + GRACE };
+        let mut follow = Self { members, found: false, phase };
+        follow.look(tracer)?;
         Ok(follow)
     }
 
-    /// Adds the descendants that /proc knows of.
-    fn look_through_proc(&mut self, tracer: &Tracer<'_>) -> Result<()> {
-        let running = running::all();
-        // A child may be listed before its parent.
-        loop {
-            let before = self.members.len();
-            for process in &running {
-                if self.members.contains(&process.ppid) && self.members.insert(process.pid) {
-                    tracer.add_pid(process.pid)?;
-                }
-            }
-            if self.members.len() == before {
-                return Ok(());
+    /// Adds the descendants that /proc and the BPF side's notes tell of.
+    fn look(&mut self, tracer: &Tracer<'_>) -> Result<()> {
+        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+        for process in running::all() {
+            children.entry(process.ppid).or_default().push(process.pid);
+        }
+        let mut known = HashSet::new();
+        for (task, maker) in tracer.makers() {
+            children.entry(maker.tgid).or_default().push(task);
+            if maker.followed != 0 {
+                known.insert(task);
             }
         }
-    }
-
-    /// Takes note of a fork.
-    ///
-    /// # Errors
-    /// There are too many processes to follow.
-    pub fn learn(&mut self, tracer: &Tracer<'_>, fork: FollowFork) -> Result<()> {
-        if self.members.contains(&fork.parent) && self.members.insert(fork.child) {
-            tracer.add_pid(fork.child)?;
+        let mut parents: Vec<u32> = self.members.iter().copied().collect();
+        while let Some(parent) = parents.pop() {
+            for child in children.remove(&parent).unwrap_or_default() {
+                if self.add(tracer, child, known.contains(&child))? {
+                    parents.push(child);
+                }
+            }
         }
         Ok(())
     }
 
+    /// Returns whether it is new here.
+    fn add(&mut self, tracer: &Tracer<'_>, task: u32, known: bool) -> Result<bool> {
+        let new = self.members.insert(task);
+        if new && !known {
+            self.found = true;
+            tracer.add_pid(task)?;
+        }
+        Ok(new)
+    }
+
     /// Whether the event is of a process that is followed.
-    pub fn admits(&self, event: &Event) -> bool {
-        self.phase == Phase::Over || self.members.contains(&event.pid)
+    ///
+    /// # Errors
+    /// There are too many processes to follow.
+    pub fn admits(&mut self, tracer: &Tracer<'_>, event: &Event) -> Result<bool> {
+        if self.phase == Phase::Over {
+            return Ok(true);
+        }
+        if event.kind == EventKind::Fork && self.members.contains(&event.ppid) {
+            let known = tracer.maker(event.pid).is_some_and(|maker| maker.followed != 0);
+            return self.add(tracer, event.pid, known).map(|_| true);
+        }
+        let mut task = event.pid;
+        let mut line = Vec::new();
+        while !self.members.contains(&task) {
+            let Some(maker) = tracer.maker(task) else { return Ok(false) };
+            if line.len() >= MAX_GENERATIONS {
+                return Ok(false);
+            }
+            line.push((task, maker.followed != 0));
+            task = maker.tgid;
+        }
+        for (task, known) in line {
+            self.add(tracer, task, known)?;
+        }
+        Ok(true)
     }
 
     /// Moves on when it is time; to be called when all that lay on the ring buffer is read.
@@ -91,19 +125,18 @@ impl Follow {
     pub fn proceed(&mut self, tracer: &Tracer<'_>) -> Result<()> {
         match self.phase {
             Phase::Learning { until } if Instant::now() >= until => {
-                // Once more, should word of a fork have been lost.
-                self.look_through_proc(tracer)?;
-                tracer.set_learning(Learning::Forks);
-                self.phase = Phase::Settling { until: Instant::now() + SETTLE };
+                self.found = false;
+                self.look(tracer)?;
+                self.phase = if self.found {
+                    Phase::Learning { until: Instant::now() + GRACE }
+                } else {
+                    tracer.set_learning(Learning::Known);
+                    Phase::Settling { until: Instant::now() + SETTLE }
+                };
             }
             Phase::Settling { until } if Instant::now() >= until => {
                 tracer.set_learning(Learning::Over);
-                // A process that ended before it was added would leave its id to a stranger.
-                for pid in self.members.drain() {
-                    if !Path::new(&format!("/proc/{pid}")).exists() {
-                        tracer.remove_pid(pid);
-                    }
-                }
+                self.members = HashSet::new();
                 self.phase = Phase::Over;
             }
             _ => {}

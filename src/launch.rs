@@ -13,6 +13,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command};
 
 use anyhow::{Context as _, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Gid, Uid};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -20,6 +21,7 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::failure::{Exit, Failure};
 use crate::report;
+use crate::stop::Stop;
 use crate::users;
 
 /// The hidden subcommand.
@@ -36,6 +38,7 @@ pub struct Launched {
     child: Child,
     pidfd: OwnedFd,
     gate: Option<UnixStream>,
+    terminated: bool,
 }
 
 impl Launched {
@@ -63,7 +66,7 @@ impl Launched {
         drop(theirs);
         // Not before it is there: posix_spawn(3) returns a moment before its own exec is traced.
         gate.read_exact(&mut [0]).context("the command can't be held")?;
-        Ok(Self { child, pidfd, gate: Some(gate) })
+        Ok(Self { child, pidfd, gate: Some(gate), terminated: false })
     }
 
     /// Lets the command begin.
@@ -82,10 +85,13 @@ impl Launched {
         self.pidfd.as_fd()
     }
 
-    /// Asks the command to end.
-    pub fn terminate(&self) {
-        // It has ended already, which is what was wanted.
-        let _ = pidfd_send_signal(&self.pidfd, Signal::TERM);
+    /// What asks us to end asks the command to, once.
+    pub fn pass_on(&mut self, stop: &Stop) {
+        if stop.requested() && !self.terminated {
+            self.terminated = true;
+            // Where it has ended already, that is what was wanted.
+            let _ = pidfd_send_signal(&self.pidfd, Signal::TERM);
+        }
     }
 
     /// Waits for the end, and tells the exit status that a shell would: 128 and the signal's
@@ -93,8 +99,16 @@ impl Launched {
     ///
     /// # Errors
     /// Of `waitpid(2)`.
-    pub fn status(&mut self) -> Result<u8> {
-        let status = self.child.wait().context("can't wait for the command")?;
+    pub fn status(&mut self, stop: &Stop) -> Result<u8> {
+        let interval = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        let status = loop {
+            if let Some(status) = self.child.try_wait().context("can't wait for the command")? {
+                break status;
+            }
+            self.pass_on(stop);
+            // A failure or a signal shortens the wait.
+            let _ = poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&interval));
+        };
         let code = status.code().or_else(|| Some(128 + status.signal()?));
         Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
     }

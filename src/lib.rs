@@ -21,6 +21,7 @@ pub mod progress;
 pub mod replay;
 pub mod report;
 pub mod rights;
+pub mod ring;
 pub mod running;
 pub mod sandbox;
 pub mod service;

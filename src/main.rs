@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parse, run, exit status.
 
-use std::io::ErrorKind;
+use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ use tuxscope::enrich::Enricher;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
 use tuxscope::format::{
-    Explain, Json, Perfetto, Sink, Style, Summary, Table, Timeline, Tree, WideTable,
+    Explain, Json, Perfetto, SCHEMA, Sink, Style, Summary, Table, Timeline, Tree, WideTable,
 };
 use tuxscope::host;
 use tuxscope::launch::{self, Launched};
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Proc(args) => proc(args),
         Command::Replay(args) => replay(args),
+        Command::Schema => schema(),
         Command::Check(args) => check(&args),
         Command::CheckChild { last } => check::child(last).map(ExitCode::from),
         Command::Hold { args } => Ok(ExitCode::from(launch::held(&args))),
@@ -84,8 +85,8 @@ fn proc(args: Proc) -> Result<ExitCode> {
         let command = Launched::hold(&args.command, args.user.as_deref())?;
         tracer.set_adopting(false);
         waiter.add_command(command.pidfd())?;
-        // SIGTERM for a command of another user.
-        keep |= args.user.map_or(CapabilitySet::empty(), |_| CapabilitySet::KILL);
+        // SIGTERM for a command that may have become another user.
+        keep |= CapabilitySet::KILL;
         launched = Some(command);
     }
     if let Err(error) = rights::drop_all_but(keep) {
@@ -128,7 +129,7 @@ fn proc(args: Proc) -> Result<ExitCode> {
     } else if args.strict && !summary.complete() {
         ExitCode::from(Exit::Lost as u8)
     } else if let Some(mut command) = launched {
-        ExitCode::from(command.status()?)
+        ExitCode::from(command.status(&stop)?)
     } else {
         ExitCode::SUCCESS
     })
@@ -169,6 +170,16 @@ fn replay(args: Replay) -> Result<ExitCode> {
     })
 }
 
+fn schema() -> Result<ExitCode> {
+    // As for any output: a closed pipe is success.
+    match io::stdout().write_all(SCHEMA.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("can't write standard output")
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
 fn check(args: &Check) -> Result<ExitCode> {
     let report = check::Report::make();
     let mut output = Output::stdout()?;
@@ -178,7 +189,7 @@ fn check(args: &Check) -> Result<ExitCode> {
     };
     output.buffer().extend(text.bytes());
     match output.flush() {
-        Err(failed) if failed.cause.kind() != ErrorKind::BrokenPipe => {
+        Err(failed) if failed.cause.kind() != io::ErrorKind::BrokenPipe => {
             Err(failed.cause).context("can't write standard output")
         }
         _ => Ok(ExitCode::from(report.exit())),

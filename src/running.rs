@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The processes that ran before the trace began, as /proc tells of them.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
-use procfs::process::all_processes;
+use procfs::FromRead as _;
+use procfs::process::Stat;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::event::Args;
@@ -23,23 +26,31 @@ pub struct Running {
 /// All processes that this one can see. Those that end meanwhile are left out. None inside a PID
 /// namespace: their pids there are not those that events have.
 pub fn all() -> Vec<Running> {
-    let Ok(processes) = all_processes() else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     if !pids_are_the_kernels() {
         return Vec::new();
     }
     let tick_ns = 1_000_000_000 / procfs::ticks_per_second().max(1);
     // /proc counts suspended time, CLOCK_MONOTONIC does not.
     let suspended = now_ns(ClockId::Boottime).saturating_sub(now_ns(ClockId::Monotonic));
-    processes
-        .filter_map(|process| {
-            let stat = process.ok()?.stat().ok()?;
+    // Not procfs' all_processes: it makes three times as many system calls, for each of thousands.
+    entries
+        .filter_map(|entry| {
+            let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = Stat::from_file(format!("/proc/{pid}/stat")).ok()?;
             Some(Running {
-                pid: stat.pid.try_into().ok()?,
+                pid,
                 ppid: stat.ppid.try_into().ok()?,
                 start_ns: (stat.starttime * tick_ns).saturating_sub(suspended),
             })
         })
         .collect()
+}
+
+/// Whether a process has ended and been waited for. Never inside a PID namespace, where that
+/// can't be told.
+pub fn is_gone(pid: u32) -> bool {
+    pids_are_the_kernels() && !Path::new(&format!("/proc/{pid}")).exists()
 }
 
 /// Whether /proc counts pids as the kernel does, and not as a PID namespace of its own.
@@ -51,7 +62,9 @@ pub fn pids_are_the_kernels() -> bool {
 
 /// The arguments of a process now; `None` for a kernel thread, or when it is gone.
 pub fn args(pid: u32, max: usize) -> Option<Args> {
-    let mut bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let cmdline = File::open(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut bytes = Vec::with_capacity(256);
+    cmdline.take(max as u64 + 1).read_to_end(&mut bytes).ok()?;
     let truncated = bytes.len() > max;
     bytes.truncate(max);
     (!bytes.is_empty()).then(|| Args::new(&bytes, truncated))

@@ -3,12 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 /// What SIGHUP asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +16,19 @@ pub enum Hangup {
     Reopen,
 }
 
-/// The wishes that have come by signals.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<Wishes>);
+/// Set by [`on_hangup`]: a signal handler has no other way to say anything.
+static REOPEN: AtomicBool = AtomicBool::new(false);
 
-#[derive(Debug, Default)]
-struct Wishes {
-    end: AtomicBool,
-    reopen: AtomicBool,
+extern "C" fn on_hangup(_signal: libc::c_int) {
+    REOPEN.store(true, Ordering::Relaxed);
+}
+
+/// The wishes that have come by signals: SIGINT, SIGTERM and SIGHUP ask for the end.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    requested: Arc<AtomicBool>,
+    /// What to do on SIGINT, while that is ignored.
+    on_interrupt: Option<libc::sighandler_t>,
 }
 
 impl Stop {
@@ -37,30 +39,24 @@ impl Stop {
     /// repetitions (a closing terminal sends SIGHUP twice) and must not cost the drain.
     ///
     /// # Errors
-    /// The system has no thread or descriptor left for it.
+    /// The handler was installed before, or the system has no thread or pipe left for it.
     pub fn on_signals(hangup: Hangup) -> Result<Self> {
         const REPEAT: Duration = Duration::from_secs(1);
         let stop = Self::default();
-        let wishes = stop.clone();
+        let flag = stop.clone();
         let mut first: Option<Instant> = None;
-        let mut signals =
-            Signals::new([SIGINT, SIGTERM, SIGHUP]).context("can't install the signal handler")?;
-        let handle = move || {
-            for signal in signals.forever() {
-                if signal == SIGHUP && hangup == Hangup::Reopen {
-                    wishes.0.reopen.store(true, Ordering::Relaxed);
-                    continue;
-                }
-                if first.get_or_insert_with(Instant::now).elapsed() >= REPEAT {
-                    std::process::exit(130);
-                }
-                wishes.request();
+        ctrlc::set_handler(move || {
+            if first.get_or_insert_with(Instant::now).elapsed() >= REPEAT {
+                std::process::exit(130);
             }
-        };
-        thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(handle)
-            .context("can't install the signal handler")?;
+            flag.request();
+        })
+        .context("can't install the signal handler")?;
+        if hangup == Hangup::Reopen {
+            let handler = on_hangup as extern "C" fn(libc::c_int);
+            // SAFETY: the handler stores to an atomic, which is safe in a signal's context.
+            unsafe { libc::signal(libc::SIGHUP, handler as libc::sighandler_t) };
+        }
         Ok(stop)
     }
 
@@ -71,25 +67,32 @@ impl Stop {
     /// As for [`Self::on_signals`].
     pub fn on_termination(hangup: Hangup) -> Result<Self> {
         let stop = Self::on_signals(hangup)?;
-        for signal in [libc::SIGINT, libc::SIGQUIT] {
-            // SAFETY: no handler is installed, the signal is ignored.
-            unsafe { libc::signal(signal, libc::SIG_IGN) };
+        // SAFETY: no handler is installed, the signal is ignored.
+        let [handler, _] = [libc::SIGINT, libc::SIGQUIT]
+            .map(|signal| unsafe { libc::signal(signal, libc::SIG_IGN) });
+        Ok(Self { on_interrupt: Some(handler), ..stop })
+    }
+
+    /// Once the command has ended, Ctrl-C is meant for us again.
+    pub fn heed_interrupt(&self) {
+        if let Some(handler) = self.on_interrupt {
+            // SAFETY: the handler that `on_signals` had installed.
+            unsafe { libc::signal(libc::SIGINT, handler) };
         }
-        Ok(stop)
     }
 
     /// Asks for the end.
     pub fn request(&self) {
-        self.0.end.store(true, Ordering::Relaxed);
+        self.requested.store(true, Ordering::Relaxed);
     }
 
     /// Whether the end was asked for.
     pub fn requested(&self) -> bool {
-        self.0.end.load(Ordering::Relaxed)
+        self.requested.load(Ordering::Relaxed)
     }
 
     /// Whether the output's file was to be opened anew since this was last asked.
     pub fn reopen_requested(&self) -> bool {
-        self.0.reopen.swap(false, Ordering::Relaxed)
+        REOPEN.swap(false, Ordering::Relaxed)
     }
 }

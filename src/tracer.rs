@@ -11,10 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, anyhow};
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
-use libbpf_rs::{
-    ErrorKind, Link, MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel, RingBuffer,
-    RingBufferBuilder,
-};
+use libbpf_rs::{ErrorKind, Link, MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel};
 use rustix::thread::CapabilitySet;
 
 use crate::cgroup;
@@ -23,6 +20,8 @@ use crate::failure::{Exit, Failure};
 use crate::filter::Conditions;
 use crate::preflight;
 use crate::report;
+use crate::ring::Ring;
+use crate::wire::Maker;
 
 /// The generated skeletons.
 #[allow(
@@ -64,10 +63,10 @@ pub enum View {
 pub enum Learning {
     /// It knows all that are followed.
     Over = 0,
-    /// It lets all events pass, and tells of each fork besides.
+    /// It lets all events pass.
     All = 1,
-    /// It tells of each fork, but lets pass only what it knows.
-    Forks = 2,
+    /// It lets pass only those that it knows.
+    Known = 2,
 }
 
 /// What to trace, and how.
@@ -104,8 +103,10 @@ macro_rules! either {
     };
 }
 
-/// With `--follow`: processes that may be named by their pids, beyond those given.
+/// With `--pid --follow`: processes that may be alive at the start.
 const MAX_SEEDS: u32 = 1 << 16;
+/// Tasks that are made or end while those are looked for, in a good 100 ms.
+const MAX_MAKERS: u32 = 1 << 16;
 /// One `struct follow_block` of `bpf/filter.bpf.h` covers this many pids.
 const PIDS_A_BLOCK: u32 = 64;
 /// `PID_MAX_LIMIT` of include/linux/threads.h on 64-bit kernels.
@@ -119,8 +120,9 @@ macro_rules! load {
         let mut open = $builder.open($storage).map_err(|error| refused(&error, "open", config))?;
         open.maps.events.set_max_entries(config.buffer_size)?;
         let follow = choice.follow || config.adopt;
-        let seeds = if follow { MAX_SEEDS } else { choice.pids.len().max(1) as u32 };
+        let seeds = if choice.follow { MAX_SEEDS } else { choice.pids.len().max(1) as u32 };
         open.maps.pids.set_max_entries(seeds)?;
+        open.maps.makers.set_max_entries(if choice.follow { MAX_MAKERS } else { 1 })?;
         open.maps.ppids.set_max_entries(choice.ppids.len().max(1) as u32)?;
         let blocks = if follow { PID_MAX_LIMIT / PIDS_A_BLOCK } else { 1 };
         open.maps.descendants.set_max_entries(blocks)?;
@@ -224,15 +226,10 @@ impl<'obj> Tracer<'obj> {
             }
             if let Some(path) = &choice.cgroup {
                 let dir = cgroup::open(path)
-                    .with_context(|| format!("can't open the cgroup {path}"))?;
+                    .map_err(|error| no_cgroup(format!("can't open the cgroup {path}: {error}")))?;
                 let fd = dir.as_raw_fd().to_ne_bytes();
                 skel.maps.cgroups.update(&0_u32.to_ne_bytes(), &fd, MapFlags::ANY).map_err(|_| {
-                    Failure::new(
-                        Exit::Usage,
-                        format!("{path} is no cgroup of the v2 hierarchy"),
-                        "name a directory below the mount of type cgroup2 (/sys/fs/cgroup or \
-                         /sys/fs/cgroup/unified)",
-                    )
+                    no_cgroup(format!("{path} is no cgroup2 directory"))
                 })?;
             }
         });
@@ -253,10 +250,19 @@ impl<'obj> Tracer<'obj> {
         .context("too many processes to follow")
     }
 
-    /// Takes back [`Self::add_pid`], for a process that has ended meanwhile.
-    pub fn remove_pid(&self, pid: u32) {
-        // It is gone already where the exit handler was quicker.
-        let _ = either!(&self.loaded, skel => skel.maps.pids.delete(&pid.to_ne_bytes()));
+    /// Who made a task, as far as it was noted while [`Self::set_learning`] was on.
+    pub fn maker(&self, task: u32) -> Option<Maker> {
+        let value = either!(&self.loaded, skel => {
+            skel.maps.makers.lookup(&task.to_ne_bytes(), MapFlags::ANY)
+        });
+        plain::from_bytes(&value.ok()??).ok().copied()
+    }
+
+    /// All tasks whose maker was noted, with it.
+    pub fn makers(&self) -> Vec<(u32, Maker)> {
+        let keys = either!(&self.loaded, skel => skel.maps.makers.keys());
+        let tasks = keys.filter_map(|key| Some(u32::from_ne_bytes(key.try_into().ok()?)));
+        tasks.filter_map(|task| Some((task, self.maker(task)?))).collect()
     }
 
     /// Begins or ends the capture, for all kinds of events at one instant.
@@ -285,9 +291,10 @@ impl<'obj> Tracer<'obj> {
         })
     }
 
-    /// What [`Self::records`] (which asks for the ring's size) and [`Self::add_pid`] need: up to
-    /// 5.18 every `bpf(2)` call takes `CAP_BPF` where `kernel.unprivileged_bpf_disabled` is set,
-    /// as it is by default; since then only the making of maps and programs does.
+    /// What [`Self::records`] (which asks for the ring's size), [`Self::add_pid`] and
+    /// [`Self::maker`] need: up to 5.18 every `bpf(2)` call takes `CAP_BPF` where
+    /// `kernel.unprivileged_bpf_disabled` is set, as it is by default; since then only the making
+    /// of maps and programs does.
     pub fn rights_to_read(&self) -> CapabilitySet {
         match kernel_before(5, 19) {
             true => CapabilitySet::BPF | CapabilitySet::SYS_ADMIN,
@@ -329,20 +336,14 @@ impl<'obj> Tracer<'obj> {
         programs.into_iter().map(recursion_misses).sum()
     }
 
-    /// Starts to read the ring buffer: `on_record` gets each record's bytes in the order in
-    /// which the events happened. When it returns false, the reading stops behind this record.
+    /// The ring buffer that records arrive on, in the order in which the events happened.
     ///
     /// # Errors
-    /// The ring buffer can't be mapped.
-    pub fn records<'a, F>(&'a self, mut on_record: F) -> Result<Records<'a>>
-    where
-        F: FnMut(&[u8]) -> bool + 'a,
-    {
-        let mut builder = RingBufferBuilder::new();
+    /// It can't be mapped.
+    pub fn ring(&self) -> Result<Ring<'_>> {
         let events: &MapMut<'_> = either!(&self.loaded, skel => &skel.maps.events);
-        builder.add(events, move |record| if on_record(record) { 0 } else { -libc::ECANCELED })?;
-        let ring = builder.build()?;
-        Ok(Records { ring, fd: events.as_fd() })
+        Ring::new(events.as_fd(), events.max_entries() as usize)
+            .context("the ring buffer can't be mapped")
     }
 
     /// Ends the tracing; what the ring buffer holds stays readable.
@@ -389,33 +390,6 @@ fn store(switch: *const u32, value: u32) {
     unsafe { AtomicU32::from_ptr(switch.cast_mut()) }.store(value, Ordering::Relaxed);
 }
 
-/// The reading end of the ring buffer.
-#[derive(Debug)]
-pub struct Records<'a> {
-    ring: RingBuffer<'a>,
-    fd: BorrowedFd<'a>,
-}
-
-impl Records<'_> {
-    /// Hands out up to `limit` records that are ready; returns how many, 0 when there are none
-    /// or the callback has stopped the reading.
-    ///
-    /// # Errors
-    /// libbpf's, none is known.
-    pub fn consume(&self, limit: usize) -> io::Result<usize> {
-        match self.ring.consume_raw_n(limit) {
-            n if n >= 0 => Ok(n as usize),
-            n if n == -libc::ECANCELED => Ok(0),
-            n => Err(io::Error::from_raw_os_error(-n)),
-        }
-    }
-
-    /// Becomes readable when the BPF side wakes the reader.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fd
-    }
-}
-
 fn print_libbpf(_level: PrintLevel, message: String) {
     // It names itself in each line.
     message.lines().for_each(report::say);
@@ -446,6 +420,15 @@ fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Err
         )
         .into(),
     }
+}
+
+/// Tells what `--cgroup` takes.
+fn no_cgroup(what: String) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        what,
+        "name a directory below the mount of type cgroup2 (/sys/fs/cgroup or /sys/fs/cgroup/unified)",
+    )
 }
 
 /// Tells why a tracepoint could not be opened.

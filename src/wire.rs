@@ -82,20 +82,20 @@ const WIDE_HIDDEN: u8 = 2;
 const WIDE_ARGS_CUT: u8 = 4;
 const WIDE_ARGS_UNREAD: u8 = 8;
 
-/// `struct follow_fork` of `bpf/proc.h`.
+/// `struct maker` of `bpf/proc.h`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FollowFork {
-    /// Process id of the maker.
-    pub parent: u32,
-    /// Task id of the new task.
-    pub child: u32,
+pub struct Maker {
+    /// Process id.
+    pub tgid: u32,
+    /// Not 0: the BPF side follows what it made by itself.
+    pub followed: u32,
 }
 
 // SAFETY: two integers without padding.
-unsafe impl Plain for FollowFork {}
+unsafe impl Plain for Maker {}
 
-const _: () = assert!(size_of::<FollowFork>() == 8);
+const _: () = assert!(size_of::<Maker>() == 8);
 
 /// A decoded record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +104,6 @@ pub enum Record {
     Event(Event),
     /// An event that nobody asked for, sent because a later one's line needs what it tells.
     Hidden(Event),
-    /// A fork, for `--follow` to learn from.
-    FollowFork(FollowFork),
 }
 
 /// A record that is not what `bpf/proc.h` describes.
@@ -141,10 +139,6 @@ pub fn decode(record: &[u8]) -> Result<Record, WireError> {
     let shape = WireError::Shape { len: record.len() };
     let kind = |number| EventKind::from_number(number).ok_or(WireError::Kind(number));
     match record.len() {
-        8 => {
-            let fork: &FollowFork = plain::from_bytes(record).map_err(|_| shape)?;
-            Ok(Record::FollowFork(*fork))
-        }
         40 => {
             let raw: &ProcEvent = plain::from_bytes(record).map_err(|_| shape)?;
             Ok(Record::Event(Event {
@@ -270,9 +264,6 @@ mod tests {
         assert_eq!(decode(&record.0[..72]), Ok(Record::Event(want.clone())));
         let record = wide(EventKind::Fork, WIDE_THREAD | WIDE_HIDDEN, 9, 0, b"");
         assert_eq!(decode(&record.0[..72]), Ok(Record::Hidden(want)));
-
-        let fork = FollowFork { parent: 4521, child: 3890 };
-        assert_eq!(decode(&basic().0[..8]), Ok(Record::FollowFork(fork)));
     }
 
     #[test]
@@ -303,7 +294,7 @@ mod tests {
 
     #[test]
     fn refuses_every_other_length() {
-        for len in (0..8).chain(9..40).chain(41..72) {
+        for len in (0..40).chain(41..72) {
             assert_eq!(decode(&basic().0[..len]), Err(WireError::Shape { len }));
         }
     }
@@ -320,7 +311,6 @@ mod tests {
     fn refuses_a_record_that_is_not_aligned() {
         assert_eq!(decode(&basic().0[1..41]), Err(WireError::Shape { len: 40 }));
         assert_eq!(decode(&basic().0[1..101]), Err(WireError::Shape { len: 100 }));
-        assert_eq!(decode(&basic().0[1..9]), Err(WireError::Shape { len: 8 }));
     }
 
     #[test]

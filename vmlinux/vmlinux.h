@@ -32,7 +32,7 @@ enum bpf_map_type {
 };
 
 enum {
-	BPF_F_NO_PREALLOC = 1,
+	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 };
 
@@ -81,12 +81,19 @@ struct mm_struct {
 	unsigned long arg_end;
 };
 
+/* include/linux/types.h */
+struct list_head {
+	struct list_head *next;
+};
+
 struct task_struct {
 	struct mm_struct *mm;
 	int exit_code;
 	pid_t pid;
 	pid_t tgid;
 	struct task_struct *real_parent;
+	struct list_head children;
+	struct list_head sibling;
 	struct task_struct *group_leader;
 	__u64 start_time; /* CLOCK_MONOTONIC, ns */
 	char comm[16];

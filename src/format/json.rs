@@ -9,6 +9,9 @@ use super::time::Rfc3339;
 use crate::event::{Args, Detail, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide};
 use crate::signal;
 
+/// JSON Schema of a line, of either view.
+pub const SCHEMA: &str = include_str!("schema.json");
+
 /// Changes with the meaning of what is there, not with keys that are added.
 const SCHEMA_VERSION: u32 = 1;
 

@@ -25,7 +25,7 @@ mod wide_table;
 mod xml;
 
 pub use explain::Explain;
-pub use json::Json;
+pub use json::{Json, SCHEMA};
 pub use perfetto::Perfetto;
 pub use style::Style;
 pub use summary::Summary;

@@ -28,6 +28,9 @@ pub struct WideTable {
     style: Style,
     users: Users,
     zone: TimeZone,
+    /// The last event's second, and its text: most events share it with the one before.
+    second: Option<u64>,
+    clock: String,
     row: String,
     command: String,
 }
@@ -36,15 +39,17 @@ impl WideTable {
     /// Draws for a reader with this terminal, and names users by these names.
     pub fn new(style: Style, users: Users) -> Self {
         let zone = TimeZone::system();
-        Self { style, users, zone, row: String::new(), command: String::new() }
+        let (clock, row, command) = (String::new(), String::new(), String::new());
+        Self { style, users, zone, second: None, clock, row, command }
     }
 
     /// Appends a column of the row.
     fn column(&mut self, width: usize, value: impl std::fmt::Display) {
-        let end = self.row.width() + width;
+        let begin = self.row.len();
         // Writing to a String can't fail.
         let _ = write!(self.row, "{value}");
-        text::pad(&mut self.row, end);
+        let blanks = width.saturating_sub(self.row[begin..].width()).max(1);
+        self.row.extend(std::iter::repeat_n(' ', blanks));
     }
 
     fn flush(&mut self, color: &'static str, out: &mut Vec<u8>) {
@@ -75,8 +80,12 @@ impl Sink for WideTable {
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         let Some(wide) = event.wide.as_deref() else { return };
         self.row.clear();
-        let time = Timestamp::from_nanosecond(i128::from(wide.time_ns)).unwrap_or_default();
-        let time = time.to_zoned(self.zone.clone()).strftime("%H:%M:%S.%3f").to_string();
+        let second = wide.time_ns / 1_000_000_000;
+        if self.second.replace(second) != Some(second) {
+            let time = Timestamp::from_nanosecond(i128::from(wide.time_ns)).unwrap_or_default();
+            self.clock = time.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string();
+        }
+        let time = format!("{}.{:03}", self.clock, wide.time_ns / 1_000_000 % 1_000);
         self.column(TIME_WIDTH, time);
         self.column(PID_WIDTH, event.pid);
         self.column(PID_WIDTH, event.ppid);

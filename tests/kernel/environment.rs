@@ -42,7 +42,7 @@ pub fn for_everyone() -> (tempfile::TempDir, String) {
 }
 
 /// `tuxscope proc --format json` as nobody with only these capabilities.
-fn with_capabilities(program: &str, names: &str) -> Command {
+pub fn with_capabilities(program: &str, names: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
     command.args(["--inh-caps", names, "--ambient-caps", names]);

@@ -48,8 +48,8 @@ fn an_event_arrives_within_100_ms() {
     assert!(latencies[9] < Duration::from_secs(2), "{latencies:?}");
 }
 
-/// An event after a pause wakes the reader: it doesn't wait for its timer of 50 ms, which alone
-/// would be as early only for 4 in 10.
+/// An event after a pause wakes the reader: it doesn't wait for its timer of 90 ms, which alone
+/// would be as early only for 2 in 10.
 #[test]
 fn an_event_after_a_pause_arrives_at_once() {
     let Some(_machine) = machine::alone() else { return };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The basic view on the real kernel. Root only; without root each test says that it is skipped.
+//! Both views on the real kernel. Root only; without root each test says that it is skipped.
 //!
 //! The machine runs other things meanwhile, so tests look only at processes that they made, and
 //! assert no time but with generous bounds.
@@ -13,6 +13,7 @@ mod namespace;
 mod process;
 mod program;
 mod tracefs;
+mod wide;
 mod worker;
 
 // What is tested.
@@ -20,16 +21,26 @@ mod check;
 mod comms;
 mod ending;
 mod environment;
+mod filters;
+mod follow;
 mod kernel_agreement;
 mod latency;
 mod loss;
 mod output;
 mod pid_filter;
+mod real_build;
 mod record;
+mod rights;
 mod rotation;
+mod run_mode;
 mod sandbox;
 mod sequence;
 mod service;
 mod storm;
 mod threads;
 mod usage;
+mod wide_args;
+mod wide_identity;
+mod wide_lives;
+mod wide_records;
+mod wide_terminal;

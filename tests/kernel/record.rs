@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The bytes on the ring themselves.
 
-use std::cell::Cell;
-
 use tuxscope::filter::Conditions;
 use tuxscope::tracer::{Config, Storage, Tracer, View};
 
@@ -22,20 +20,18 @@ fn the_padding_is_zero_on_used_memory() {
     let mut storage = Storage::uninit();
     let tracer = Tracer::attach(&mut storage, &config).expect("attached");
     tracer.set_tracing(true);
-    let seen = Cell::new(0_u64);
-    let dirty = Cell::new(0_u64);
-    let records = tracer
-        .records(|record| {
-            assert_eq!(record.len(), 40);
-            seen.set(seen.get() + 1);
-            dirty.set(dirty.get() + u64::from(record[9..16] != [0; 7]));
-            true
-        })
-        .expect("the ring buffer");
+    let (mut seen, mut dirty) = (0_u64, 0_u64);
+    let mut ring = tracer.ring().expect("the ring buffer");
+    let mut look = |record: &[u8]| {
+        assert_eq!(record.len(), 40);
+        seen += 1;
+        dirty += u64::from(record[9..16] != [0; 7]);
+        true
+    };
     for _ in 0..20 {
         worker::storm("fork", 30, 1);
-        while records.consume(1000).expect("reading") > 0 {}
+        while ring.consume(1000, &mut look).expect("reading") > 0 {}
     }
-    assert!(seen.get() > 1000, "the ring was gone round: {}", seen.get());
-    assert_eq!(dirty.get(), 0, "of {} records", seen.get());
+    assert!(seen > 1000, "the ring was gone round: {seen}");
+    assert_eq!(dirty, 0, "of {seen} records");
 }

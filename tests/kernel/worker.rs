@@ -18,9 +18,32 @@ pub struct Life {
     pub case: String,
     pub pid: u32,
     pub ppid: u32,
+    /// How many programs it ran.
+    pub execs: usize,
+    exit_code: i32,
+    signal: u32,
+    core: u32,
+    /// Its first parent, if another one waited for it.
+    pub born_to: Option<u32>,
     /// Its threads but the first.
     #[serde(default)]
     pub tids: Vec<u32>,
+}
+
+impl Life {
+    /// What waitpid gave.
+    pub fn wait_status(&self) -> u32 {
+        if self.signal == 0 { (self.exit_code as u32) << 8 } else { self.signal | self.core << 7 }
+    }
+}
+
+/// How a storm of ends went.
+#[derive(Debug, Deserialize)]
+pub struct Tally {
+    /// Of the worker that ran it.
+    pub pid: u32,
+    /// Status words of wait(2), and how often waitpid gave them.
+    pub statuses: Vec<(u32, u64)>,
 }
 
 /// What a storm came to, its worker processes included.
@@ -49,6 +72,12 @@ pub fn case(name: &str) -> Vec<Life> {
 pub fn storm(kind: &str, count: u64, workers: u64) -> Storm {
     let (count, workers) = (count.to_string(), workers.to_string());
     one(&process::output(&mut command(&["storm", kind, &count, &workers])))
+}
+
+/// Makes processes that end in every way there is.
+pub fn tally(count: u64, workers: u64) -> Tally {
+    let (count, workers) = (count.to_string(), workers.to_string());
+    one(&process::output(&mut command(&["tally", &count, &workers])))
 }
 
 /// Makes `count` processes that fork, exec and exit under the one pid that is given.

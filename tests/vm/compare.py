@@ -18,7 +18,8 @@ REFUSALS = {
     "lockdown": "this kernel is locked down (confidentiality mode): BPF may not read its memory",
 }
 SITUATIONS = {
-    "unmounted": ["json", "table", "pid", "wide"],
+    "unmounted": ["json", "table", "pid", "wide", "run-json", "run-wide", "follow-json",
+                  "follow-wide"],
     "mounted": ["json", "table", "pid", "wide"],
     "lockdown": ["json"],
 }
@@ -73,14 +74,19 @@ def capture(made, view):
     if made["worker-messages"]:
         complaints.append(f"the worker said: {made['worker-messages'].decode()}")
 
+    # The worker was there before the capture began: as its command, or as the root to follow.
+    held = "-" in view
+    reader = view.split("-")[-1]
     lines = made["events"].decode().splitlines()
-    events, found = READERS[view](lines, made)
+    events, found = READERS[reader](lines, made)
     complaints += found
     complaints += said(made["messages"].decode().splitlines(), len(events))
     worker, processes = int(made["worker"]), truth.read(made["truth"])
-    if view == "wide":
-        return complaints + wide.same(wide.expected(processes, worker), events)
+    if reader == "wide":
+        return complaints + wide.same(wide.expected(processes, worker, held), events)
     expected = truth.basic_events(processes, worker)
+    if held:
+        del expected[worker][0]
     wanted = re.search(r"--pid (\S+)", made["arguments"].decode())
     if wanted:
         wanted = {int(pid) for pid in wanted[1].split(",")}

@@ -4,8 +4,13 @@
  * What it prints is the truth that the tracer is compared with: ids from getpid, gettid and
  * clone, statuses from waitpid. One JSON object a line, flushed before anything else happens.
  *
- *   worker storm KIND COUNT WORKERS   KIND: fork, vfork-exec, thread
+ *   worker storm KIND COUNT WORKERS [PROGRAM]
+ *                                     KIND: fork, thread, vfork-exec (of PROGRAM, or of itself)
+ *   worker sleepers COUNT PROGRAM     COUNT children that run PROGRAM until standard input ends
  *   worker same-pid PID COUNT         COUNT children, one after the other, that all get this pid
+ *   worker tally COUNT WORKERS        processes that end in every way, counted by wait status
+ *   worker lineages                   orphans who fork, and tell when they were orphaned
+ *   worker hold COUNT                 COUNT children and their children, until standard input ends
  *   worker case NAME                  one of the cases at the end of this file
  *   worker exit CODE                  ends with that status
  *   worker no-bpf COMMAND...          runs it where bpf(2) says ENOSYS
@@ -14,6 +19,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -125,6 +131,9 @@ static void *do_nothing(void *arg)
 
 /* ---- storms ---- */
 
+/* What vfork-exec executes; NULL: this program. */
+static const char *program;
+
 static void storm_fork(long count)
 {
 	while (count-- > 0) {
@@ -143,6 +152,10 @@ static void storm_vfork_exec(long count)
 
 		if (pid < 0)
 			die("vfork");
+		if (pid == 0 && program) {
+			execl(program, program, NULL);
+			_exit(98);
+		}
 		if (pid == 0)
 			exec_exit("0");
 		wait_for(pid);
@@ -203,6 +216,33 @@ static int storm(const char *kind, long count, long workers)
 	return 0;
 }
 
+static int sleepers(long count, const char *sleeper)
+{
+	pid_t group = 0;
+	char byte;
+
+	for (long i = 0; i < count; i++) {
+		pid_t pid = vfork();
+
+		if (pid < 0)
+			die("vfork");
+		if (pid == 0) {
+			setpgid(0, group);
+			execl(sleeper, sleeper, "for-ever", NULL);
+			_exit(98);
+		}
+		if (!group)
+			group = pid;
+	}
+	truth("{\"sleepers\":%ld}\n", count);
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	kill(-group, SIGKILL);
+	while (count-- > 0)
+		wait_for(-1);
+	return 0;
+}
+
 /* The fields of clone3(2)'s argument up to those that are used here. */
 struct clone_args_ {
 	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
@@ -234,6 +274,226 @@ static int same_pid(pid_t wanted, long count)
 	truth("{\"storm\":\"same-pid\",\"pid\":%d,\"forks\":%ld,\"execs\":%ld,\"exits\":%ld,"
 	      "\"ns\":0}\n",
 	      getpid(), count, count, count);
+	return 0;
+}
+
+/* ---- a storm of ends ---- */
+
+static void *exit_group_1(void *arg)
+{
+	pthread_barrier_wait(arg);
+	_exit(1);
+}
+
+static void *kill_group(void *arg)
+{
+	pthread_barrier_wait(arg);
+	kill(getpid(), SIGKILL);
+	return NULL;
+}
+
+static void *exit_thread(void *arg)
+{
+	pthread_barrier_wait(arg);
+	syscall(SYS_exit, 77);
+	return NULL;
+}
+
+static void *exec_in_thread(void *arg)
+{
+	exec_exit(arg);
+	return NULL;
+}
+
+static void with_threads(int count, void *(*run)(void *))
+{
+	static pthread_barrier_t barrier;
+	pthread_t thread;
+
+	pthread_barrier_init(&barrier, NULL, count + 1);
+	for (int i = 0; i < count; i++)
+		if (pthread_create(&thread, NULL, run, &barrier))
+			_exit(96);
+	pthread_barrier_wait(&barrier);
+}
+
+enum { WAYS = 8 };
+
+/* In the child: never returns. Which one wins a race only waitpid knows. */
+static void end_somehow(long number)
+{
+	static const int signals[] = { SIGTERM, SIGKILL, SIGINT,  SIGSEGV, SIGABRT,
+				       SIGUSR1, SIGBUS,	 SIGPIPE, SIGSYS };
+	int round = number / WAYS, signal;
+	pthread_t thread;
+	char code[8];
+
+	snprintf(code, sizeof(code), "%d", round & 255);
+	switch (number % WAYS) {
+	case 0:
+		_exit(round & 255);
+	case 1:
+		exec_exit(code);
+		break;
+	case 2:
+		signal = round % 12 < 9 ? signals[round % 12] : SIGRTMIN + round % 12;
+		kill(getpid(), signal);
+		break;
+	case 3: /* all leave together, each by itself */
+		with_threads(3, exit_thread);
+		syscall(SYS_exit, round & 255);
+		break;
+	case 4:
+		with_threads(2, exit_group_1);
+		_exit(2);
+	case 5:
+		with_threads(1, kill_group);
+		_exit(3);
+	case 6: /* the leader goes first */
+		with_threads(1, exit_group_1);
+		syscall(SYS_exit, 5);
+		break;
+	case 7:
+		if (pthread_create(&thread, NULL, exec_in_thread, code))
+			_exit(96);
+		break;
+	}
+	for (;;)
+		pause();
+}
+
+/* Prints how many processes ended with each status word of wait(2), its workers left out. */
+static int tally(long count, long workers)
+{
+	unsigned int *counts = mmap(NULL, 65536 * sizeof(*counts), PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct rlimit no_core = {};
+	const char *comma = "";
+
+	if (counts == MAP_FAILED || setrlimit(RLIMIT_CORE, &no_core))
+		die("tally");
+	for (long i = 0; i < workers; i++) {
+		if (fork_())
+			continue;
+		for (long number = i; number < count; number += workers) {
+			/* vfork only where the child execs at once */
+			pid_t pid = number % WAYS == 1 ? vfork() : fork_();
+
+			if (pid == 0)
+				end_somehow(number);
+			__atomic_fetch_add(&counts[wait_for(pid) & 0xffff], 1, __ATOMIC_RELAXED);
+		}
+		_exit(0);
+	}
+	for (long i = 0; i < workers; i++)
+		if (wait_for(-1))
+			return 1;
+	truth("{\"pid\":%d,\"statuses\":[", getpid());
+	for (int status = 0; status < 65536; status++)
+		if (counts[status]) {
+			truth("%s[%d,%u]", comma, status, counts[status]);
+			comma = ",";
+		}
+	truth("]}\n");
+	return 0;
+}
+
+/* ---- for those who come late ---- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static void until_input_ends(void)
+{
+	char byte;
+
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+}
+
+enum { LINEAGE_FORKS = 40 };
+
+/* Forks once a millisecond, then waits until all is quiet, and ends in its turn. */
+static void orphan(int number)
+{
+	uint64_t forks[LINEAGE_FORKS];
+	char line[LINEAGE_FORKS * 24], *end = line;
+
+	for (int i = 0; i < LINEAGE_FORKS; i++) {
+		pid_t pid;
+
+		forks[i] = now_ns();
+		pid = fork_();
+		if (pid == 0)
+			_exit(0);
+		wait_for(pid);
+		usleep(1000);
+	}
+	for (int i = 0; i < LINEAGE_FORKS; i++)
+		end += sprintf(end, "%s%llu", i ? "," : "", (unsigned long long)forks[i]);
+	truth("{\"orphan\":%d,\"number\":%d,\"forks\":[%s]}\n", getpid(), number, line);
+	until_input_ends();
+	usleep(number * 5000);
+	_exit(0);
+}
+
+/*
+ * Until its input ends: children who each fork an orphan-to-be and end 20 ms later, so that at
+ * any moment some of this process' descendants are about to lose the link to it.
+ */
+static int lineages(void)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+	int number = 0;
+
+	while (poll(&input, 1, 4) == 0) {
+		pid_t pid = fork_();
+
+		if (pid == 0) {
+			pid_t child = fork_();
+
+			if (child == 0)
+				orphan(number);
+			usleep(20 * 1000);
+			truth("{\"parent\":%d,\"number\":%d,\"end_ns\":%llu}\n", getpid(), number,
+			      (unsigned long long)now_ns());
+			_exit(0);
+		}
+		number++;
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+	while (wait(NULL) > 0)
+		;
+	truth("{\"parent\":0,\"number\":%d,\"end_ns\":0}\n", number);
+	return 0;
+}
+
+/* Each child has a child of its own. Both live until the input ends. */
+static int hold(long count)
+{
+	for (long i = 0; i < count; i++)
+		if (fork_() == 0) {
+			pid_t pid;
+
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pid = fork_();
+			if (pid == 0) {
+				prctl(PR_SET_PDEATHSIG, SIGKILL);
+				until_input_ends();
+			} else {
+				wait_for(pid);
+			}
+			_exit(pid ? 21 : 22);
+		}
+	truth("{\"held\":%d}\n", getpid());
+	while (wait(NULL) > 0)
+		;
 	return 0;
 }
 
@@ -446,6 +706,30 @@ static void case_daemon(void)
 	    daemon, getpid(), WEXITSTATUS(status), middle);
 }
 
+/* Dumps core, if this machine does. */
+static void case_core(void)
+{
+	char dir[] = "/tmp/worker-core-XXXXXX", name[64];
+	struct rlimit limit;
+	pid_t pid;
+
+	if (!mkdtemp(dir) || getrlimit(RLIMIT_CORE, &limit))
+		die("core");
+	pid = fork_();
+	if (pid == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		if (chdir(dir) || setrlimit(RLIMIT_CORE, &limit))
+			_exit(97);
+		abort();
+	}
+	saw("core", pid, getpid(), 0, wait_for(pid));
+	snprintf(name, sizeof(name), "%s/core", dir);
+	unlink(name);
+	snprintf(name, sizeof(name), "%s/core.%d", dir, pid);
+	unlink(name);
+	rmdir(dir);
+}
+
 static void comm_is(const char *name, const char *comm)
 {
 	char more[64] = ",\"comm_hex\":\"";
@@ -527,6 +811,7 @@ static const struct {
 	{ "clone-parent", case_clone_parent },
 	{ "exit-codes", case_exit_codes },
 	{ "signals", case_signals },
+	{ "core", case_core },
 	{ "daemon", case_daemon },
 	{ "hostile-comm", case_hostile_comm },
 	{ "together", case_together },
@@ -545,10 +830,20 @@ int main(int argc, char **argv)
 		exec_exit(argv[2]);
 	if (argc >= 3 && !strcmp(argv[1], "no-bpf"))
 		no_bpf(argv + 2);
-	if (argc == 5 && !strcmp(argv[1], "storm"))
+	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "storm")) {
+		program = argv[5];
 		return storm(argv[2], atol(argv[3]), atol(argv[4]));
+	}
+	if (argc == 4 && !strcmp(argv[1], "sleepers"))
+		return sleepers(atol(argv[2]), argv[3]);
 	if (argc == 4 && !strcmp(argv[1], "same-pid"))
 		return same_pid(atoi(argv[2]), atol(argv[3]));
+	if (argc == 4 && !strcmp(argv[1], "tally"))
+		return tally(atol(argv[2]), atol(argv[3]));
+	if (argc == 2 && !strcmp(argv[1], "lineages"))
+		return lineages();
+	if (argc == 3 && !strcmp(argv[1], "hold"))
+		return hold(atol(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "case")) {
 		int all = !strcmp(argv[2], "all"), found = 0;
 
@@ -560,7 +855,8 @@ int main(int argc, char **argv)
 		if (found)
 			return 0;
 	}
-	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS | same-pid PID COUNT | case NAME"
-			" | exit CODE | no-bpf COMMAND...\n");
+	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
+			" | same-pid PID COUNT | tally COUNT WORKERS | lineages | hold COUNT"
+			" | case NAME | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

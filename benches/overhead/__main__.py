@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What tracing costs, ours beside the peers that are installed. `make bench` runs it as root."""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import handlers
+import held
+import idle
+import machine
+import report
+import scale
+import slowdown
+import startup
+import storms
+import tracers
+from running import Failed
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def note(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="make bench ARGS=")
+    parser.add_argument("--binary", default=str(ROOT / "target/release/tuxscope"))
+    parser.add_argument("--rounds", type=int, default=4, help="storms under each tracer (4)")
+    parser.add_argument("--events", type=int, default=10**7, help="the most in one capture (10^7)")
+    parser.add_argument("--no-peers", action="store_true", help="measure tuxscope alone")
+    parser.add_argument("--results", type=Path, default=ROOT / "target/bench/results.json",
+                        help="where to write them as JSON")
+    parser.add_argument("--doc", type=Path, help="write the page for docs/ there")
+    parser.add_argument("--events-bench", type=Path, help="what cargo bench has printed")
+    return parser.parse_args()
+
+
+def startups(candidates, programs, directory):
+    """Milliseconds for each tracer that works here."""
+    found = {}
+    for tracer in candidates:
+        if tracer.launches:
+            continue
+        try:
+            found[tracer.name] = startup.measure(tracer, programs, directory)
+        except Failed as failure:
+            note(f"{tracer.name} does not work here: {failure}")
+    return found
+
+
+def version(command):
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (said.stdout + said.stderr).strip().splitlines()[0].split()[-1]
+
+
+def run(args, directory, quiet_pid):
+    programs = storms.Programs(directory)
+    launched = str(directory / "launched")
+    ours = tracers.ours(args.binary, quiet_pid, launched)
+    by_name = {tracer.name.removeprefix("tuxscope").strip(): tracer for tracer in ours}
+    basic, json_, wide = by_name[""], by_name["json"], by_name["wide json"]
+    quiet = [tracer for tracer in ours if tracer.filtered]
+    peers, missing = tracers.present([] if args.no_peers else tracers.peers(launched))
+    if missing:
+        note(f"not installed, so not measured: {', '.join(missing)}")
+
+    note("start")
+    shown = [tracer for tracer in [*ours, *peers] if not tracer.filtered]
+    starts = startups(shown, programs, directory)
+    working = [(tracer, starts.get(tracer.name, 0)) for tracer in [*ours, *peers]
+               if tracer.launches or tracer.filtered or tracer.name in starts]
+    results = {
+        "machine": machine.describe(),
+        "versions": versions(args.binary, peers),
+        "workers": storms.WORKERS,
+        "sizes": storms.SIZES,
+        "rounds": args.rounds,
+        "startup": starts,
+        "slowdown": slowdown.measure(working, programs, directory, args.rounds, note),
+    }
+    note("idle")
+    results["idle"] = idle.measure(quiet, directory)
+    note("stopped readers")
+    results["held"] = held.measure([json_, wide], programs, directory, args.rounds)
+    note("handlers")
+    results["handlers"] = handlers.measure([basic, wide, *quiet], programs, directory)
+    note("scale")
+    results["by_events"] = scale.by_events([json_, wide], programs, directory, args.events)
+
+    def follower(pid):
+        command = [*wide.command, "--pid", str(pid), "--follow"]
+        return tracers.Tracer("tuxscope --follow", command, wide.line, filtered=True)
+
+    results["by_processes"] = scale.by_processes(wide, follower, programs, directory, 50_000)
+    return results
+
+
+def versions(binary, peers):
+    found = {"tuxscope": version([binary, "--version"])}
+    for tracer in peers:
+        flag = "-V" if tracer.program in ("strace", "execsnoop", "exitsnoop", "forkstat") else "--version"
+        found[tracer.name] = version([tracer.program, flag])
+    return found
+
+
+def main():
+    args = arguments()
+    machine.private_tracefs()
+    # Followed, and asleep.
+    quiet = subprocess.Popen(["sleep", "infinity"])
+    try:
+        with tempfile.TemporaryDirectory(prefix="tuxscope-bench-") as directory:
+            results = run(args, Path(directory), quiet.pid)
+    finally:
+        quiet.kill()
+        quiet.wait()
+    if args.events_bench:
+        results["events_bench"] = args.events_bench.read_text()
+    args.results.parent.mkdir(parents=True, exist_ok=True)
+    args.results.write_text(json.dumps(results, indent=1) + "\n")
+    if args.doc:
+        args.doc.write_text(report.document(results))
+    print(report.text(results))
+
+
+main()

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `--follow`: a process and all that descends from it, those alive at the start included.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::program::{Ended, Tuxscope};
+use crate::wide::Capture;
+use crate::{events, machine, process, worker};
+
+/// A worker that goes on until it is told to end.
+struct Late(Child);
+
+impl Late {
+    fn start(args: &[&str]) -> Self {
+        let mut command = worker::command(args);
+        Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a worker"))
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits until it has written a line.
+    fn await_line(&mut self) {
+        let mut line = String::new();
+        BufReader::with_capacity(1, self.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert!(!line.is_empty());
+    }
+
+    /// Ends it, and waits for the last of its descendants.
+    fn finish(mut self) -> String {
+        drop(self.0.stdin.take());
+        let text = std::io::read_to_string(self.0.stdout.take().unwrap()).unwrap();
+        assert!(process::wait(&mut self.0).success());
+        text
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+#[test]
+fn descendants_that_were_alive_at_the_start_are_followed() {
+    let Some(_machine) = machine::shared() else { return };
+    for wide in [true, false] {
+        let mut held = Late::start(&["hold", "50"]);
+        held.await_line();
+        let mut other = Late::start(&["hold", "5"]);
+        other.await_line();
+        thread::sleep(Duration::from_millis(100)); // for the last grandchild
+        let root = held.pid();
+        let first = children(root);
+        let second: Vec<_> = first.iter().flat_map(|&pid| children(pid)).collect();
+        assert_eq!((first.len(), second.len()), (50, 50));
+        let mut args = vec!["--format", "json", "--follow", "--pid"];
+        let text = root.to_string();
+        args.push(&text);
+        if wide {
+            args.push("--wide");
+        }
+        let tuxscope = Tuxscope::start(&args);
+        other.finish();
+        held.finish();
+        let run = tuxscope.stop();
+        let mut exits: Vec<u32> = match wide {
+            true => {
+                let capture = Capture::complete(&run);
+                for event in &capture.events {
+                    let code = match event.pid {
+                        pid if pid == root => 0,
+                        pid => 21 + u8::from(second.contains(&pid)),
+                    };
+                    assert_eq!((&*event.event_type, event.exit_code), ("exit", Some(code)));
+                }
+                capture.events.iter().map(|event| event.pid).collect()
+            }
+            false => run.complete().iter().map(|event| event.pid).collect(),
+        };
+        exits.sort_unstable();
+        let mut wanted = [first, second, vec![root]].concat();
+        wanted.sort_unstable();
+        assert_eq!(exits, wanted, "wide: {wide}");
+    }
+}
+
+/// What the worker's `lineages` says.
+#[derive(Debug, Deserialize)]
+struct Told {
+    number: usize,
+    #[serde(default)]
+    parent: u32,
+    #[serde(default)]
+    end_ns: u64,
+    #[serde(default)]
+    orphan: u32,
+    #[serde(default)]
+    forks: Vec<u64>,
+}
+
+/// Starts to follow a process while its descendants fork and lose their parents all the time.
+fn lineages(args: &[&str]) -> (Ended, Vec<Told>, u32) {
+    let worker = Late::start(&["lineages"]);
+    thread::sleep(Duration::from_millis(200));
+    let pid = worker.pid().to_string();
+    let tuxscope =
+        Tuxscope::start(&[&["--format", "json", "--follow", "--pid", &pid], args].concat());
+    thread::sleep(Duration::from_millis(500));
+    let root = worker.pid();
+    let told = worker.finish();
+    let told = told.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    (tuxscope.stop(), told, root)
+}
+
+/// Those whose parent was there when the first event came were descendants then.
+fn descendants(told: &[Told], first_ns: u64) -> Vec<(&Told, &Told)> {
+    let parents: HashMap<usize, &Told> =
+        told.iter().filter(|told| told.end_ns > first_ns).map(|told| (told.number, told)).collect();
+    let orphans = told.iter().filter(|told| told.orphan > 0);
+    orphans.filter_map(|orphan| Some((*parents.get(&orphan.number)?, orphan))).collect()
+}
+
+#[test]
+fn none_is_missed_while_all_fork_and_are_orphaned() {
+    let Some(_machine) = machine::alone() else { return };
+    // Many processes make /proc slow to read, and much can happen meanwhile.
+    let mut crowd = Late::start(&["hold", "500"]);
+    crowd.await_line();
+    for _ in 0..3 {
+        let (run, told, root) = lineages(&["--wide", "--buffer-size", "16M"]);
+        let capture = Capture::complete(&run);
+        let first_ns = capture.events.iter().map(|event| event.timestamp_ns).min().unwrap();
+        let pairs = descendants(&told, first_ns);
+        assert!(pairs.len() > 50, "{} lineages", pairs.len());
+        let has = |kind: &str, pid: u32, since: u64| {
+            let fits = |e: &&crate::wide::Event| e.is(kind, pid) && e.timestamp_ns >= since;
+            capture.events.iter().any(|event| fits(&event))
+        };
+        for (parent, orphan) in pairs {
+            assert!(has("exit", parent.parent, parent.end_ns), "{parent:?}");
+            let last = *orphan.forks.last().unwrap();
+            assert!(has("exit", orphan.orphan, last), "{orphan:?}");
+            // A fork that began before the first event may have been told after it.
+            let surely = orphan.forks.iter().filter(|&&ns| ns > first_ns).count();
+            let own = capture.events.iter().filter(|event| {
+                event.event_type == "fork"
+                    && event.ppid == orphan.orphan
+                    && event.timestamp_ns > orphan.forks[0]
+            });
+            let seen = own.count();
+            assert!((surely..=surely + 1).contains(&seen), "{seen} of {surely}: {orphan:?}");
+        }
+        assert!(has("exit", root, first_ns));
+        let known: HashSet<u32> = told.iter().flat_map(|told| [told.parent, told.orphan]).collect();
+        let strangers = capture.events.iter().filter(|event| {
+            event.pid != root && !known.contains(&event.pid) && !known.contains(&event.ppid)
+        });
+        // A child whose parent, an orphan, is known only by its later ppid: none of them outlives it.
+        let strangers: Vec<_> = strangers
+            .take(30)
+            .map(|e| (&e.event_type, e.pid, e.ppid, &e.comm, e.timestamp_ns - first_ns))
+            .collect();
+        assert!(strangers.is_empty(), "root {root}: {strangers:?}");
+    }
+    crowd.finish();
+}
+
+/// The ring loses events from the first moment on; whoever ends when all is quiet is still known.
+#[test]
+fn a_subtree_is_not_lost_with_the_events() {
+    let Some(_machine) = machine::alone() else { return };
+    let mut crowd = Late::start(&["hold", "500"]);
+    crowd.await_line();
+    let mut lossy = 0;
+    for wide in [&["--wide"][..], &[]] {
+        let more = [&["--buffer-size", "4096"], wide].concat();
+        let (run, told, root) = lineages(&more);
+        assert_eq!(run.code, Some(0), "{:#?}", run.stderr);
+        lossy += run.closing().lost.iter().sum::<u64>();
+        let exits: Vec<(u32, u64)> = match wide.is_empty() {
+            true => {
+                let events = events::from_json(&run.stdout);
+                events.iter().map(|event| (event.pid, event.timestamp_ns)).collect()
+            }
+            false => {
+                let capture = Capture::parse(&run.stdout);
+                capture.events.iter().map(|event| (event.pid, event.timestamp_ns)).collect()
+            }
+        };
+        let first_ns = exits.iter().map(|(_, ns)| *ns).min().unwrap();
+        let pids: HashSet<u32> = exits.iter().map(|(pid, _)| *pid).collect();
+        let pairs = descendants(&told, first_ns);
+        assert!(pairs.len() > 50, "{} lineages", pairs.len());
+        let missing: Vec<_> =
+            pairs.iter().filter(|(_, orphan)| !pids.contains(&orphan.orphan)).collect();
+        assert!(missing.is_empty(), "{} of {} missing", missing.len(), pairs.len());
+        assert!(pids.contains(&root));
+    }
+    crowd.finish();
+    assert!(lossy > 0, "nothing was lost, so nothing was shown");
+}
+
+/// Forks, execs, daemons: whatever begins below the root is followed, and nothing else.
+#[test]
+fn what_begins_later_is_followed_wherever_it_goes() {
+    let Some(_machine) = machine::shared() else { return };
+    let script = "read line; setsid sh -c 'sleep 0.1 & exit 0'; \
+                  (setsid sh -c '(sleep 0.2; exec sh -c \"exit 9\") & exit 0' &) ; \
+                  for i in 1 2 3; do /bin/true; done; sleep 0.5; :";
+    let mut shell = std::process::Command::new("bash")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("bash runs");
+    let pid = shell.id();
+    let args = ["--wide", "--format", "json", "-f", "-p", &pid.to_string()];
+    let tuxscope = Tuxscope::start(&args);
+    for _ in 0..20 {
+        worker::case("fork"); // strangers
+    }
+    drop(shell.stdin.take());
+    process::wait(&mut shell);
+    let capture = Capture::complete(&tuxscope.stop());
+    let count = |kind: &str| capture.events.iter().filter(|e| e.event_type == kind).count();
+    assert_eq!(count("exit"), count("fork") + 1);
+    let argv = |args: &[&str]| {
+        let fits = |e: &&crate::wide::Event| {
+            e.event_type == "exit" && e.args.as_ref().is_some_and(|a| a == args)
+        };
+        capture.events.iter().filter(fits).count()
+    };
+    assert_eq!(argv(&["/bin/true"]), 3);
+    assert_eq!([argv(&["sleep", "0.1"]), argv(&["sleep", "0.2"]), argv(&["sleep", "0.5"])], [1; 3]);
+    assert_eq!(argv(&["sh", "-c", "exit 9"]), 1);
+    assert_eq!(capture.one("exit", pid).args.as_ref().unwrap()[0], "bash");
+    let known: HashSet<u32> = capture.events.iter().map(|event| event.pid).collect();
+    let forks = capture.events.iter().filter(|event| event.event_type == "fork");
+    assert!(forks.into_iter().all(|fork| known.contains(&fork.ppid)), "no stranger's fork");
+}
+
+/// A pid that comes round again is somebody else.
+#[test]
+fn a_pid_is_followed_only_while_its_owner_lives() {
+    let Some(_machine) = machine::alone() else { return };
+    let pid = worker::reserved_pid();
+    let mut shell = std::process::Command::new("bash")
+        .args(["-c", "read line"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("bash runs");
+    for view in [&["--wide"][..], &[]] {
+        let (root, pid_text) = (shell.id().to_string(), pid.to_string());
+        let pids = format!("{root},{pid_text}");
+        let args = [&["--format", "json", "--follow", "--pid", &pids], view].concat();
+        let tuxscope = Tuxscope::start(&args);
+        thread::sleep(Duration::from_millis(500)); // the start is over
+        // The pid was named, but nobody had it; who gets it now is no root.
+        worker::same_pid(pid, 1);
+        let run = tuxscope.stop();
+        run.success();
+        assert_eq!(run.closing().printed, 0, "{}", String::from_utf8_lossy(&run.stdout));
+    }
+    drop(shell.stdin.take());
+    process::wait(&mut shell);
+}

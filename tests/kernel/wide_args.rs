@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The wide view: file names and arguments, whatever they are.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::program::Tuxscope;
+use crate::wide::{Capture, Event};
+use crate::{machine, process};
+
+/// `/bin/true` with these arguments; the pid that it had.
+fn run(program: impl AsRef<OsStr>, args: &[OsString]) -> u32 {
+    let mut child =
+        Command::new(program).args(args).stderr(Stdio::null()).spawn().expect("a program runs");
+    let pid = child.id();
+    process::wait(&mut child);
+    pid
+}
+
+fn start(more: &[&str]) -> Tuxscope {
+    Tuxscope::start(&[&["--wide", "--format", "json"], more].concat())
+}
+
+fn strings(args: &[OsString]) -> Vec<String> {
+    args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
+}
+
+fn args_of(event: &Event) -> &[String] {
+    event.args.as_deref().expect("arguments")
+}
+
+#[test]
+fn exotic_arguments_keep_their_structure() {
+    let Some(_machine) = machine::shared() else { return };
+    let args: Vec<OsString> = vec![
+        "".into(),
+        "a b".into(),
+        "it's \"quoted\" \\ `x` $y".into(),
+        "two\nlines\tand \x1b[31m".into(),
+        OsString::from_vec(b"not \xff\xfe UTF-8 \xc3".to_vec()),
+        "日本".into(),
+        "".into(),
+        "".into(),
+    ];
+    let tuxscope = start(&[]);
+    let pid = run("/bin/true", &args);
+    let capture = Capture::complete(&tuxscope.stop());
+    let wanted = [vec!["/bin/true".to_owned()], strings(&args)].concat();
+    for kind in ["exec", "exit"] {
+        let event = capture.one(kind, pid);
+        assert_eq!(args_of(event), wanted, "{kind}");
+        assert!(!event.args_truncated);
+    }
+    assert_eq!(capture.one("exec", pid).filename.as_deref(), Some("/bin/true"));
+    assert_eq!(capture.one("fork", pid).args, None);
+}
+
+/// At the limit, one byte above and one below, for each room that the BPF side has.
+#[test]
+fn arguments_are_cut_at_the_limit_exactly() {
+    let Some(_machine) = machine::shared() else { return };
+    let name = "/bin/true";
+    let limits: [usize; 11] = [1, 20, 127, 128, 129, 511, 512, 4095, 4096, 4097, 65536];
+    for limit in limits {
+        let tuxscope = start(&["--max-args", &limit.to_string(), "--buffer-size", "8M"]);
+        let mut runs = Vec::new();
+        for size in [limit - 1, limit, limit + 1, 100_000] {
+            let Some(len) = size.checked_sub(name.len() + 2) else { continue };
+            let arg = "x".repeat(len);
+            runs.push((run(name, &[arg.clone().into()]), arg, size > limit));
+        }
+        let capture = Capture::complete(&tuxscope.stop());
+        for (pid, arg, cut) in runs {
+            let whole = format!("{name}\0{arg}\0");
+            let wanted = if cut { &whole[..limit] } else { &whole };
+            for kind in ["exec", "exit"] {
+                let event = capture.one(kind, pid);
+                assert_eq!(event.args_truncated, cut, "{limit} {kind}");
+                let got = args_of(event).join("\0");
+                assert_eq!(got, wanted.strip_suffix('\0').unwrap_or(wanted), "{limit} {kind}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_command_line_of_a_megabyte() {
+    let Some(_machine) = machine::shared() else { return };
+    let args: Vec<OsString> = (0..100_000).map(|i| format!("{i:09}").into()).collect();
+    for (limit, kept) in [("4K", 4096), ("64K", 65536)] {
+        let tuxscope = start(&["--max-args", limit]);
+        let pid = run("/bin/true", &args);
+        let capture = Capture::complete(&tuxscope.stop());
+        for kind in ["exec", "exit"] {
+            let event = capture.one(kind, pid);
+            let got = args_of(event);
+            assert!(event.args_truncated);
+            let whole = [vec!["/bin/true".to_owned()], strings(&args)].concat();
+            assert_eq!(got[..got.len() - 1], whole[..got.len() - 1]);
+            let bytes: usize = got.iter().map(|arg| arg.len() + 1).sum();
+            assert!((kept - 1..=kept + 1).contains(&bytes), "{bytes} of {kept} bytes");
+        }
+    }
+}
+
+/// A file of that path length; a path up to `PATH_MAX` can be given to execve.
+fn program_at(dir: &tempfile::TempDir, len: usize) -> PathBuf {
+    let mut path = dir.path().as_os_str().as_bytes().to_vec();
+    while len - path.len() > 202 {
+        path.push(b'/');
+        path.extend(std::iter::repeat_n(b'd', 200));
+    }
+    let mut parents = PathBuf::from(OsString::from_vec(path.clone()));
+    std::fs::create_dir_all(&parents).expect("directories");
+    parents.push("f".repeat(len - path.len() - 1));
+    std::os::unix::fs::symlink("/bin/true", &parents).expect("a link");
+    parents
+}
+
+#[test]
+fn file_names_up_to_path_max() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let lengths = [100, 126, 127, 128, 129, 300, 510, 511, 512, 513, 2000, 4094, 4095];
+    let paths: Vec<_> = lengths.iter().map(|&len| program_at(&dir, len)).collect();
+    let tuxscope = start(&["--max-args", "64K", "--buffer-size", "8M"]);
+    let mut pids = Vec::new();
+    for path in &paths {
+        for arg in ["x", &"y".repeat(5000)] {
+            let mut child = Command::new(path).arg0("short").arg(arg).spawn().expect("it runs");
+            pids.push((child.id(), path, arg.to_owned()));
+            process::wait(&mut child);
+        }
+    }
+    let capture = Capture::complete(&tuxscope.stop());
+    for (pid, path, arg) in pids {
+        let exec = capture.one("exec", pid);
+        assert_eq!(exec.filename.as_deref(), path.to_str(), "of {} bytes", path.as_os_str().len());
+        assert_eq!(args_of(exec), ["short", &arg]);
+        assert!(!exec.args_truncated);
+    }
+}
+
+/// A script's interpreter gets other arguments than the caller gave; so does /proc/PID/cmdline.
+#[test]
+fn a_script_shows_what_its_interpreter_got() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("script");
+    process::output(
+        Command::new("sh").args(["-c", "printf '#!/bin/sh -e\n:\n' >$0; chmod +x $0"]).arg(&path),
+    );
+    let tuxscope = start(&[]);
+    let pid = run(&path, &["a".into()]);
+    let capture = Capture::complete(&tuxscope.stop());
+    let exec = capture.one("exec", pid);
+    let path = path.to_str().unwrap();
+    assert_eq!(exec.filename.as_deref(), Some(path));
+    assert_eq!(args_of(exec), ["/bin/sh", "-e", path, "a"]);
+}
+
+/// Room that the ring doesn't have costs arguments, not the event.
+#[test]
+fn on_the_smallest_ring_a_long_command_line_is_cut_not_lost() {
+    let Some(_machine) = machine::shared() else { return };
+    let tuxscope = Tuxscope::start(&[
+        "--wide",
+        "--format",
+        "json",
+        "--buffer-size",
+        "4096",
+        "--comm",
+        "true",
+        "--max-args",
+        "64K",
+    ]);
+    let mut pids = Vec::new();
+    for len in [100, 1000, 20_000, 100_000] {
+        pids.push(run("/bin/true", &["x".repeat(len).into()]));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let capture = Capture::complete(&tuxscope.stop());
+    for pid in pids {
+        let exec = capture.one("exec", pid);
+        assert_eq!(args_of(exec)[0], "/bin/true");
+        assert!(args_of(exec)[1].starts_with("xxxxxxxx"), "{exec:?}");
+    }
+}
+
+/// A process that ran before the start: `cat` reads until its input ends.
+struct Early(Child);
+
+impl Early {
+    fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    fn end(mut self) -> u32 {
+        drop(self.0.stdin.take());
+        process::wait(&mut self.0);
+        self.0.id()
+    }
+}
+
+#[test]
+fn processes_that_ran_before_have_their_arguments() {
+    let Some(_machine) = machine::shared() else { return };
+    let odd = OsString::from_vec(b"a\nb \xff".to_vec());
+    let early = Early::start(Command::new("cat").args(["-", "", "-"]).arg0(odd));
+    let subshell = Early::start(Command::new("bash").args(["-c", "(read line; exit 3); exit 4"]));
+    let long = Early::start(Command::new("cat").arg("-").arg("x".repeat(10_000)));
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let tuxscope = start(&[]);
+    let (pid, shell, long) = (early.end(), subshell.end(), long.end());
+    let capture = Capture::complete(&tuxscope.stop());
+    let exit = capture.one("exit", pid);
+    assert_eq!(args_of(exit), ["a\nb \u{fffd}", "-", "", "-"]);
+    assert!(!exit.args_truncated);
+    let age = exit.duration_ns.unwrap();
+    assert!((100_000_000..60_000_000_000).contains(&age), "{age}");
+    assert_eq!(args_of(capture.one("exit", shell))[..2], ["bash", "-c"]);
+    let long = capture.one("exit", long);
+    assert!(long.args_truncated);
+    assert_eq!(args_of(long)[2].len(), 4096 - "cat\0-\0".len());
+}

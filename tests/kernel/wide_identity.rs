@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The wide view: who a process is, where it runs, and when.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::time::ClockId;
+
+use crate::program::Tuxscope;
+use crate::wide::Capture;
+use crate::{machine, process};
+
+fn start() -> Tuxscope {
+    Tuxscope::start(&["--wide", "--format", "json"])
+}
+
+fn shell(script: &str) -> (u32, String) {
+    let mut child = Command::new("bash")
+        .args(["-c", script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("bash runs");
+    let pid = child.id();
+    let stdout = std::io::read_to_string(child.stdout.take().unwrap()).unwrap();
+    process::wait(&mut child);
+    (pid, stdout)
+}
+
+#[test]
+fn the_user_is_the_real_one_at_the_time() {
+    let Some(_machine) = machine::shared() else { return };
+    let tuxscope = start();
+    let script = "exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c :";
+    let (pid, _) = shell(script);
+    let capture = Capture::complete(&tuxscope.stop());
+    let uids: Vec<_> = capture.of(pid).iter().map(|e| (&*e.event_type, e.uid)).collect();
+    let wanted = [("fork", 0), ("exec", 0), ("exec", 0), ("exec", 65534), ("exit", 65534)];
+    assert_eq!(uids, wanted);
+}
+
+/// `start_ns` is /proc's, which counts ticks of 10 ms on a clock that goes on in suspend.
+#[test]
+fn the_start_is_that_of_proc() {
+    let Some(_machine) = machine::shared() else { return };
+    let tuxscope = start();
+    let (pid, stat) = shell("read -r line </proc/$$/stat; echo \"$line\"");
+    let capture = Capture::complete(&tuxscope.stop());
+    let ticks: u64 = stat.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap().parse().unwrap();
+    let clock = |clock| {
+        let now = rustix::time::clock_gettime(clock);
+        now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+    };
+    let monotonic = clock(ClockId::Monotonic);
+    let suspended = clock(ClockId::Boottime) - monotonic;
+    let fork = capture.one("fork", pid);
+    let off = (fork.start_ns + suspended).abs_diff(ticks * 10_000_000);
+    assert!(off <= 11_000_000, "{off} ns");
+    assert!(fork.timestamp_ns - fork.start_ns < 1_000_000_000, "{fork:?}");
+}
+
+/// The wall clock lies between what `date` said before and after.
+#[test]
+fn the_time_is_the_wall_clocks() {
+    let Some(_machine) = machine::shared() else { return };
+    let tuxscope = start();
+    let (pid, dates) = shell("date +%s%N; sh -c 'echo $$'; date +%s%N");
+    let capture = Capture::complete(&tuxscope.stop());
+    let numbers: Vec<u64> = dates.lines().map(|line| line.parse().unwrap()).collect();
+    let [before, inner, after] = numbers[..] else { panic!("{dates}") };
+    assert_ne!(u64::from(pid), inner);
+    for event in capture.of(inner as u32) {
+        let wall = ns_of(&event.time);
+        // date(1) itself takes a while to look at the clock, so this is no narrow bound.
+        assert!((before..=after).contains(&wall), "{before} {wall} {after}");
+    }
+    assert_eq!(capture.of(inner as u32).len(), 3);
+}
+
+fn ns_of(time: &str) -> u64 {
+    let output = process::output(Command::new("date").args(["-d", time, "+%s%N"]));
+    output.trim().parse().unwrap()
+}
+
+/// A cgroup of the v2 hierarchy; dropped, it is removed.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn make(name: &str) -> Self {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
+        let root = mount.expect("a cgroup2 mount").split(' ').nth(1).unwrap();
+        let path = Path::new(root).join(format!("tuxscope-{name}-{}", std::process::id()));
+        fs::create_dir(&path).expect("a cgroup");
+        fs::create_dir(path.join("below")).expect("a cgroup");
+        Self(path)
+    }
+
+    /// Runs a shell in it.
+    fn run(&self, below: &str, script: &str) -> u32 {
+        let procs = self.0.join(below).join("cgroup.procs");
+        shell(&format!("echo $$ >{}; {script}", procs.display())).0
+    }
+
+    fn name(&self) -> String {
+        format!("/{}", self.0.file_name().unwrap().to_str().unwrap())
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for dir in [self.0.join("below"), self.0.clone()] {
+            // A process that has ended may linger in it for a moment.
+            let gone = (0..200).any(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                fs::remove_dir(&dir).is_ok()
+            });
+            assert!(gone || std::thread::panicking(), "{} is still there", dir.display());
+        }
+    }
+}
+
+#[test]
+fn the_cgroup_is_named_by_id_and_path() {
+    let Some(_machine) = machine::shared() else { return };
+    let tuxscope = start();
+    // Made after the start: paths are looked up when an id is new.
+    let cgroup = Cgroup::make("identity");
+    let id = fs::metadata(&cgroup.0).unwrap().ino();
+    let below = fs::metadata(cgroup.0.join("below")).unwrap().ino();
+    let before =
+        process::output(Command::new("sh").args(["-c", "sed -n s/^0:://p /proc/self/cgroup"]));
+    let pid = cgroup.run("", "exec true");
+    let deep = cgroup.run("below", "exec true");
+    let capture = Capture::complete(&tuxscope.stop());
+    assert_eq!(capture.one("fork", pid).cgroup.as_deref(), Some(before.trim()));
+    let name = cgroup.name();
+    let exit = capture.one("exit", pid);
+    assert_eq!((exit.cgroup_id, exit.cgroup.as_deref()), (id, Some(&*name)));
+    let exit = capture.one("exit", deep);
+    let name = format!("{name}/below");
+    assert_eq!((exit.cgroup_id, exit.cgroup.as_deref()), (below, Some(&*name)));
+}
+
+#[test]
+fn by_cgroup_and_below_in_both_views() {
+    let Some(_machine) = machine::shared() else { return };
+    let cgroup = Cgroup::make("filter");
+    let path = cgroup.0.to_str().unwrap().to_owned();
+    for given in [path, cgroup.name()] {
+        let wide = Tuxscope::start(&["--wide", "--format", "json", "--cgroup", &given]);
+        let basic = Tuxscope::start(&["--format", "json", "--cgroup", &given]);
+        let pid = cgroup.run("", "exec true");
+        let deep = cgroup.run("below", "exec true");
+        let (outside, _) = shell("exec true");
+        let capture = Capture::complete(&wide.stop());
+        let story: Vec<_> = capture.events.iter().map(|e| (&*e.event_type, e.pid)).collect();
+        let wanted = [("exec", pid), ("exit", pid), ("exec", deep), ("exit", deep)];
+        assert_eq!(story, wanted);
+        let events = basic.stop().complete();
+        let story: Vec<_> = events.iter().map(|e| (&*e.event_type, e.pid)).collect();
+        assert_eq!(story, wanted);
+        assert!(!capture.events.iter().any(|event| event.pid == outside));
+    }
+}
+
+#[test]
+fn what_is_no_cgroup_is_refused() {
+    let Some(_machine) = machine::shared() else { return };
+    for (path, words) in [
+        ("/nonexistent", &["/nonexistent", "No such file"][..]),
+        ("/tmp", &["/tmp", "cgroup2"]),
+        ("/etc/passwd", &["/etc/passwd"]),
+    ] {
+        let command = crate::program::command(&["--wide", "--cgroup", path]);
+        Tuxscope::spawn(command).end().refused(2, words);
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A live capture: moves records from the tracer to a sink and its output until it ends.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhow::{Error, Result};
+
+use crate::enrich::Enricher;
+use crate::event::{Meta, Totals};
+use crate::filter::Filter;
+use crate::format::Sink;
+use crate::launch::Launched;
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::report;
+use crate::service::Service;
+use crate::stop::Stop;
+use crate::tracer::Tracer;
+use crate::wait::{Waiter, Woken};
+
+mod losses;
+mod writer;
+
+use losses::Losses;
+use writer::{State, Writer};
+
+/// The BPF side leaves unsaid what happens within 10 ms after a wakeup: while there may be such
+/// events, this is how long the reader waits.
+const SOON: Duration = Duration::from_millis(12);
+/// How long it waits when all that came since the last wakeup is read: the next event wakes it.
+/// Not for ever, for a handler may be held up between its decision and its submission.
+const QUIET: Duration = Duration::from_millis(90);
+/// Records read before the stop flag and the loss counters are looked at again.
+const BATCH: usize = 1024;
+
+/// When a capture ends by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// After this time.
+    pub duration: Option<Duration>,
+    /// After this many events.
+    pub count: Option<u64>,
+}
+
+/// What a capture came to.
+#[derive(Debug)]
+pub struct Summary {
+    /// Printed and lost events, and the time from attached to detached.
+    pub totals: Totals,
+    /// Times that the kernel skipped a handler: see [`Tracer::missed`].
+    pub missed: u64,
+    /// The output or the ring buffer failed. A pipe that was closed is no failure.
+    pub error: Option<Error>,
+}
+
+impl Summary {
+    /// Nothing that happened is missing.
+    pub fn complete(&self) -> bool {
+        self.totals.lost.total() == 0 && self.missed == 0
+    }
+}
+
+/// `12 events printed, 0 lost in 5.002 s`
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Totals { printed, lost, elapsed_ns } = self.totals;
+        write!(f, "{printed} events printed, {} lost", lost.total())?;
+        if lost.total() > 0 {
+            write!(f, " ({lost})")?;
+        }
+        if self.missed > 0 {
+            write!(f, ", up to {} more missed by the kernel", self.missed)?;
+        }
+        write!(f, " in {:.3} s", Duration::from_nanos(elapsed_ns).as_secs_f64())
+    }
+}
+
+/// A capture that is about to begin. The tracer is attached, but not tracing yet.
+pub struct Capture<'a> {
+    /// The source.
+    pub tracer: &'a Tracer<'a>,
+    /// The format.
+    pub sink: &'a mut dyn Sink,
+    /// Where the formatted events go.
+    pub output: &'a mut Output,
+    /// What the sink may tell of the capture.
+    pub meta: Meta,
+    /// When it ends by itself.
+    pub limits: Limits,
+    /// For the wide view.
+    pub enricher: Option<Enricher>,
+    /// The pattern is looked for here, all else is decided in BPF; `--follow` starts from its
+    /// pids.
+    pub filter: Filter,
+    /// Runs while the capture lasts.
+    pub command: Option<&'a mut Launched>,
+    /// Show on a terminal how many events there are, for a format that says nothing before the end.
+    pub show_count: bool,
+    /// The command's end is not the capture's, but that of the last of its descendants.
+    pub wait_for_all: bool,
+}
+
+impl fmt::Debug for Capture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Capture<'_> {
+    /// Traces until a limit is reached, the stop flag is set, the command has ended, or the
+    /// output takes no more.
+    ///
+    /// # Errors
+    /// The capture could not begin. What ends it later is in the summary.
+    pub fn run(self, stop: &Stop, waiter: &Waiter) -> Result<Summary> {
+        let Self { tracer, limits, mut command, wait_for_all, .. } = self;
+        let mut ring = tracer.ring()?;
+        let mut writer = Writer {
+            tracer,
+            sink: self.sink,
+            output: self.output,
+            enricher: self.enricher,
+            filter: self.filter,
+            max_count: limits.count,
+            state: State::default(),
+        };
+        waiter.add_ring(ring.fd())?;
+        writer.begin(&self.meta)?;
+        let start = Instant::now();
+        report::say("tracing fork, exec and exit (Ctrl-C ends it)");
+        if let Some(command) = &mut command {
+            command.release()?;
+        }
+
+        let mut service = Service::ready();
+        let deadline = limits.duration.and_then(|duration| start.checked_add(duration));
+        let mut losses = Losses::default();
+        let mut progress = Progress::new();
+        let mut command_ended = false;
+        let runs_command = command.is_some();
+        let over = |writer: &Writer<'_>, command_ended: bool| {
+            let ended = match (runs_command, wait_for_all) {
+                (false, _) => stop.requested(),
+                (true, true) => command_ended && (stop.requested() || !tracer.any_alive()),
+                (true, false) => command_ended,
+            };
+            ended
+                || writer.has_ended()
+                || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        };
+        let mut patience = SOON;
+        loop {
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            let woken = waiter.wait(left.map_or(patience, |left| left.min(patience)));
+            patience = if matches!(woken, Ok(Woken::Ring)) { SOON } else { QUIET };
+            match woken {
+                Ok(Woken::Timer | Woken::Ring) => {}
+                Ok(Woken::OutputClosed) => writer.end_closed(),
+                Ok(Woken::CommandEnded) => {
+                    command_ended = true;
+                    stop.heed_interrupt();
+                }
+                Err(error) => writer.end_failed(error.into()),
+            }
+            loop {
+                let read = writer.read(&mut ring, BATCH);
+                if read > 0 {
+                    patience = SOON;
+                }
+                service.alive();
+                if losses.has_news(tracer.lost()) {
+                    progress.clear();
+                    losses.say(tracer.lost());
+                    writer.lost(&tracer.lost());
+                }
+                if read < BATCH || over(&writer, command_ended) {
+                    break;
+                }
+            }
+            writer.proceed();
+            if self.show_count {
+                progress.show(writer.output, || format!("{} events", writer.printed()));
+            }
+            if over(&writer, command_ended) {
+                break;
+            }
+            service.alive();
+            if stop.reopen_requested() {
+                writer.reopen();
+            }
+            if let Some(command) = &mut command {
+                command.pass_on(stop);
+            }
+        }
+        let elapsed = start.elapsed();
+        progress.clear();
+        service.stopping();
+        tracer.detach();
+        while !writer.has_ended() && writer.read(&mut ring, BATCH) == BATCH {}
+
+        let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let (totals, error) = writer.finish(elapsed_ns);
+        Ok(Summary { totals, missed: tracer.missed(), error })
+    }
+}

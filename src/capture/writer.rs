@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A record's way from the ring buffer to the output.
+
+use std::io;
+
+use anyhow::{Error, Result, anyhow};
+use rustix::time::ClockId;
+
+use crate::enrich::Enricher;
+use crate::event::{Event, Lost, Meta, Totals};
+use crate::filter::Filter;
+use crate::follow::Follow;
+use crate::format::Sink;
+use crate::output::{Output, WriteFailed};
+use crate::ring::Ring;
+use crate::running::now_ns;
+use crate::tracer::{Learning, Tracer};
+use crate::wire::{self, Record};
+
+/// Bytes that are worth a write in the middle of a batch.
+const WRITE_SIZE: usize = 64 * 1024;
+
+/// Why no more records are taken.
+enum End {
+    /// `--count` events were formatted.
+    Count,
+    /// The other end of the output pipe is closed.
+    Closed,
+    /// The output or the ring buffer failed.
+    Error(Error),
+}
+
+/// Decodes, completes and formats records, and writes the result.
+pub struct Writer<'a> {
+    pub tracer: &'a Tracer<'a>,
+    pub sink: &'a mut dyn Sink,
+    pub output: &'a mut Output,
+    pub enricher: Option<Enricher>,
+    pub filter: Filter,
+    /// `--count`
+    pub max_count: Option<u64>,
+    pub state: State,
+}
+
+/// How far a writer has come.
+#[derive(Default)]
+pub struct State {
+    follow: Option<Follow>,
+    totals: Totals,
+    /// Events that are formatted, but not yet written.
+    pending: u64,
+    end: Option<End>,
+}
+
+impl Writer<'_> {
+    /// Begins to record events, and learns of the processes that run already: in this order, so
+    /// that none is missed in between.
+    pub fn begin(&mut self, meta: &Meta) -> Result<()> {
+        let follow = self.filter.follows();
+        if follow {
+            self.tracer.set_learning(Learning::All);
+        }
+        self.tracer.set_tracing(true);
+        if follow {
+            self.state.follow = Some(Follow::start(self.tracer, self.filter.pids())?);
+        }
+        if let Some(enricher) = &mut self.enricher {
+            enricher.learn_running();
+        }
+        self.sink.begin(meta, self.output.buffer());
+        self.output.keep_head();
+        self.flush();
+        Ok(())
+    }
+
+    /// Reads up to `limit` records from the ring and writes them. Returns how many there were.
+    pub fn read(&mut self, ring: &mut Ring<'_>, limit: usize) -> usize {
+        if let Some(enricher) = &mut self.enricher {
+            enricher.sample_clock();
+        }
+        let read = ring.consume(limit, |record| self.record(record));
+        self.flush();
+        read.unwrap_or_else(|error| {
+            self.end_failed(error.into());
+            0
+        })
+    }
+
+    /// No more can or need be written.
+    pub fn has_ended(&self) -> bool {
+        self.state.end.is_some()
+    }
+
+    /// Nobody reads the output any more.
+    pub fn end_closed(&mut self) {
+        self.state.end = Some(End::Closed);
+    }
+
+    /// What the capture depends on has failed.
+    pub fn end_failed(&mut self, error: Error) {
+        self.state.end = Some(End::Error(error));
+    }
+
+    /// Events whose lines are in the output.
+    pub fn printed(&self) -> u64 {
+        self.state.totals.printed
+    }
+
+    /// Passes on word of losses.
+    pub fn lost(&mut self, lost: &Lost) {
+        self.sink.lost(lost, now_ns(ClockId::Realtime), self.output.buffer());
+    }
+
+    /// Takes one record; false when no more are wanted.
+    fn record(&mut self, record: &[u8]) -> bool {
+        if self.state.end.is_some() {
+            return false;
+        }
+        match wire::decode(record) {
+            Ok(Record::Event(mut event)) if self.admits(&event) => {
+                self.complete(&mut event);
+                if self.filter.matches(&event) {
+                    self.print(&event);
+                }
+            }
+            Ok(Record::Hidden(mut event)) if self.admits(&event) => self.complete(&mut event),
+            Ok(Record::Event(_) | Record::Hidden(_)) => {}
+            Err(error) => {
+                let error = anyhow!(error).context("the BPF programs and tuxscope disagree");
+                self.state.end = Some(End::Error(error));
+            }
+        }
+        self.state.end.is_none()
+    }
+
+    fn admits(&mut self, event: &Event) -> bool {
+        match self.state.follow.as_mut().map(|follow| follow.admits(self.tracer, event)) {
+            None => true,
+            Some(Ok(admitted)) => admitted,
+            Some(Err(error)) => {
+                self.state.end = Some(End::Error(error));
+                false
+            }
+        }
+    }
+
+    fn complete(&mut self, event: &mut Event) {
+        if let Some(enricher) = &mut self.enricher {
+            enricher.complete(event);
+        }
+    }
+
+    fn print(&mut self, event: &Event) {
+        self.sink.event(event, self.output.buffer());
+        self.state.pending += 1;
+        if self
+            .max_count
+            .is_some_and(|count| self.state.totals.printed + self.state.pending >= count)
+        {
+            self.state.end = Some(End::Count);
+        }
+        if self.output.buffer().len() >= WRITE_SIZE {
+            self.flush();
+        }
+    }
+
+    /// After all that lay on the ring buffer is read.
+    pub fn proceed(&mut self) {
+        if let Some(enricher) = &mut self.enricher {
+            enricher.forget_the_dead();
+        }
+        if let Some(Err(error)) =
+            self.state.follow.as_mut().map(|follow| follow.proceed(self.tracer))
+        {
+            self.state.end = Some(End::Error(error));
+        }
+    }
+
+    /// Appends what comes after the last event, where there is still somebody to read it. Tells
+    /// what the capture came to, and what failed.
+    pub fn finish(mut self, elapsed_ns: u64) -> (Totals, Option<Error>) {
+        self.state.totals.elapsed_ns = elapsed_ns;
+        self.state.totals.lost = self.tracer.lost();
+        if matches!(self.state.end, None | Some(End::Count)) {
+            let totals = self.state.totals;
+            self.sink.end(&totals, totals.lost.total() == 0, self.output.buffer());
+            self.flush();
+        }
+        match self.state.end {
+            Some(End::Error(error)) => (self.state.totals, Some(error)),
+            Some(End::Count | End::Closed) | None => (self.state.totals, None),
+        }
+    }
+
+    fn flush(&mut self) {
+        let written = self.output.flush();
+        self.count(written);
+    }
+
+    /// Goes on in a new file of the same name.
+    pub fn reopen(&mut self) {
+        self.flush();
+        if self.state.end.is_none() {
+            let reopened = self.output.reopen();
+            self.count(reopened);
+        }
+    }
+
+    fn count(&mut self, written: Result<(), WriteFailed>) {
+        let mut arrived = self.state.pending;
+        if let Err(WriteFailed { cause, lines_missing }) = written {
+            // An event is a line. A header is one, too, but then no event is pending.
+            arrived = arrived.saturating_sub(lines_missing);
+            self.state.end = Some(match cause.kind() {
+                io::ErrorKind::BrokenPipe => End::Closed,
+                _ => End::Error(anyhow!("can't write {}: {cause}", self.output.name())),
+            });
+        }
+        self.state.totals.printed += arrived;
+        self.state.pending = 0;
+    }
+}

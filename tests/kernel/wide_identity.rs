@@ -13,7 +13,7 @@ use crate::wide::Capture;
 use crate::{machine, process};
 
 fn start() -> Tuxscope {
-    Tuxscope::start(&["--wide", "--format", "json"])
+    Tuxscope::start(&["--wide", "--format", "json", "--buffer-size", "16M"])
 }
 
 fn shell(script: &str) -> (u32, String) {

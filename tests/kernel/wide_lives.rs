@@ -9,7 +9,8 @@ use crate::worker::Life;
 use crate::{machine, worker};
 
 fn capture(args: &[&str], run: impl FnOnce() -> Vec<Life>) -> (Capture, Vec<Life>) {
-    let tuxscope = Tuxscope::start(&[&["--wide", "--format", "json"], args].concat());
+    let tuxscope =
+        Tuxscope::start(&[&["--wide", "--format", "json", "--buffer-size", "16M"], args].concat());
     let lives = run();
     (Capture::complete(&tuxscope.stop()), lives)
 }

@@ -55,7 +55,7 @@ def startups(candidates, programs, directory):
 
 def version(command):
     said = subprocess.run(command, capture_output=True, text=True, check=False)
-    return (said.stdout + said.stderr).strip().splitlines()[0].split()[-1]
+    return (said.stdout + said.stderr).split("\n")[0].split(" ")[-1]
 
 
 def run(args, directory, quiet_pid):
@@ -103,8 +103,8 @@ def run(args, directory, quiet_pid):
 def versions(binary, peers):
     found = {"tuxscope": version([binary, "--version"])}
     for tracer in peers:
-        flag = "-V" if tracer.program in ("strace", "execsnoop", "exitsnoop", "forkstat") else "--version"
-        found[tracer.name] = version([tracer.program, flag])
+        flag = {"strace": "-V", "forkstat": "-h"}.get(tracer.program, "--version")
+        found[tracer.program] = version([tracer.program, flag])
     return found
 
 

@@ -7,13 +7,13 @@ import os
 import platform
 import shutil
 import subprocess
+from pathlib import Path
 
 import storms
 from running import Running
 
 BPF_ENABLE_STATS = 32
 SYS_BPF = {"x86_64": 321, "aarch64": 280}
-NAMES = ("handle_fork", "handle_exec", "handle_exit", "wide_fork", "wide_exec", "wide_exit")
 
 
 def enable_stats():
@@ -26,14 +26,17 @@ def enable_stats():
     return fd
 
 
-def counters():
-    """(runs, nanoseconds) by the id of each of our loaded programs, and its name."""
+def counters(pid):
+    """(name, runs, nanoseconds) of each program that a process holds."""
     shown = subprocess.run(["bpftool", "prog", "show", "-j"], check=True, stdout=subprocess.PIPE)
-    return {
-        (prog["id"], prog["name"]): (prog.get("run_cnt", 0), prog.get("run_time_ns", 0))
-        for prog in json.loads(shown.stdout)
-        if prog.get("name") in NAMES
-    }
+    names = {prog["id"]: prog.get("name", "") for prog in json.loads(shown.stdout)}
+    found = []
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        fields = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+        if "run_cnt" in fields:
+            name = names.get(int(fields["prog_id"]), "")
+            found.append((name, int(fields["run_cnt"]), int(fields["run_time_ns"])))
+    return sorted(found)
 
 
 def measure(tracers, programs, directory):
@@ -44,12 +47,11 @@ def measure(tracers, programs, directory):
     stats = enable_stats()
     try:
         for tracer in tracers:
-            others = counters().keys()
             running = Running(tracer, directory, await_s=10)
             for kind, count in storms.SIZES.items():
                 programs.run(kind, count)
-            for (number, name), (runs, ns) in sorted(counters().items()):
-                if (number, name) not in others and runs:
+            for name, runs, ns in counters(running.pid):
+                if runs:
                     rows.append({"tracer": tracer.name, "handler": name, "runs": runs,
                                  "ns_per_run": ns / runs})
             running.end()

@@ -132,3 +132,26 @@ fn the_default_ring_takes_a_storm_of_16_workers() {
     let attempts: Vec<_> = (0..5).map(|_| attempt()).collect();
     assert!(attempts.contains(&[0; 3]), "lost: {attempts:?}");
 }
+
+/// A busy machine may keep the reader from its CPU for a while.
+#[test]
+fn the_default_ring_takes_a_reader_that_is_held_up() {
+    let Some(_machine) = machine::alone() else { return };
+    for view in [&["--format", "json"][..], &["--format", "json", "--wide", "--threads"]] {
+        let attempt = || {
+            let tuxscope = Tuxscope::start(view);
+            let storm = worker::Endless::start("thread", 4);
+            thread::sleep(Duration::from_millis(100));
+            tuxscope.signal(Signal::STOP);
+            thread::sleep(Duration::from_millis(100));
+            tuxscope.signal(Signal::CONT);
+            thread::sleep(Duration::from_millis(100));
+            drop(storm);
+            let closing = tuxscope.stop().closing();
+            assert!(closing.printed > 1000, "there was no storm: {closing:?}");
+            closing.lost
+        };
+        let attempts: Vec<_> = (0..5).map(|_| attempt()).collect();
+        assert!(attempts.contains(&[0; 3]), "{view:?} lost: {attempts:?}");
+    }
+}

@@ -33,7 +33,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 TEST_CARGO := $(CARGO) $(if $(SUDO),--config "target.'cfg(all())'.runner='$(SUDO) -E'")
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint clean install uninstall deps lint-deps check-vmlinux fuzz bench-replay
+.PHONY: help run build test lint clean install uninstall deps test-deps lint-deps check-vmlinux fuzz bench-replay
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z0-9-]+:.* ## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ run: build ## build, then trace as root; ARGS='--format json --duration 5'
 build: deps ## build the release binary, target/release/tuxscope
 	$(Q)$(call AS_OWNER,$(CARGO) build --release --locked)
 
-test: deps ## run all tests, those of the live kernel as root
+test: test-deps ## run all tests, those of the live kernel as root
 	$(Q)$(call AS_OWNER,$(TEST_CARGO) test --locked)
 
 lint: lint-deps ## rustfmt, clippy, clang-format
@@ -59,14 +59,19 @@ clean: ## remove what was built
 $(BIN):
 	$(Q)$(MAKE) build
 
-install: $(BIN) ## install below $(DESTDIR)$(PREFIX)
+install: $(BIN) ## install below $(DESTDIR)$(PREFIX), man pages and completions with it
 	$(Q)install -D -m 0755 $(BIN) "$(DESTDIR)$(PREFIX)/sbin/tuxscope"
+	$(Q)$(call SHARED_FILES,install -D -m 0644 $$1 "$(DESTDIR)$(PREFIX)/$$2")
 
 uninstall: ## remove what install put there
 	$(Q)rm -f "$(DESTDIR)$(PREFIX)/sbin/tuxscope"
+	$(Q)$(call SHARED_FILES,rm -f "$(DESTDIR)$(PREFIX)/$$2")
 
 deps: ## install the C side of the build where it is missing (apt; else says the command)
 	$(Q)./scripts/deps.sh build
+
+test-deps: deps
+	$(Q)./scripts/deps.sh test
 
 lint-deps: deps
 	$(Q)./scripts/deps.sh lint
@@ -87,3 +92,4 @@ check-vmlinux: ## compare vmlinux/vmlinux.h with the running kernel's BTF (needs
 	$(Q)./vmlinux/check.sh
 
 include tests/vm/vm.mk
+include dist/package.mk

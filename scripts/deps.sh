@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|lint|static|vm|debian13|peers: installs what the build, the linters, the static
-# build, the kernel tests, the build in a chroot or the benchmarks lack of the system's packages. Where
-# that isn't possible it prints the command to give, and fails.
+# scripts/deps.sh build|test|lint|static|vm|debian13|peers: installs what the build, the tests, the
+# linters, the static build, the kernel tests, the build in a chroot or the benchmarks lack of the
+# system's packages. Where that isn't possible it prints the command to give, and fails.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -38,6 +38,9 @@ vm)
 debian13)
 	have mmdebstrap || need mmdebstrap
 	;;
+test)
+	have strace || need strace # what a build is compared with
+	;;
 lint)
 	have "${CLANG_FORMAT:-clang-format}" || need clang-format
 	;;
@@ -50,7 +53,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|lint|static|vm|debian13|peers" >&2
+	echo "usage: scripts/deps.sh build|test|lint|static|vm|debian13|peers" >&2
 	exit 2
 	;;
 esac

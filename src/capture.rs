@@ -19,6 +19,7 @@ use crate::output::{Output, WriteFailed};
 use crate::progress::Progress;
 use crate::report;
 use crate::running::now_ns;
+use crate::service::Service;
 use crate::stop::Stop;
 use crate::tracer::{Learning, Tracer};
 use crate::wait::{Waiter, Woken};
@@ -139,6 +140,7 @@ impl Capture<'_> {
             command.release()?;
         }
 
+        let mut service = Service::ready();
         let deadline = limits.duration.and_then(|duration| start.checked_add(duration));
         let mut losses = LossReporter::default();
         let mut progress = Progress::new();
@@ -183,6 +185,7 @@ impl Capture<'_> {
                 if read > 0 {
                     patience = SOON;
                 }
+                service.alive();
                 if losses.has_news(tracer.lost()) {
                     progress.clear();
                     losses.say(tracer.lost(), &mut writer.borrow_mut());
@@ -199,12 +202,17 @@ impl Capture<'_> {
             if over() {
                 break;
             }
+            service.alive();
+            if stop.reopen_requested() {
+                writer.borrow_mut().reopen();
+            }
             if let Some(command) = &mut command {
                 command.pass_on(stop);
             }
         }
         let elapsed = start.elapsed();
         progress.clear();
+        service.stopping();
         tracer.detach();
         while writer.borrow().end.is_none() && read_batch() == BATCH {}
 
@@ -261,6 +269,7 @@ impl Writer<'_> {
             enricher.learn_running();
         }
         self.sink.begin(meta, self.output.buffer());
+        self.output.keep_head();
         self.flush();
         Ok(())
     }
@@ -324,6 +333,9 @@ impl Writer<'_> {
 
     /// After all that lay on the ring buffer is read.
     fn proceed(&mut self) {
+        if let Some(enricher) = &mut self.enricher {
+            enricher.forget_the_dead();
+        }
         if let Some(Err(error)) = self.follow.as_mut().map(|follow| follow.proceed(self.tracer)) {
             self.end = Some(End::Error(error));
         }
@@ -339,8 +351,21 @@ impl Writer<'_> {
     }
 
     fn flush(&mut self) {
+        let written = self.output.flush();
+        self.count(written);
+    }
+
+    fn reopen(&mut self) {
+        self.flush();
+        if self.end.is_none() {
+            let reopened = self.output.reopen();
+            self.count(reopened);
+        }
+    }
+
+    fn count(&mut self, written: Result<(), WriteFailed>) {
         let mut arrived = self.pending;
-        if let Err(WriteFailed { cause, lines_missing }) = self.output.flush() {
+        if let Err(WriteFailed { cause, lines_missing }) = written {
             // An event is a line. A header is one, too, but then no event is pending.
             arrived = arrived.saturating_sub(lines_missing);
             self.end = Some(match cause.kind() {

@@ -68,7 +68,8 @@ fn walk(root: &Path, dir: &Path, paths: &mut HashMap<u64, Option<Arc<str>>>) {
     }
 }
 
-fn mount_point() -> Option<PathBuf> {
+/// Where the v2 hierarchy is mounted.
+pub fn mount_point() -> Option<PathBuf> {
     let mounts = Process::myself().ok()?.mountinfo().ok()?;
     mounts.into_iter().find(|mount| mount.fs_type == "cgroup2").map(|mount| mount.mount_point)
 }

@@ -36,6 +36,15 @@ pub enum Command {
     Replay(Replay),
     /// Print the JSON Schema of what --format json prints
     Schema,
+    /// Say what this kernel and these rights allow, and try both views
+    Check(Check),
+    /// A process that `check` looks at.
+    #[command(hide = true, name = crate::check::CHILD)]
+    CheckChild {
+        /// The one that makes no other.
+        #[arg(long)]
+        last: bool,
+    },
     /// The process that becomes the command of `proc -- COMMAND`.
     #[command(hide = true, name = crate::launch::HOLD)]
     Hold {
@@ -80,10 +89,6 @@ pub struct Proc {
     #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = max_args)]
     pub max_args: u32,
 
-    /// Which events.
-    #[command(flatten)]
-    pub choose: Choose,
-
     /// End after this time, in seconds (decimals allowed)
     #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
     pub duration: Option<Duration>,
@@ -96,6 +101,19 @@ pub struct Proc {
     /// Write the events to FILE instead of standard output (with COMMAND: standard error)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// With --output: go on in a new FILE before it exceeds SIZE; old ones are FILE.1, FILE.2, ...
+    #[arg(long, value_name = "SIZE", requires = "output", value_parser = rotate_size)]
+    pub rotate_size: Option<u64>,
+
+    /// With --rotate-size: so many old files stay
+    #[arg(long, value_name = "N", requires = "rotate_size", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rotate_keep: u32,
+
+    /// With --output: SIGHUP opens FILE anew (logrotate has renamed it) and ends nothing
+    #[arg(long, requires = "output")]
+    pub reopen: bool,
 
     /// When to use colour; a set `NO_COLOR` turns auto off
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
@@ -125,6 +143,10 @@ pub struct Proc {
     /// Run this command, and trace it and all that it starts
     #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["pids", "follow"])]
     pub command: Vec<OsString>,
+
+    /// Which events. Last, because its heading is that of all options behind it, too.
+    #[command(flatten)]
+    pub choose: Choose,
 }
 
 /// When to use colour.
@@ -194,6 +216,27 @@ pub struct Replay {
     /// Which events.
     #[command(flatten)]
     pub choose: Choose,
+}
+
+const CHECK_HELP: &str = "\
+Exit status: 0 both views work, 69 the kernel lacks what is needed, 77 rights are missing.";
+
+/// `tuxscope check`
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_HELP)]
+pub struct Check {
+    /// How to print the answers
+    #[arg(long, value_enum, default_value_t = CheckFormat::Table)]
+    pub format: CheckFormat,
+}
+
+/// How `tuxscope check` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// A line each, with the remedy below each no
+    Table,
+    /// One JSON object
+    Json,
 }
 
 /// Which events are kept.
@@ -273,6 +316,11 @@ impl Format {
         !matches!(self, Self::Table | Self::Json)
     }
 
+    /// Whether each of its lines stands for itself.
+    pub fn is_lines(self) -> bool {
+        matches!(self, Self::Table | Self::Json | Self::Explain)
+    }
+
     /// Whether it says nothing before the capture is over.
     pub fn is_drawn_at_the_end(self) -> bool {
         matches!(self, Self::Summary | Self::SummaryJson | Self::Timeline | Self::Tree)
@@ -334,6 +382,13 @@ fn size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     Ok(number.saturating_mul(unit))
+}
+
+fn rotate_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("a file of 0 bytes holds nothing".to_owned()),
+        bytes => Ok(bytes),
+    }
 }
 
 fn buffer_size(text: &str) -> Result<u32, String> {
@@ -406,6 +461,8 @@ mod tests {
             ["--max-args", "0"],
             ["--ppid", "0"],
             ["--user", "root"],
+            ["--rotate-size", "1M"],
+            ["--rotate-keep", "2"],
             ["--wait", "all"],
         ];
         for args in bad {
@@ -416,8 +473,15 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_go_together() {
-        for args in [&["--follow"][..], &["--pid", "1", "--", "true"], &["--duration", "1", "true"]]
-        {
+        for args in [
+            &["--follow"][..],
+            &["--reopen"],
+            &["-o", "x", "--rotate-size", "0"],
+            &["-o", "x", "--rotate-keep", "2"],
+            &["-o", "x", "--rotate-size", "1M", "--rotate-keep", "0"],
+            &["--pid", "1", "--", "true"],
+            &["--duration", "1", "true"],
+        ] {
             let error = parse(args).expect_err(&format!("{args:?} must be refused"));
             assert_eq!(error.exit_code(), 2, "{args:?}");
         }

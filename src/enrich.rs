@@ -13,6 +13,9 @@ use crate::running::{self, now_ns};
 /// How far a start time from /proc may be off: it counts in ticks of 10 ms.
 const TICK_NS: u64 = 20_000_000;
 
+/// So few lives are never looked through.
+const FEW: usize = 4096;
+
 /// What is remembered of a process that is alive.
 #[derive(Debug)]
 struct Life {
@@ -26,6 +29,11 @@ struct Life {
 #[derive(Debug)]
 pub struct Enricher {
     lives: HashMap<u32, Life>,
+    /// Lives of processes that /proc no longer had at the last look: their exits, if they are to
+    /// come, lay on the ring buffer by then.
+    gone: Vec<(u32, u64)>,
+    /// So many lives are worth a look.
+    look_at: usize,
     cgroups: Cgroups,
     clock_offset_ns: u64,
     max_args: usize,
@@ -35,7 +43,9 @@ impl Enricher {
     /// `max_args`: bytes of arguments that are kept.
     pub fn new(max_args: usize) -> Self {
         let cgroups = Cgroups::new();
-        let mut new = Self { lives: HashMap::new(), cgroups, clock_offset_ns: 0, max_args };
+        let lives = HashMap::new();
+        let (gone, look_at) = (Vec::new(), FEW);
+        let mut new = Self { lives, gone, look_at, cgroups, clock_offset_ns: 0, max_args };
         new.sample_clock();
         new
     }
@@ -54,6 +64,22 @@ impl Enricher {
     pub fn sample_clock(&mut self) {
         let monotonic = now_ns(ClockId::Monotonic);
         self.clock_offset_ns = now_ns(ClockId::Realtime).saturating_sub(monotonic);
+    }
+
+    /// Forgets processes whose end was not told: a filter may keep the exit and not the fork, or
+    /// the exit was lost. To be called when all that lay on the ring buffer is read.
+    pub fn forget_the_dead(&mut self) {
+        for (pid, start_ns) in self.gone.drain(..) {
+            if self.lives.get(&pid).is_some_and(|life| life.start_ns == start_ns) {
+                self.lives.remove(&pid);
+            }
+        }
+        if self.lives.len() >= self.look_at {
+            let dead = self.lives.iter().filter(|(pid, _)| running::is_gone(**pid));
+            self.gone = dead.map(|(&pid, life)| (pid, life.start_ns)).collect();
+            // Twice as many, so that the looks cost little however many are alive.
+            self.look_at = FEW.max(2 * (self.lives.len() - self.gone.len()));
+        }
     }
 
     /// `time - timestamp_ns` in nanoseconds, as last sampled.
@@ -176,6 +202,21 @@ mod tests {
         assert_eq!(end_of(vec![fork(3, 10), exec(10, b"ls\0"), exit(1, later)]), (None, None));
         let events = vec![fork(3, 10), exec(later, b"ls\0"), exit(1, later)];
         assert_eq!(end_of(events), (Some(Args::new(b"ls\0", false)), None));
+    }
+
+    #[test]
+    fn what_has_ended_unseen_is_forgotten_at_the_second_look() {
+        let mut enricher = Enricher::new(4096);
+        let me = std::process::id();
+        for pid in (1 << 23..).take(FEW - 1).chain([me]) {
+            let mut event = fork(3, 10);
+            event.pid = pid;
+            enricher.complete(&mut event);
+        }
+        enricher.forget_the_dead();
+        assert_eq!(enricher.lives.len(), FEW, "an exit may still be on its way");
+        enricher.forget_the_dead();
+        assert_eq!(enricher.lives.keys().collect::<Vec<_>>(), [&me]);
     }
 
     #[test]

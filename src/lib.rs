@@ -4,7 +4,9 @@
 
 pub mod capture;
 pub mod cgroup;
+pub mod check;
 pub mod cli;
+pub mod destination;
 pub mod enrich;
 pub mod event;
 pub mod failure;
@@ -21,6 +23,8 @@ pub mod report;
 pub mod rights;
 pub mod ring;
 pub mod running;
+pub mod sandbox;
+pub mod service;
 pub mod signal;
 pub mod stop;
 pub mod terminal;

@@ -2,7 +2,8 @@
 //! Parse, run, exit status.
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,7 +11,9 @@ use clap::Parser as _;
 use rustix::thread::CapabilitySet;
 
 use tuxscope::capture::{Capture, Limits};
-use tuxscope::cli::{Cli, Command, Format, Proc, Replay, Wait};
+use tuxscope::cgroup;
+use tuxscope::check;
+use tuxscope::cli::{Check, CheckFormat, Cli, Command, Format, Proc, Replay, Wait};
 use tuxscope::enrich::Enricher;
 use tuxscope::failure::{Exit, Failure};
 use tuxscope::filter::Filter;
@@ -19,11 +22,12 @@ use tuxscope::format::{
 };
 use tuxscope::host;
 use tuxscope::launch::{self, Launched};
-use tuxscope::output::Output;
+use tuxscope::output::{Output, Rotation};
 use tuxscope::replay::{self, Input};
 use tuxscope::report;
 use tuxscope::rights;
-use tuxscope::stop::Stop;
+use tuxscope::sandbox;
+use tuxscope::stop::{Hangup, Stop};
 use tuxscope::terminal;
 use tuxscope::tracer::{Config, Storage, Tracer, View};
 use tuxscope::users::Users;
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         Command::Proc(args) => proc(args),
         Command::Replay(args) => replay(args),
         Command::Schema => schema(),
+        Command::Check(args) => check(&args),
+        Command::CheckChild { last } => check::child(last).map(ExitCode::from),
         Command::Hold { args } => Ok(ExitCode::from(launch::held(&args))),
     };
     match result {
@@ -49,7 +55,7 @@ fn proc(args: Proc) -> Result<ExitCode> {
     let runs_command = !args.command.is_empty();
     let mut output = match &args.output {
         None if runs_command => Output::stderr()?,
-        path => output(path.as_deref())?,
+        path => output(path.as_deref(), rotation(&args)?)?,
     };
     let wide = args.wide || args.format.is_wide();
     if args.threads && !wide {
@@ -86,8 +92,14 @@ fn proc(args: Proc) -> Result<ExitCode> {
     if let Err(error) = rights::drop_all_but(keep) {
         report::say(format_args!("rights that are no longer needed can't be dropped: {error}"));
     }
-    // After the drop: the handler's thread has the rights of its maker.
-    let stop = if runs_command { Stop::on_termination()? } else { Stop::on_signals()? };
+    let renews = args.rotate_size.is_some() || args.reopen;
+    enter_sandbox(renews.then(|| output.dir()).flatten(), args.verbose);
+    // Only now: the handler's thread has the rights of its maker.
+    let hangup = if args.reopen { Hangup::Reopen } else { Hangup::End };
+    let stop = match runs_command {
+        true => Stop::on_termination(hangup)?,
+        false => Stop::on_signals(hangup)?,
+    };
     if let Some(pipe) = output.pipe() {
         waiter.add_output(pipe)?;
     }
@@ -123,14 +135,26 @@ fn proc(args: Proc) -> Result<ExitCode> {
     })
 }
 
+/// /proc and the cgroups are what the enricher reads.
+fn enter_sandbox(output: Option<BorrowedFd<'_>>, verbose: bool) {
+    let readable: Vec<_> =
+        [PathBuf::from("/proc")].into_iter().chain(cgroup::mount_point()).collect();
+    match sandbox::enter(&readable, output) {
+        Ok(true) => {}
+        Ok(false) if verbose => report::say("no sandbox: this kernel has no Landlock"),
+        Ok(false) => {}
+        Err(error) => report::error(&error.context("no sandbox")),
+    }
+}
+
 fn replay(args: Replay) -> Result<ExitCode> {
     let input = Input::open(&args.input)?;
     if args.output.as_deref().is_some_and(|path| input.is(path)) {
         bail!("{} is the capture itself: --output would empty it", input.name());
     }
-    let mut output = output(args.output.as_deref())?;
+    let mut output = output(args.output.as_deref(), None)?;
     let filter = Filter::new(args.choose.into());
-    let stop = Stop::on_signals()?;
+    let stop = Stop::on_signals(Hangup::End)?;
     let style = terminal::style(&output, args.color.into());
     let mut make_sink = |wide| sink(args.format, wide, style);
     let outcome = replay::run(input, filter, &mut make_sink, &mut output, &stop)?;
@@ -156,8 +180,34 @@ fn schema() -> Result<ExitCode> {
     }
 }
 
-fn output(path: Option<&Path>) -> Result<Output> {
-    path.map_or_else(Output::stdout, Output::create)
+fn check(args: &Check) -> Result<ExitCode> {
+    let report = check::Report::make();
+    let mut output = Output::stdout()?;
+    let text = match args.format {
+        CheckFormat::Table => report.to_string(),
+        CheckFormat::Json => report.json()? + "\n",
+    };
+    output.buffer().extend(text.bytes());
+    match output.flush() {
+        Err(failed) if failed.cause.kind() != io::ErrorKind::BrokenPipe => {
+            Err(failed.cause).context("can't write standard output")
+        }
+        _ => Ok(ExitCode::from(report.exit())),
+    }
+}
+
+fn output(path: Option<&Path>, rotation: Option<Rotation>) -> Result<Output> {
+    path.map_or_else(Output::stdout, |path| Output::create(path, rotation))
+}
+
+fn rotation(args: &Proc) -> Result<Option<Rotation>> {
+    if (args.rotate_size.is_some() || args.reopen) && !args.format.is_lines() {
+        let what = "this format is one whole, and can't go on in another file";
+        return Err(
+            Failure::new(Exit::Usage, what, "choose --format json, table or explain").into()
+        );
+    }
+    Ok(args.rotate_size.map(|size| Rotation { size, keep: args.rotate_keep }))
 }
 
 fn sink(format: Format, wide: bool, style: Style) -> Box<dyn Sink> {

@@ -3,11 +3,16 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Seek as _, Write as _};
+use std::mem;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+
+use crate::destination::Destination;
+use crate::failure::{Exit, Failure};
+use crate::report;
 
 /// A file that is written in batches.
 #[derive(Debug)]
@@ -16,6 +21,27 @@ pub struct Output {
     name: String,
     buffer: Vec<u8>,
     written: bool,
+    named: Option<Named>,
+}
+
+/// When to go on in a new file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// Before a file is larger than so many bytes.
+    pub size: u64,
+    /// So many old files stay.
+    pub keep: u32,
+}
+
+/// An output that was opened by name, and so can be again.
+#[derive(Debug)]
+struct Named {
+    destination: Destination,
+    rotation: Option<Rotation>,
+    /// What each file begins with.
+    head: Vec<u8>,
+    /// Bytes in the file, as far as they are ours.
+    size: u64,
 }
 
 /// A write that failed, and how much of the batch did not arrive.
@@ -47,18 +73,66 @@ impl Output {
         Ok(Self::new(File::from(fd), "standard error".to_owned()))
     }
 
-    /// A file, created or emptied.
+    /// A file, created or emptied; one that is rotated is not emptied but put aside.
     ///
     /// # Errors
-    /// The file can't be opened for writing.
-    pub fn create(path: &Path) -> Result<Self> {
+    /// The file can't be opened for writing, or root must not; or it can't be rotated, because
+    /// it is no regular file.
+    pub fn create(path: &Path, rotation: Option<Rotation>) -> Result<Self> {
         let name = path.display().to_string();
-        let file = File::create(path).with_context(|| format!("can't write {name}"))?;
-        Ok(Self::new(file, name))
+        let destination = Destination::find(path)?;
+        let file = match rotation {
+            None => destination.create()?,
+            Some(Rotation { keep, .. }) => {
+                let file = destination.append()?;
+                let meta = file.metadata()?;
+                if !meta.is_file() {
+                    let what = format!("{name} can't be rotated: it is no regular file");
+                    return Err(Failure::new(Exit::Usage, what, "leave out --rotate-size").into());
+                }
+                if meta.len() > 0 { destination.rotate(keep)? } else { file }
+            }
+        };
+        let named = Named { destination, rotation, head: Vec::new(), size: 0 };
+        Ok(Self { named: Some(named), ..Self::new(file, name) })
     }
 
     fn new(file: File, name: String) -> Self {
-        Self { file, name, buffer: Vec::new(), written: false }
+        Self { file, name, buffer: Vec::new(), written: false, named: None }
+    }
+
+    /// Makes what is in the buffer the head of each file that this output will go on in.
+    pub fn keep_head(&mut self) {
+        if let Some(named) = &mut self.named {
+            named.head.clone_from(&self.buffer);
+        }
+    }
+
+    /// Goes on in the file that has the output's name now: behind what is in it, or with the head
+    /// where it is new. What was written before stays where it is. Where that can't be opened, the
+    /// output says so and goes on in the old one.
+    ///
+    /// # Errors
+    /// What was in the buffer, or the head, can't be written.
+    pub fn reopen(&mut self) -> Result<(), WriteFailed> {
+        self.flush()?;
+        let Some(named) = &mut self.named else { return Ok(()) };
+        match named.destination.append() {
+            Ok(file) => {
+                named.size = file.metadata().map_or(0, |meta| meta.len());
+                self.file = file;
+                if named.size > 0 { Ok(()) } else { self.write_head() }
+            }
+            Err(error) => {
+                report::error(&error.context("can't reopen the output"));
+                Ok(())
+            }
+        }
+    }
+
+    /// The directory in which files may yet have to be made, if it was opened by name.
+    pub fn dir(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.named.as_ref()?.destination.dir().as_fd())
     }
 
     /// The name for messages.
@@ -88,35 +162,92 @@ impl Output {
         self.written && self.file.is_terminal()
     }
 
-    /// Writes the buffer and empties it.
+    /// Writes the buffer and empties it, in as many files as it takes.
     ///
     /// # Errors
     /// When a write fails, a regular file is cut back to its last whole line, and the rest of
     /// the buffer is dropped and counted.
     pub fn flush(&mut self) -> Result<(), WriteFailed> {
+        let mut buffer = mem::take(&mut self.buffer);
+        let mut rest = &buffer[..];
+        let mut result = Ok(());
+        while !rest.is_empty() && result.is_ok() {
+            let begun = self.begin_file_if_full(rest);
+            let (now, later) = rest.split_at(self.room(rest));
+            result = begun.and_then(|()| self.write(now));
+            if let Err(failed) = &mut result {
+                failed.lines_missing += lines(later);
+            }
+            rest = later;
+        }
+        buffer.clear();
+        self.buffer = buffer;
+        result
+    }
+
+    /// How many of these bytes go into this file: whole lines, and one at least.
+    fn room(&self, bytes: &[u8]) -> usize {
+        let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+        let Some(room) = self.named.as_ref().and_then(Named::room) else { return bytes.len() };
+        let fits = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        if fits == bytes.len() {
+            return fits;
+        }
+        memchr::memrchr(b'\n', &bytes[..fits]).map_or(line, |end| end + 1)
+    }
+
+    /// Goes on in a new file where the next line would make this one too large. Where that can't
+    /// be, the output says so and lets this one grow: no event is lost for it.
+    fn begin_file_if_full(&mut self, bytes: &[u8]) -> Result<(), WriteFailed> {
+        let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+        let Some(named) = &mut self.named else { return Ok(()) };
+        let Some(rotation) = named.rotation else { return Ok(()) };
+        // A line that is larger than a whole file has a file of its own.
+        let empty = named.size <= named.head.len() as u64;
+        if empty || named.size + line as u64 <= rotation.size {
+            return Ok(());
+        }
+        match named.destination.rotate(rotation.keep) {
+            Ok(file) => {
+                self.file = file;
+                named.size = 0;
+                self.write_head()
+            }
+            Err(error) => {
+                named.rotation = None;
+                let name = &self.name;
+                report::error(&error.context(format!("can't rotate {name}, which grows on")));
+                Ok(())
+            }
+        }
+    }
+
+    /// Its lines are not events: none of them counts as missing.
+    fn write_head(&mut self) -> Result<(), WriteFailed> {
+        let head = self.named.as_ref().map_or_else(Vec::new, |named| named.head.clone());
+        self.write(&head).map_err(|failed| WriteFailed { lines_missing: 0, ..failed })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), WriteFailed> {
         let mut written = 0;
         let mut failure = None;
-        while written < self.buffer.len() && failure.is_none() {
-            match self.file.write(&self.buffer[written..]) {
+        while written < bytes.len() && failure.is_none() {
+            match self.file.write(&bytes[written..]) {
                 Ok(0) => failure = Some(io::ErrorKind::WriteZero.into()),
                 Ok(n) => written += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => failure = Some(error),
             }
         }
-        let result = match failure {
-            None => Ok(()),
-            Some(cause) => {
-                let (done, missing) = self.buffer.split_at(written);
-                let torn = done.iter().rev().take_while(|&&byte| byte != b'\n').count() as u64;
-                let lines_missing = lines(missing);
-                self.cut(torn);
-                Err(WriteFailed { cause, lines_missing })
-            }
-        };
         self.written |= written > 0;
-        self.buffer.clear();
-        result
+        if let Some(named) = &mut self.named {
+            named.size += written as u64;
+        }
+        let Some(cause) = failure else { return Ok(()) };
+        let (done, missing) = bytes.split_at(written);
+        let torn = done.iter().rev().take_while(|&&byte| byte != b'\n').count() as u64;
+        self.cut(torn);
+        Err(WriteFailed { cause, lines_missing: lines(missing) })
     }
 
     /// Removes the last `torn` bytes of a regular file, unless somebody else wrote behind them.
@@ -130,6 +261,115 @@ impl Output {
     }
 }
 
+impl Named {
+    /// How many bytes the file may still take, if that is limited.
+    fn room(&self) -> Option<u64> {
+        Some(self.rotation?.size.saturating_sub(self.size))
+    }
+}
+
 fn lines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn rotating(size: u64, keep: u32) -> (tempfile::TempDir, Output) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let rotation = Some(Rotation { size, keep });
+        let output = Output::create(&dir.path().join("out"), rotation).expect("an output");
+        (dir, output)
+    }
+
+    fn write(output: &mut Output, text: &str) {
+        output.buffer().extend(text.bytes());
+        output.flush().expect("written");
+    }
+
+    /// The files from the newest on.
+    fn files(dir: &tempfile::TempDir) -> Vec<String> {
+        let names = (0..).map(|n| if n == 0 { "out".to_owned() } else { format!("out.{n}") });
+        let read = |name| fs::read_to_string(dir.path().join(name)).ok();
+        let files: Vec<String> = names.map_while(read).collect();
+        assert_eq!(fs::read_dir(dir).expect("a directory").count(), files.len());
+        files
+    }
+
+    #[test]
+    fn goes_on_in_a_new_file_before_one_is_too_large() {
+        let (dir, mut output) = rotating(8, 9);
+        write(&mut output, "1234567\n");
+        assert_eq!(files(&dir), ["1234567\n"]);
+        write(&mut output, "ab\ncd\nef\ngh\n12345\n");
+        assert_eq!(files(&dir), ["12345\n", "ef\ngh\n", "ab\ncd\n", "1234567\n"]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_large_has_its_own_file() {
+        let (dir, mut output) = rotating(4, 9);
+        write(&mut output, "a\n1234567890\nb\nc\n");
+        assert_eq!(files(&dir), ["b\nc\n", "1234567890\n", "a\n"]);
+    }
+
+    #[test]
+    fn keeps_so_many_files() {
+        let (dir, mut output) = rotating(2, 2);
+        write(&mut output, "a\nb\nc\nd\n");
+        assert_eq!(files(&dir), ["d\n", "c\n", "b\n"]);
+    }
+
+    #[test]
+    fn each_file_begins_with_the_head() {
+        let (dir, mut output) = rotating(10, 9);
+        output.buffer().extend(b"HEAD\n");
+        output.keep_head();
+        write(&mut output, "aaaa\nbbbb\n12345678901\ncccc\n");
+        let wanted = ["HEAD\ncccc\n", "HEAD\n12345678901\n", "HEAD\nbbbb\n", "HEAD\naaaa\n"];
+        assert_eq!(files(&dir), wanted);
+    }
+
+    #[test]
+    fn what_was_there_is_put_aside() {
+        let (dir, mut output) = rotating(100, 2);
+        write(&mut output, "first\n");
+        for text in ["second\n", "third\n"] {
+            let rotation = Some(Rotation { size: 100, keep: 2 });
+            let again = Output::create(&dir.path().join("out"), rotation);
+            write(&mut again.expect("an output"), text);
+        }
+        assert_eq!(files(&dir), ["third\n", "second\n", "first\n"]);
+    }
+
+    #[test]
+    fn reopens_behind_what_is_there() {
+        let (dir, mut output) = rotating(100, 9);
+        let (path, moved) = (dir.path().join("out"), dir.path().join("moved"));
+        output.buffer().extend(b"HEAD\n");
+        output.keep_head();
+        write(&mut output, "a\n");
+        output.reopen().expect("the same file");
+        write(&mut output, "b\n");
+        fs::rename(&path, &moved).expect("renamed");
+        write(&mut output, "c\n");
+        output.buffer().extend(b"d\n");
+        output.reopen().expect("a new file");
+        write(&mut output, "e\n");
+        assert_eq!(fs::read_to_string(moved).expect("moved"), "HEAD\na\nb\nc\nd\n");
+        assert_eq!(fs::read_to_string(path).expect("new"), "HEAD\ne\n");
+    }
+
+    #[test]
+    fn goes_on_in_the_old_file_where_no_new_one_can_be() {
+        let (dir, mut output) = rotating(2, 1);
+        fs::create_dir_all(dir.path().join("out.1/full")).expect("in the way");
+        write(&mut output, "a\nb\nc\n");
+        assert_eq!(fs::read_to_string(dir.path().join("out")).expect("written"), "a\nb\nc\n");
+        output.reopen().expect("the same file");
+        write(&mut output, "d\n");
+        assert_eq!(fs::read_to_string(dir.path().join("out")).expect("written"), "a\nb\nc\nd\n");
+    }
 }

@@ -10,14 +10,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use libbpf_rs::MapType;
-use rustix::thread::{CapabilitySet, capabilities};
+use rustix::thread::{self, CapabilitySet};
 
 use crate::failure::{Exit, Failure};
 use crate::tracepoint::Tracefs;
 
 /// CO-RE resolves the kernel's types against this file; 5.8 is also the first kernel whose
 /// `CONFIG_DEBUG_INFO_BTF` distributions set.
-const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// Checks all that the basic view needs and opens the tracefs that it attaches through.
 ///
@@ -41,14 +41,31 @@ pub fn wide_view() -> Result<(), Failure> {
 }
 
 fn rights() -> Result<(), Failure> {
-    if !in_initial_user_namespace() {
-        return Err(Failure::new(
-            Exit::Rights,
-            "inside a user namespace nobody may trace the kernel, not even its root",
-            "run it outside of rootless containers, as the host's root",
-        ));
+    user_namespace()?;
+    capabilities()
+}
+
+/// BPF capabilities count in the initial user namespace only.
+///
+/// # Errors
+/// This is another one.
+pub fn user_namespace() -> Result<(), Failure> {
+    if in_initial_user_namespace() {
+        return Ok(());
     }
-    let Ok(sets) = capabilities(None) else { return Ok(()) };
+    Err(Failure::new(
+        Exit::Rights,
+        "inside a user namespace nobody may trace the kernel, not even its root",
+        "run it outside of rootless containers, as the host's root",
+    ))
+}
+
+/// What loading and attaching take.
+///
+/// # Errors
+/// They are missing.
+pub fn capabilities() -> Result<(), Failure> {
+    let Ok(sets) = thread::capabilities(None) else { return Ok(()) };
     let bpf = CapabilitySet::BPF | CapabilitySet::PERFMON;
     if sets.effective.contains(CapabilitySet::SYS_ADMIN) || sets.effective.contains(bpf) {
         return Ok(());
@@ -67,7 +84,11 @@ fn in_initial_user_namespace() -> bool {
     fs::metadata("/proc/self/ns/user").map_or(true, |meta| meta.ino() == INITIAL_USER_NAMESPACE)
 }
 
-fn btf() -> Result<(), Failure> {
+/// The kernel's description of its types.
+///
+/// # Errors
+/// It is missing.
+pub fn btf() -> Result<(), Failure> {
     if Path::new(KERNEL_BTF).exists() {
         return Ok(());
     }
@@ -78,7 +99,11 @@ fn btf() -> Result<(), Failure> {
     ))
 }
 
-fn ring_buffer() -> Result<(), Failure> {
+/// The ring buffer that events come through.
+///
+/// # Errors
+/// The kernel has none.
+pub fn ring_buffer() -> Result<(), Failure> {
     match MapType::RingBuf.is_supported() {
         Ok(false) => Err(Failure::new(
             Exit::Kernel,
@@ -90,7 +115,11 @@ fn ring_buffer() -> Result<(), Failure> {
     }
 }
 
-fn tracefs() -> Result<Tracefs, Failure> {
+/// The tracefs that the basic view attaches through.
+///
+/// # Errors
+/// It can't be read, or the kernel has none.
+pub fn tracefs() -> Result<Tracefs, Failure> {
     Tracefs::open().map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => Failure::new(
             Exit::Rights,
@@ -105,8 +134,18 @@ fn tracefs() -> Result<Tracefs, Failure> {
     })
 }
 
-/// Whether the kernel is locked down so far that BPF may not read its memory.
-pub fn locked_down() -> bool {
-    fs::read_to_string("/sys/kernel/security/lockdown")
-        .is_ok_and(|modes| modes.contains("[confidentiality]"))
+/// Lockdown's confidentiality mode withholds from BPF what reads kernel memory.
+///
+/// # Errors
+/// It is on.
+pub fn lockdown() -> Result<(), Failure> {
+    let modes = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    if !modes.contains("[confidentiality]") {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Kernel,
+        "this kernel is locked down (confidentiality mode): BPF may not read its memory",
+        "boot with lockdown=integrity or without lockdown",
+    ))
 }

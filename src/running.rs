@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use procfs::FromRead as _;
 use procfs::process::Stat;
@@ -46,8 +47,14 @@ pub fn all() -> Vec<Running> {
         .collect()
 }
 
+/// Whether a process has ended and been waited for. Never inside a PID namespace, where that
+/// can't be told.
+pub fn is_gone(pid: u32) -> bool {
+    pids_are_the_kernels() && !Path::new(&format!("/proc/{pid}")).exists()
+}
+
 /// Whether /proc counts pids as the kernel does, and not as a PID namespace of its own.
-fn pids_are_the_kernels() -> bool {
+pub fn pids_are_the_kernels() -> bool {
     /// `PROC_PID_INIT_INO` of include/uapi/linux/nsfs.h
     const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
     fs::metadata("/proc/self/ns/pid").is_ok_and(|meta| meta.ino() == INITIAL_PID_NAMESPACE)

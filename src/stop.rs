@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The wish to end, from a signal.
+//! What signals ask for: the end, or the output's file anew.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-/// A flag that SIGINT, SIGTERM and SIGHUP set.
+/// What SIGHUP asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hangup {
+    /// The end, as SIGINT and SIGTERM do.
+    End,
+    /// To open the output's file anew.
+    Reopen,
+}
+
+/// Set by [`on_hangup`]: a signal handler has no other way to say anything.
+static REOPEN: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn on_hangup(_signal: libc::c_int) {
+    REOPEN.store(true, Ordering::Relaxed);
+}
+
+/// The wishes that have come by signals: SIGINT, SIGTERM and SIGHUP ask for the end.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     requested: Arc<AtomicBool>,
@@ -24,7 +40,7 @@ impl Stop {
     ///
     /// # Errors
     /// The handler was installed before, or the system has no thread or pipe left for it.
-    pub fn on_signals() -> Result<Self> {
+    pub fn on_signals(hangup: Hangup) -> Result<Self> {
         const REPEAT: Duration = Duration::from_secs(1);
         let stop = Self::default();
         let flag = stop.clone();
@@ -36,6 +52,11 @@ impl Stop {
             flag.request();
         })
         .context("can't install the signal handler")?;
+        if hangup == Hangup::Reopen {
+            let handler = on_hangup as extern "C" fn(libc::c_int);
+            // SAFETY: the handler stores to an atomic, which is safe in a signal's context.
+            unsafe { libc::signal(libc::SIGHUP, handler as libc::sighandler_t) };
+        }
         Ok(stop)
     }
 
@@ -44,8 +65,8 @@ impl Stop {
     ///
     /// # Errors
     /// As for [`Self::on_signals`].
-    pub fn on_termination() -> Result<Self> {
-        let stop = Self::on_signals()?;
+    pub fn on_termination(hangup: Hangup) -> Result<Self> {
+        let stop = Self::on_signals(hangup)?;
         // SAFETY: no handler is installed, the signal is ignored.
         let [handler, _] = [libc::SIGINT, libc::SIGQUIT]
             .map(|signal| unsafe { libc::signal(signal, libc::SIG_IGN) });
@@ -68,5 +89,10 @@ impl Stop {
     /// Whether the end was asked for.
     pub fn requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
+    }
+
+    /// Whether the output's file was to be opened anew since this was last asked.
+    pub fn reopen_requested(&self) -> bool {
+        REOPEN.swap(false, Ordering::Relaxed)
     }
 }

@@ -398,17 +398,10 @@ fn print_libbpf(_level: PrintLevel, message: String) {
 /// Tells why the kernel refused the BPF object at `step`.
 fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Error {
     let more = if config.verbose { "" } else { "; -v shows libbpf's account of it" };
-    match error.kind() {
+    match (error.kind(), preflight::lockdown()) {
         // The verifier does not know the helpers that lockdown withholds, and says EINVAL.
-        ErrorKind::PermissionDenied | ErrorKind::InvalidInput if preflight::locked_down() => {
-            Failure::new(
-                Exit::Kernel,
-                "this kernel is locked down (confidentiality mode): BPF may not read its memory",
-                "boot with lockdown=integrity or without lockdown",
-            )
-            .into()
-        }
-        ErrorKind::PermissionDenied => Failure::new(
+        (ErrorKind::PermissionDenied | ErrorKind::InvalidInput, Err(locked)) => locked.into(),
+        (ErrorKind::PermissionDenied, _) => Failure::new(
             Exit::Rights,
             format!("the kernel refused to {step} the BPF programs: {error}"),
             format!(
@@ -416,7 +409,7 @@ fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Err
             ),
         )
         .into(),
-        ErrorKind::OutOfMemory => anyhow!(
+        (ErrorKind::OutOfMemory, _) => anyhow!(
             "no memory for a ring buffer of {} bytes\ngive a smaller --buffer-size",
             config.buffer_size
         ),

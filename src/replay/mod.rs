@@ -139,7 +139,7 @@ struct Replay<'a> {
 #[derive(Default)]
 struct Capture {
     /// It is of a kind that ends with a summary.
-    has_meta: bool,
+    meta: Option<Meta>,
     complete: Option<bool>,
     lost: Lost,
     elapsed_ns: Option<u64>,
@@ -227,13 +227,17 @@ impl<'a> Replay<'a> {
     }
 
     fn meta(&mut self, number: u64, meta: Meta) {
-        if self.capture.has_meta {
+        // Each file of a capture that was rotated begins with the same one.
+        if self.capture.meta.as_ref() == Some(&meta) {
+            return;
+        }
+        if self.capture.meta.is_some() {
             self.say_at(number, "another capture begins here; both are shown as one");
             let capture = std::mem::take(&mut self.capture);
             self.earlier.lost = self.earlier.lost.plus(&capture.lost);
             self.earlier.elapsed_ns = self.earlier.elapsed_ns.saturating_add(capture.elapsed_ns());
         }
-        self.capture.has_meta = true;
+        self.capture.meta = Some(meta.clone());
         self.begin(true, meta);
     }
 
@@ -261,7 +265,7 @@ impl<'a> Replay<'a> {
         let lost = self.earlier.lost.plus(&self.capture.lost);
         let elapsed_ns = self.earlier.elapsed_ns.saturating_add(self.capture.elapsed_ns());
         let totals = Totals { printed: self.printed, lost, elapsed_ns };
-        let summarised = self.capture.complete.unwrap_or(!self.capture.has_meta);
+        let summarised = self.capture.complete.unwrap_or(self.capture.meta.is_none());
         let complete = self.ended && summarised;
         self.begin(false, Meta::default());
         if let Some(sink) = &mut self.sink {

@@ -7,8 +7,10 @@ use crate::program::{Ended, Tuxscope};
 use crate::wide::Capture;
 use crate::{machine, process};
 
-/// Kind and command of each event, whose pids are new each time. A fork's command is "".
-fn story(run: &Ended, wide: bool) -> Vec<(String, u32)> {
+/// Kind and pid of each event.
+type Story = Vec<(String, u32)>;
+
+fn story(run: &Ended, wide: bool) -> Story {
     match wide {
         true => {
             let capture = Capture::complete(run);
@@ -24,9 +26,9 @@ const SCRIPT: &str = "/bin/true & a=$!; wait $a; \
     setpriv --reuid=65534 --clear-groups /bin/false & b=$!; wait $b; \
     (exit 3) & c=$!; wait $c; echo $$ $a $b $c; :";
 
-/// Runs the script while both views are captured with these options, `PPID` replaced by the
-/// shell's pid. Returns the pids and the two stories.
-fn run(options: &[&str]) -> ([u32; 4], Vec<(String, u32)>, Vec<(String, u32)>) {
+/// Runs the script while both views are captured with these options, `SHELL` replaced by its
+/// pid. Returns the pids and the two stories.
+fn run(options: &[&str]) -> ([u32; 4], Story, Story) {
     let script = format!("read line; {SCRIPT}");
     let mut shell = Command::new("bash")
         .args(["-c", &script])
@@ -35,7 +37,8 @@ fn run(options: &[&str]) -> ([u32; 4], Vec<(String, u32)>, Vec<(String, u32)>) {
         .spawn()
         .expect("bash runs");
     let pid = shell.id().to_string();
-    let options: Vec<_> = options.iter().map(|o| if *o == "SHELL" { &*pid } else { o }).collect();
+    let options: Vec<String> = options.iter().map(|option| option.replace("SHELL", &pid)).collect();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let wide = Tuxscope::start(&[&["--format", "json", "--wide"], &options[..]].concat());
     let basic = Tuxscope::start(&[&["--format", "json"], &options[..]].concat());
     drop(shell.stdin.take());
@@ -43,9 +46,8 @@ fn run(options: &[&str]) -> ([u32; 4], Vec<(String, u32)>, Vec<(String, u32)>) {
     process::wait(&mut shell);
     let pids: Vec<u32> = said.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
     let pids: [u32; 4] = pids.try_into().unwrap();
-    let ours = |story: Vec<(String, u32)>| {
-        story.into_iter().filter(|(_, pid)| pids.contains(pid)).collect::<Vec<_>>()
-    };
+    let ours =
+        |story: Story| story.into_iter().filter(|(_, pid)| pids.contains(pid)).collect::<Vec<_>>();
     (pids, ours(story(&wide.stop(), true)), ours(story(&basic.stop(), false)))
 }
 

@@ -17,6 +17,7 @@ mod wide;
 mod worker;
 
 // What is tested.
+mod check;
 mod comms;
 mod ending;
 mod environment;
@@ -27,10 +28,14 @@ mod latency;
 mod loss;
 mod output;
 mod pid_filter;
+mod real_build;
 mod record;
 mod rights;
+mod rotation;
 mod run_mode;
+mod sandbox;
 mod sequence;
+mod service;
 mod storm;
 mod threads;
 mod usage;
@@ -38,3 +43,4 @@ mod wide_args;
 mod wide_identity;
 mod wide_lives;
 mod wide_records;
+mod wide_terminal;

@@ -25,6 +25,15 @@ pub fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
+/// Waits until something is so.
+pub fn eventually(mut so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < LIMIT, "not so after {LIMIT:?}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// Runs a program that must succeed, and returns what it wrote to standard output.
 pub fn output(command: &mut Command) -> String {
     let mut stdout = tempfile::tempfile().expect("a temporary file");

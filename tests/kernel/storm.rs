@@ -57,7 +57,7 @@ fn sigterm_leaves_whole_table_rows() {
 #[test]
 fn sigterm_ends_a_reader_that_lags() {
     let Some(_machine) = machine::alone() else { return };
-    let (tuxscope, mut pipe) = Tuxscope::start_piped(&["--format", "json"]);
+    let (tuxscope, mut pipe) = Tuxscope::start_piped(&["--format", "json", "--buffer-size", "64K"]);
     let mut storm = Endless::start("thread", 4);
     let slowly = thread::spawn(move || {
         let (mut output, mut buffer) = (Vec::new(), [0; 1 << 16]);

@@ -106,7 +106,7 @@ fn a_command_line_of_a_megabyte() {
     }
 }
 
-/// A file of that path length; a path up to PATH_MAX can be given to execve.
+/// A file of that path length; a path up to `PATH_MAX` can be given to execve.
 fn program_at(dir: &tempfile::TempDir, len: usize) -> PathBuf {
     let mut path = dir.path().as_os_str().as_bytes().to_vec();
     while len - path.len() > 202 {

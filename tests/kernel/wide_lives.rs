@@ -100,7 +100,9 @@ fn threads_are_told_only_when_asked_for_and_marked() {
     let process = with.one("fork", life.pid);
     for event in events.iter().filter(|event| event.thread == Some(true)) {
         assert_eq!((event.ppid, event.pid), (life.ppid, life.pid));
-        assert!(event.start_ns > process.start_ns, "a thread's own start");
+        assert_eq!(event.start_ns, process.start_ns, "the process' start");
+        let age = event.timestamp_ns - event.start_ns;
+        assert!(event.duration_ns.is_none_or(|own| own < age), "a thread's own duration");
         assert!(event.event_type == "exit" || event.parent_tid == Some(life.pid));
     }
 }
@@ -120,7 +122,7 @@ fn a_leader_that_goes_first_does_not_end_the_process() {
     assert_eq!(exits, [(Some(true), true, Some(0)), (Some(false), false, Some(6))]);
 }
 
-/// Thousands of processes whose threads leave at the same instant, race with exit_group, are
+/// Thousands of processes whose threads leave at the same instant, race with `exit_group`, are
 /// killed meanwhile, or exec; pids come round again.
 #[test]
 fn a_storm_of_ends_is_what_waitpid_counted() {

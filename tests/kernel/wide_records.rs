@@ -54,8 +54,17 @@ fn kinds(names: &[&str]) -> BTreeSet<String> {
 #[test]
 fn the_schema_holds_for_every_line() {
     let Some(_machine) = machine::shared() else { return };
-    let wide = Tuxscope::start(&["--wide", "--threads", "--format", "json", "--max-args", "20"]);
-    let basic = Tuxscope::start(&["--format", "json"]);
+    let wide = Tuxscope::start(&[
+        "--wide",
+        "--threads",
+        "--format",
+        "json",
+        "--max-args",
+        "20",
+        "--buffer-size",
+        "16M",
+    ]);
+    let basic = Tuxscope::start(&["--format", "json", "--buffer-size", "16M"]);
     worker::case("all");
     worker::storm("vfork-exec", 100, 2);
     let (wide, basic) = (wide.stop(), basic.stop());

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# What a package ships, and packages.
+
+.PHONY: manual lint-dist deb rpm test-deb test-fleet soak deny
+
+# Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
+SHARED_FILES = set -e; \
+  for page in man/*.[18]; do \
+    set -- $$page share/man/man$${page\#\#*.}/$${page\#\#*/}; $(1); \
+  done; \
+  set -- completions/tuxscope.bash share/bash-completion/completions/tuxscope; $(1); \
+  set -- completions/_tuxscope share/zsh/site-functions/_tuxscope; $(1); \
+  set -- completions/tuxscope.fish share/fish/vendor_completions.d/tuxscope.fish; $(1)
+
+manual: deps ## write the man pages and completions anew, from the command line and man/*.in
+	$(Q)UPDATE=1 $(CARGO) test -q --locked --test manual
+
+lint-dist: ## mandoc, systemd-analyze, shellcheck on what a package ships
+	$(Q)shellcheck dist/*.sh
+	$(Q)for page in man/*.[18]; do mandoc -T lint -W warning $$page || exit 1; done
+	$(Q)systemd-analyze security --no-pager --offline=true --threshold=20 dist/tuxscope.service | tail -n 1
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+DEB := target/debian/tuxscope_$(VERSION)-1_amd64.deb
+RPM := target/rpm/RPMS/x86_64/tuxscope-$(VERSION)-1.x86_64.rpm
+
+deb: static ## build the Debian package, target/debian/*.deb (needs cargo-deb; lintian looks at it)
+	$(Q)$(CARGO) deb --quiet --locked --no-build --no-strip --output $(DEB)
+	$(Q)lintian --fail-on error,warning $(DEB)
+	@echo $(DEB)
+
+rpm: static ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm (needs rpmbuild)
+	$(Q)rpmbuild --quiet -bb --define "_topdir $(CURDIR)/target/rpm" \
+	  --define "tuxscope_source $(CURDIR)" --define "tuxscope_version $(VERSION)" dist/rpm/tuxscope.spec
+	$(Q)rpm -qp --info $(RPM) | head -n 8
+	@echo $(RPM)
+
+test-deb: deb ## install, run, upgrade and remove the package in fresh Debian 12 and 13 roots
+	$(Q)for release in bookworm trixie; do $(SUDO) dist/test-deb.sh $(DEB) $$release || exit 1; done
+
+test-fleet: target/sql/installed ## dist/rsyslog.conf by the real rsyslogd, dist/sql by DuckDB and ClickHouse's engine
+	$(Q)python3 tests/fleet/rsyslog.py
+	$(Q)target/sql/bin/python tests/fleet/sql.py
+
+target/sql/installed:
+	$(Q)python3 -m venv target/sql
+	$(Q)target/sql/bin/pip install --quiet duckdb chdb
+	$(Q)touch $@
+
+SOAK_SECONDS ?= 1800
+
+soak: static $(STATIC)/worker-x86_64 ## trace for SOAK_SECONDS=1800 under storms, rotation, SIGHUP and SIGSTOP; memory stays flat
+	$(Q)$(SUDO) python3 tests/soak.py $(STATIC)/tuxscope-x86_64 $(STATIC)/worker-x86_64 $(SOAK_SECONDS)
+
+# The advisories come over the network; all else is checked without one.
+deny: ## licences, advisories, duplicate versions of the crates (needs cargo-deny)
+	$(Q)$(CARGO) deny --offline --locked check licenses bans sources
+	$(Q)$(CARGO) deny --locked check advisories

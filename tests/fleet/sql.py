@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Runs dist/sql with DuckDB and with ClickHouse's engine (chdb) on the same made-up capture of two
+hosts, and compares both answers with what was made up."""
+
+import json
+import os
+import pathlib
+import re
+import sys
+import tempfile
+
+import duckdb
+from chdb import session
+
+SQL = pathlib.Path("dist/sql").resolve()
+
+
+def life(host: str, number: int, comm: str, latency_us: int, ms: int, **status) -> list[dict]:
+    begin = number * 1_000_000_000
+    fork = {
+        "host": host, "pid": number, "ppid": 1, "comm": "sh", "event_type": "fork",
+        "timestamp_ns": begin, "start_ns": begin, "uid": 0, "thread": False,
+    }
+    later = {"comm": comm, "args": [comm, str(number)]}
+    execed = fork | later | {"event_type": "exec", "timestamp_ns": begin + latency_us * 1000}
+    del execed["thread"]
+    ended = fork | later | status | {"event_type": "exit", "duration_ns": ms * 1_000_000}
+    thread = ended | {"thread": True, "exit_code": 9, "duration_ns": 10**15}
+    return [fork, execed, ended, thread]
+
+
+def capture() -> list[dict]:
+    lines = []
+    for host in ("alpha", "beta"):
+        lines.append({"host": host, "event_type": "meta", "tool": "tuxscope", "schema": 1})
+        lines += life(host, 10, "ls", 100, 5, exit_code=0)
+        lines += life(host, 11, "ls", 300, 7, exit_code=2)
+        lines += life(host, 12, "make", 200, 9000, signal="SIGSEGV", core_dumped=False)
+        lines.append({"host": host, "event_type": "summary", "complete": True, "printed": 12})
+    return lines + life("beta", 13, "ls", 400, 6, exit_code=2)
+
+
+WANTED = {
+    "counts": [["alpha", "exec", 3], ["alpha", "exit", 3], ["alpha", "fork", 3],
+               ["beta", "exec", 4], ["beta", "exit", 4], ["beta", "fork", 4]],
+    "commands": [["beta", "ls", 3], ["alpha", "ls", 2], ["alpha", "make", 1], ["beta", "make", 1]],
+    "failures": [["beta", "ls", "2", 2], ["alpha", "ls", "2", 1], ["alpha", "make", "SIGSEGV", 1],
+                 ["beta", "make", "SIGSEGV", 1]],
+    "latency": [["alpha", 3, 200, 300], ["beta", 4, 200, 400]],
+    "longest": [["alpha", 12, "make", 9000, "make 12"], ["beta", 12, "make", 9000, "make 12"],
+                ["alpha", 11, "ls", 7, "ls 11"], ["beta", 11, "ls", 7, "ls 11"],
+                ["beta", 13, "ls", 6, "ls 13"], ["alpha", 10, "ls", 5, "ls 10"],
+                ["beta", 10, "ls", 5, "ls 10"]],
+}
+
+
+def parts(engine: str) -> tuple[str, dict[str, str]]:
+    """The statement that makes the view, and the named queries."""
+    text = (SQL / f"{engine}.sql").read_text()
+    text = text.replace("events.jsonl", os.path.abspath("events.jsonl"))
+    view, *queries = re.split(r"^-- (\w+): .*\n", text, flags=re.MULTILINE)
+    names, bodies = queries[::2], queries[1::2]
+    return view, {name: body.strip().rstrip(";") for name, body in zip(names, bodies)}
+
+
+def with_duckdb() -> dict[str, list]:
+    view, queries = parts("duckdb")
+    base = duckdb.connect()
+    base.execute(view)
+    return {name: [list(row) for row in base.execute(q).fetchall()] for name, q in queries.items()}
+
+
+def with_chdb() -> dict[str, list]:
+    view, queries = parts("clickhouse")
+    base = session.Session()
+    base.query(view)
+    # Else 64-bit numbers come as text, because JavaScript could not hold them.
+    base.query("set output_format_json_quote_64bit_integers = 0")
+    answers = {}
+    for name, query in queries.items():
+        text = str(base.query(query, "JSONCompactEachRow"))
+        answers[name] = [json.loads(line) for line in text.splitlines()]
+    return answers
+
+
+def main() -> int:
+    failed = 0
+    with tempfile.TemporaryDirectory() as directory:
+        os.chdir(directory)
+        with open("events.jsonl", "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in capture())
+        for engine, answers in (("DuckDB", with_duckdb()), ("chdb", with_chdb())):
+            assert answers.keys() == WANTED.keys(), answers.keys()
+            for name, wanted in WANTED.items():
+                if answers[name] != wanted:
+                    print(f"{engine}: {name}: {answers[name]}, not {wanted}", file=sys.stderr)
+                    failed = 1
+            print(f"{engine}: {len(answers)} queries, {sum(map(len, answers.values()))} rows")
+    return failed
+
+
+sys.exit(main())

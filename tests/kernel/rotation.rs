@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Output files of their own: who may read them, what links may not do, and rotation.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::path::Path;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::program::{self, Tuxscope};
+use crate::{machine, process, worker};
+
+const NOBODY: u32 = 65534;
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.ends_with('\n'), "{} ends with a whole line", path.display());
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn kinds<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["event_type"] == kind).collect()
+}
+
+fn events(lines: &[Value]) -> u64 {
+    lines.iter().filter(|line| line["pid"].is_u64()).count() as u64
+}
+
+/// A directory as /tmp is one.
+fn sticky() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
+    dir
+}
+
+fn writes(path: &Path) {
+    let path = path.to_str().unwrap();
+    Tuxscope::start(&["--duration", "0.1", "-o", path]).end().success();
+}
+
+fn refused(path: &Path, words: &[&str]) {
+    let path = path.to_str().unwrap();
+    Tuxscope::spawn(program::command(&["--duration", "0.1", "-o", path])).end().refused(1, words);
+}
+
+#[test]
+fn a_file_is_its_owners_alone() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out");
+    writes(&path);
+    assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn root_follows_no_link_where_others_may_write() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = sticky();
+    let (target, link, below) =
+        (dir.path().join("target"), dir.path().join("link"), dir.path().join("below"));
+    fs::write(&target, "precious").unwrap();
+    symlink(&target, &link).unwrap();
+    symlink(dir.path(), &below).unwrap();
+    refused(&link, &["link", "symbolic link"]);
+    refused(&below.join("target"), &["below", "symbolic link"]);
+    assert_eq!(fs::read(&target).unwrap(), b"precious");
+
+    // A stranger's file would show the stranger what root traces.
+    chown(&target, Some(NOBODY), None).unwrap();
+    refused(&target, &["target", "somebody else's"]);
+    assert_eq!(fs::read(&target).unwrap(), b"precious");
+    writes(&dir.path().join("new"));
+}
+
+#[test]
+fn root_follows_its_own_links() {
+    let Some(_machine) = machine::shared() else { return };
+    // Not below /tmp, which is everybody's.
+    let dir = tempfile::tempdir_in("/root").unwrap();
+    let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+    symlink(&target, &link).unwrap();
+    writes(&link);
+    assert!(target.exists());
+}
+
+#[test]
+fn no_event_is_lost_or_torn_by_rotation() {
+    let Some(_machine) = machine::alone() else { return };
+    const SIZE: u64 = 64 << 10;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out");
+    let tuxscope = Tuxscope::start(&[
+        "--wide",
+        "--format",
+        "json",
+        "--output",
+        path.to_str().unwrap(),
+        "--rotate-size",
+        "64K",
+        "--rotate-keep",
+        "1000",
+        "--buffer-size",
+        "16M",
+    ]);
+    let storm = worker::storm("fork", 2000, 2);
+    let run = tuxscope.stop();
+    run.success();
+    let closing = run.closing();
+    assert_eq!(closing.lost, [0; 3]);
+
+    let count = fs::read_dir(&dir).unwrap().count();
+    assert!(count > 10, "{count} files");
+    let names = (1..count).rev().map(|n| dir.path().join(format!("out.{n}"))).chain([path]);
+    let mut whole = Vec::new();
+    let mut all = Vec::new();
+    let mut meta = None;
+    for name in names {
+        assert!(fs::metadata(&name).unwrap().len() <= SIZE);
+        assert_eq!(fs::metadata(&name).unwrap().mode() & 0o777, 0o600);
+        let lines = lines(&name);
+        assert_eq!(lines[0]["event_type"], "meta");
+        assert_eq!(meta.get_or_insert_with(|| lines[0].clone()), &lines[0]);
+        assert_eq!(kinds(&lines, "meta").len(), 1);
+        whole.extend(fs::read(&name).unwrap());
+        all.extend(lines);
+    }
+    assert_eq!(kinds(&all, "summary").len(), 1);
+    assert_eq!(all.last().unwrap()["event_type"], "summary");
+    assert_eq!(events(&all), closing.printed);
+    assert!(closing.printed >= storm.forks + storm.exits);
+
+    // Put together again they are the capture, to replay as to anybody.
+    let joined = dir.path().join("joined");
+    fs::write(&joined, whole).unwrap();
+    let mut replay = std::process::Command::new(program::BINARY);
+    replay.args(["replay", "--strict", "--format", "json", joined.to_str().unwrap()]);
+    let again = process::output(&mut replay);
+    let again: Vec<Value> = again.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events(&again), closing.printed);
+    assert_eq!(again.last().unwrap()["complete"], true);
+}
+
+#[test]
+fn sighup_reopens_the_file_when_asked_to() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (path, moved) = (dir.path().join("out"), dir.path().join("moved"));
+    let name = path.to_str().unwrap();
+    let tuxscope = Tuxscope::start(&["--wide", "--format", "json", "-o", name, "--reopen"]);
+    worker::case("fork");
+    fs::rename(&path, &moved).unwrap();
+    tuxscope.signal(Signal::HUP);
+    process::eventually(|| path.exists());
+    let life = worker::case("fork").remove(0);
+    let run = tuxscope.stop();
+    run.success();
+    let (old, new) = (lines(&moved), lines(&path));
+    assert_eq!(old[0], new[0]);
+    assert_eq!(events(&old) + events(&new), run.closing().printed);
+    assert!(new.iter().any(|line| line["pid"] == life.pid && line["event_type"] == "exit"));
+    assert!(kinds(&old, "summary").is_empty());
+}
+
+/// Root's rights are gone by then: the directory is its owner's.
+#[test]
+fn a_directory_that_cannot_be_written_costs_no_event() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    chown(dir.path(), Some(NOBODY), None).unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let path = dir.path().join("out");
+    let name = path.to_str().unwrap();
+    let tuxscope = Tuxscope::start(&["-w", "--format", "json", "-o", name, "--rotate-size", "1K"]);
+    for _ in 0..5 {
+        worker::case("fork");
+    }
+    let run = tuxscope.stop();
+    assert_eq!(run.code, Some(0), "{:#?}", run.stderr);
+    assert!(run.stderr[1].contains("can't rotate"), "{:#?}", run.stderr);
+    assert_eq!(events(&lines(&path)), run.closing().printed);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+}
+
+#[test]
+fn what_is_one_whole_is_not_rotated() {
+    let command = program::command(&["--format", "tree", "-o", "/dev/null", "--rotate-size", "1M"]);
+    Tuxscope::spawn(command).end().refused(2, &["format", "json"]);
+    let command = program::command(&["-o", "/dev/null", "--rotate-size", "1M"]);
+    Tuxscope::spawn(command).end().refused(2, &["/dev/null", "regular file"]);
+}

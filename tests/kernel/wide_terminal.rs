@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The wide table: aligned, whole in a pipe, cut and coloured on a terminal.
+
+use std::process::{Command, Stdio};
+
+use crate::program::{BINARY, Tuxscope};
+use crate::{machine, process};
+
+const HEADER: &str = "TIME          PID      PPID     USER      EVENT  STATUS   DURATION  COMMAND";
+
+fn long() -> String {
+    format!("/bin/false {}", "x".repeat(300))
+}
+
+/// A run's table as it comes out of a terminal of 100 columns.
+fn on_a_terminal(options: &str, environment: &[(&str, &str)]) -> String {
+    let inner = format!("stty cols 100; {BINARY} proc --wide {options} -- {}", long());
+    let mut command = Command::new("script");
+    command.args(["-qec", &inner, "/dev/null"]).stdin(Stdio::null());
+    command.env("TERM", "xterm").env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8");
+    command.envs(environment.iter().copied());
+    let output = command.output().expect("script(1) of bsdutils");
+    String::from_utf8(output.stdout).unwrap().replace('\r', "")
+}
+
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\x1b[") {
+        out += before;
+        rest = after.split_once('m').expect("a colour").1;
+    }
+    out + rest
+}
+
+#[test]
+fn a_pipe_gets_whole_aligned_lines_without_colour() {
+    let Some(_machine) = machine::shared() else { return };
+    let tuxscope = Tuxscope::start(&["--wide", "--comm", "false"]);
+    let mut child =
+        Command::new("/bin/false").args([&"x".repeat(300), "a b", "\x1b[2J\n"]).spawn().unwrap();
+    process::wait(&mut child);
+    let run = tuxscope.stop();
+    run.success();
+    let text = String::from_utf8(run.stdout).unwrap();
+    assert!(!text.contains('\x1b'));
+    assert_eq!(text.lines().next(), Some(HEADER));
+    let pid = format!("{:<9}", child.id());
+    let rows: Vec<_> = text.lines().filter(|line| line[14..].starts_with(&pid)).collect();
+    assert_eq!(rows.len(), 2, "{text}");
+    let me = format!("{:<9}", std::process::id());
+    for (row, event, status) in [(rows[0], "EXEC", ""), (rows[1], "EXIT", "1")] {
+        let column = |name: &str, width: usize| &row[HEADER.find(name).unwrap()..][..width];
+        assert_eq!(column("PPID", 9), me);
+        assert_eq!(column("USER", 10), "root      ");
+        assert_eq!(column("EVENT", 7).trim_end(), event);
+        assert_eq!(column("STATUS", 9).trim_end(), status);
+        let command = &row[HEADER.find("COMMAND").unwrap()..];
+        assert_eq!(command, format!("/bin/false {} 'a b' $'\\x1b[2J\\n'", "x".repeat(300)));
+    }
+}
+
+#[test]
+fn a_terminal_gets_what_fits_and_colour() {
+    let Some(_machine) = machine::shared() else { return };
+    let text = on_a_terminal("", &[]);
+    let row = text.lines().find(|line| line.contains("EXIT")).unwrap_or_else(|| panic!("{text}"));
+    assert!(row.contains("\x1b["), "a failure stands out: {row:?}");
+    let shown = plain(row);
+    assert_eq!(shown.chars().count(), 100, "{shown}");
+    assert!(shown.ends_with("x…"), "{shown}");
+}
+
+#[test]
+fn colour_is_as_it_was_asked_for() {
+    let Some(_machine) = machine::shared() else { return };
+    let coloured =
+        |text: &str| text.lines().any(|line| line.contains("EXIT") && line.contains("\x1b["));
+    assert!(!coloured(&on_a_terminal("", &[("NO_COLOR", "1")])));
+    assert!(!coloured(&on_a_terminal("", &[("TERM", "dumb")])));
+    assert!(!coloured(&on_a_terminal("--color never", &[])));
+    assert!(coloured(&on_a_terminal("--color always", &[("NO_COLOR", "1")])));
+    assert!(coloured(&on_a_terminal("", &[("NO_COLOR", "")])));
+    let command = crate::program::command(&["--wide", "--color", "always", "--", "/bin/false"]);
+    let run = Tuxscope::spawn(command).end();
+    assert!(coloured(&run.stderr.join("\n")), "{:?}", run.stderr);
+}

@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -110,6 +111,7 @@ def versions(binary, peers):
 
 def main():
     args = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     machine.private_tracefs()
     # Followed, and asleep.
     quiet = subprocess.Popen(["sleep", "infinity"])

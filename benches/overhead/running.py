@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A tracer that runs: started, ready, measured, ended."""
 
+import atexit
 import re
 import signal
 import subprocess
@@ -30,6 +31,8 @@ class Running:
         with open(self.output, "wb") as out, open(self.errors, "wb") as errors:
             self.process = subprocess.Popen([*tracer.command, *command], stdin=stdin,
                                             stdout=stdout or out, stderr=errors)
+        # Should the benchmark itself be ended.
+        atexit.register(self.end)
         if not tracer.launches and await_s > 0:
             self._await_ready(await_s)
 
@@ -65,7 +68,10 @@ class Running:
         return {"cpu_ns": procfs.cpu_ns(self.pid), "rss_kb": procfs.status(self.pid, "VmHWM")}
 
     def end(self):
-        """Ends it as its user would."""
+        """Ends it as its user would, unless it has ended."""
+        atexit.unregister(self.end)
+        if self.process.poll() is not None:
+            return
         if self.tracer.launches:
             self.process.stdin.close()
         else:

@@ -7,7 +7,7 @@ import time
 from running import Failed, Running
 
 # The longest that we wait for a first event.
-PATIENCE_S = 3.0
+PATIENCE_S = 6.0
 PATIENCE_OURS_S = 0.5
 
 

@@ -28,6 +28,9 @@ _tuxscope() {
             tuxscope,replay)
                 cmd="tuxscope__subcmd__replay"
                 ;;
+            tuxscope,schema)
+                cmd="tuxscope__subcmd__schema"
+                ;;
             tuxscope__subcmd__help,check)
                 cmd="tuxscope__subcmd__help__subcmd__check"
                 ;;
@@ -40,6 +43,9 @@ _tuxscope() {
             tuxscope__subcmd__help,replay)
                 cmd="tuxscope__subcmd__help__subcmd__replay"
                 ;;
+            tuxscope__subcmd__help,schema)
+                cmd="tuxscope__subcmd__help__subcmd__schema"
+                ;;
             *)
                 ;;
         esac
@@ -47,7 +53,7 @@ _tuxscope() {
 
     case "${cmd}" in
         tuxscope)
-            opts="-h -V --help --version proc replay check help"
+            opts="-h -V --help --version proc replay schema check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -79,7 +85,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__help)
-            opts="proc replay check help"
+            opts="proc replay schema check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -135,6 +141,20 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__help__subcmd__replay)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tuxscope__subcmd__help__subcmd__schema)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -313,6 +333,20 @@ _tuxscope() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tuxscope__subcmd__schema)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

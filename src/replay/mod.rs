@@ -227,8 +227,8 @@ impl<'a> Replay<'a> {
     }
 
     fn meta(&mut self, number: u64, meta: Meta) {
-        // Each file of a capture that was rotated begins with the same one.
-        if self.capture.meta.as_ref() == Some(&meta) {
+        // Each file of a capture that was rotated begins with the same one; its summary ends it.
+        if self.capture.meta.as_ref() == Some(&meta) && self.capture.complete.is_none() {
             return;
         }
         if self.capture.meta.is_some() {

@@ -220,6 +220,23 @@ mod tests {
     }
 
     #[test]
+    fn an_adjusted_clock_is_followed() {
+        let mut enricher = Enricher::new(4096);
+        let right = enricher.clock_offset_ns();
+        // As if the clock had been set an hour ahead since the last sample.
+        enricher.clock_offset_ns = right - 3_600_000_000_000;
+        let time_of = |enricher: &mut Enricher| {
+            let mut event = fork(3, 10);
+            enricher.complete(&mut event);
+            event.wide.expect("wide").time_ns
+        };
+        let before = time_of(&mut enricher);
+        enricher.sample_clock();
+        let after = time_of(&mut enricher);
+        assert!((after - before).abs_diff(3_600_000_000_000) < 1_000_000_000, "{before} {after}");
+    }
+
+    #[test]
     fn the_wall_clock_is_the_timestamp_plus_the_offset() {
         let mut enricher = Enricher::new(4096);
         let mut event = fork(3, 10);

@@ -14,10 +14,6 @@ import time
 from pathlib import Path
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-PUBLIC = {
-    "Debian": "http://deb.debian.org/debian",
-    "Debian-Security": "http://deb.debian.org/debian-security",
-}
 FRESH = 12 * 3600  # seconds that package lists are used for
 TRIES = 12  # packages that are tried where the archive lists what it no longer holds
 
@@ -27,7 +23,7 @@ class Unavailable(Exception):
 
 
 def mirror(label):
-    """The address of a part of the archive: the machine's own mirror if it has one."""
+    """The address of a part of the archive, as the machine's own apt has it."""
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(LABEL)|$(SITE)", "Created-By: Packages"],
         capture_output=True, text=True, check=False)
@@ -35,7 +31,7 @@ def mirror(label):
         found, _, site = line.partition("|")
         if found == label:
             return site
-    return PUBLIC[label]
+    raise Unavailable(f"apt knows no mirror of {label}: is this Debian, and has apt-get update run?")
 
 
 class Archive:

@@ -65,25 +65,12 @@ impl Destination {
         &self.dir
     }
 
-    /// Opens the file, creates it where it isn't there, and empties it.
-    ///
-    /// # Errors
-    /// It can't be written, or must not be.
-    pub fn create(&self) -> Result<File> {
-        let file = self.open(OFlags::empty())?;
-        // Not by O_TRUNC: a file that must not be written must not be emptied either.
-        if file.metadata().is_ok_and(|meta| meta.is_file()) {
-            file.set_len(0).with_context(|| format!("can't write {}", self.path.display()))?;
-        }
-        Ok(file)
-    }
-
     /// Opens the file to write behind what is in it, and creates it where it isn't there.
     ///
     /// # Errors
-    /// As for [`Self::create`].
-    pub fn append(&self) -> Result<File> {
-        self.open(OFlags::APPEND)
+    /// It can't be written, or must not be.
+    pub fn open(&self) -> Result<File> {
+        self.open_with(OFlags::empty())
     }
 
     /// Renames FILE to FILE.1, FILE.1 to FILE.2 and so on up to FILE.`keep`, which is
@@ -106,11 +93,14 @@ impl Destination {
                 _ => {}
             }
         }
-        self.open(OFlags::EXCL)
+        self.open_with(OFlags::EXCL)
     }
 
-    fn open(&self, more: OFlags) -> Result<File> {
-        let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | more;
+    fn open_with(&self, more: OFlags) -> Result<File> {
+        // Without O_APPEND, what is written to a file that somebody else has emptied (logrotate's
+        // copytruncate) would come behind a hole as long as all that was in it.
+        let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | more;
+        flags |= OFlags::CLOEXEC | OFlags::NOCTTY;
         if self.guarded {
             flags |= OFlags::NOFOLLOW;
         }

@@ -53,15 +53,16 @@ fn main() -> ExitCode {
 
 fn proc(args: Proc) -> Result<ExitCode> {
     let runs_command = !args.command.is_empty();
-    let mut output = match &args.output {
-        None if runs_command => Output::stderr()?,
-        path => output(path.as_deref(), rotation(&args)?)?,
-    };
     let wide = args.wide || args.format.is_wide();
     if args.threads && !wide {
         let what = "--threads is of the wide view";
         return Err(Failure::new(Exit::Usage, what, "add --wide").into());
     }
+    let rotation = rotation(&args)?;
+    let mut output = match &args.output {
+        None if runs_command => Output::stderr()?,
+        path => output(path.as_deref(), rotation)?,
+    };
     let mut sink = sink(args.format, wide, terminal::style(&output, args.color.into()));
     let view = match wide {
         true => View::Wide { threads: args.threads, max_args: args.max_args },
@@ -89,6 +90,8 @@ fn proc(args: Proc) -> Result<ExitCode> {
         keep |= CapabilitySet::KILL;
         launched = Some(command);
     }
+    // With all rights still, and when all that may be wrong with the start has been found.
+    output.begin()?;
     if let Err(error) = rights::drop_all_but(keep) {
         report::say(format_args!("rights that are no longer needed can't be dropped: {error}"));
     }
@@ -197,7 +200,7 @@ fn check(args: &Check) -> Result<ExitCode> {
 }
 
 fn output(path: Option<&Path>, rotation: Option<Rotation>) -> Result<Output> {
-    path.map_or_else(Output::stdout, |path| Output::create(path, rotation))
+    path.map_or_else(Output::stdout, |path| Output::open(path, rotation))
 }
 
 fn rotation(args: &Proc) -> Result<Option<Rotation>> {

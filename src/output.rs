@@ -73,28 +73,41 @@ impl Output {
         Ok(Self::new(File::from(fd), "standard error".to_owned()))
     }
 
-    /// A file, created or emptied; one that is rotated is not emptied but put aside.
+    /// A file, created where it isn't there. What is in it stays until [`Self::begin`].
     ///
     /// # Errors
     /// The file can't be opened for writing, or root must not; or it can't be rotated, because
     /// it is no regular file.
-    pub fn create(path: &Path, rotation: Option<Rotation>) -> Result<Self> {
+    pub fn open(path: &Path, rotation: Option<Rotation>) -> Result<Self> {
         let name = path.display().to_string();
         let destination = Destination::find(path)?;
-        let file = match rotation {
-            None => destination.create()?,
-            Some(Rotation { keep, .. }) => {
-                let file = destination.append()?;
-                let meta = file.metadata()?;
-                if !meta.is_file() {
-                    let what = format!("{name} can't be rotated: it is no regular file");
-                    return Err(Failure::new(Exit::Usage, what, "leave out --rotate-size").into());
-                }
-                if meta.len() > 0 { destination.rotate(keep)? } else { file }
-            }
-        };
+        let file = destination.open()?;
+        if rotation.is_some() && !file.metadata()?.is_file() {
+            let what = format!("{name} can't be rotated: it is no regular file");
+            return Err(Failure::new(Exit::Usage, what, "leave out --rotate-size").into());
+        }
         let named = Named { destination, rotation, head: Vec::new(), size: 0 };
         Ok(Self { named: Some(named), ..Self::new(file, name) })
+    }
+
+    /// Empties a file that was opened by name, or puts it aside if it is rotated. To be called
+    /// when nothing else can fail any more, so that nobody loses a capture for nothing.
+    ///
+    /// # Errors
+    /// It can't be done.
+    pub fn begin(&mut self) -> Result<()> {
+        let Some(named) = &self.named else { return Ok(()) };
+        let meta = self.file.metadata()?;
+        if meta.is_file() && meta.len() > 0 {
+            match named.rotation {
+                Some(Rotation { keep, .. }) => self.file = named.destination.rotate(keep)?,
+                None => {
+                    let name = &self.name;
+                    self.file.set_len(0).with_context(|| format!("can't write {name}"))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn new(file: File, name: String) -> Self {
@@ -117,7 +130,7 @@ impl Output {
     pub fn reopen(&mut self) -> Result<(), WriteFailed> {
         self.flush()?;
         let Some(named) = &mut self.named else { return Ok(()) };
-        match named.destination.append() {
+        match named.destination.open() {
             Ok(file) => {
                 named.size = file.metadata().map_or(0, |meta| meta.len());
                 self.file = file;
@@ -281,7 +294,8 @@ mod tests {
     fn rotating(size: u64, keep: u32) -> (tempfile::TempDir, Output) {
         let dir = tempfile::tempdir().expect("a directory");
         let rotation = Some(Rotation { size, keep });
-        let output = Output::create(&dir.path().join("out"), rotation).expect("an output");
+        let mut output = Output::open(&dir.path().join("out"), rotation).expect("an output");
+        output.begin().expect("begun");
         (dir, output)
     }
 
@@ -338,8 +352,11 @@ mod tests {
         write(&mut output, "first\n");
         for text in ["second\n", "third\n"] {
             let rotation = Some(Rotation { size: 100, keep: 2 });
-            let again = Output::create(&dir.path().join("out"), rotation);
-            write(&mut again.expect("an output"), text);
+            let path = dir.path().join("out");
+            let mut again = Output::open(&path, rotation).expect("an output");
+            assert_ne!(fs::metadata(path).expect("is there").len(), 0);
+            again.begin().expect("begun");
+            write(&mut again, text);
         }
         assert_eq!(files(&dir), ["third\n", "second\n", "first\n"]);
     }

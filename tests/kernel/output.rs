@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::program::{self, Ended, NEVER, Tuxscope};
 use crate::{events, machine, namespace, worker};
@@ -72,6 +72,33 @@ fn a_file_is_emptied_first_and_holds_everything() {
     let events = events::from_json(&fs::read(&path).unwrap());
     assert_eq!(run.closing().printed, events.len() as u64);
     assert!(events.iter().any(|event| event.is("exit", life.pid)));
+}
+
+#[test]
+fn a_start_that_fails_leaves_what_was_there() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("events");
+    fs::write(&path, "precious").unwrap();
+    let rotate = ["--rotate-size", "1K"];
+    for (code, wrong) in [
+        (2, &["--threads"][..]),
+        (2, &["--cgroup", "/nosuch"]),
+        (2, &["--user", "nosuch", "--", "true"]),
+    ] {
+        for rotate in [&[][..], &rotate] {
+            let args = [&["-o", path.to_str().unwrap()], rotate, wrong].concat();
+            Tuxscope::spawn(program::command(&args)).end().refused(code, &[]);
+        }
+    }
+    for rotate in [&[][..], &rotate] {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-all", "--inh-caps=-all", program::BINARY, "proc", "-o"]);
+        command.arg(&path).args(rotate);
+        Tuxscope::spawn(command).end().refused(77, &["CAP_BPF"]);
+    }
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
 }
 
 /// Between the tracing line and the closing line one line names the file and the cause.
@@ -151,7 +178,7 @@ fn standard_error_may_be_closed() {
     let Some(_machine) = machine::shared() else { return };
     let program = program::command(&["--format", "json", "--duration", "1"]);
     let script = "exec \"$@\" 2>&-";
-    let mut command = std::process::Command::new("sh");
+    let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]).arg(program.get_program()).args(program.get_args());
     let run = Tuxscope::spawn(command).end();
     assert_eq!(run.code, Some(0));

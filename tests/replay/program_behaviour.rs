@@ -33,6 +33,29 @@ fn files_are_read_and_written() {
 }
 
 #[test]
+fn what_cannot_be_replayed_empties_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let [from, to] = ["from", "to"].map(|name| dir.path().join(name).to_str().unwrap().to_owned());
+    for (capture, filter, status) in
+        [(line("fork", 2, 1, "sh", 5), "--uid=0", 2), ("nonsense\n".to_owned(), "--pid=1", 1)]
+    {
+        std::fs::write(&from, capture).unwrap();
+        std::fs::write(&to, "precious").unwrap();
+        let ran = finish(spawn(&[&from, "-o", &to, filter]));
+        assert_eq!(ran.status, status, "{}", ran.err);
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "precious");
+    }
+    // Not so where nothing is chosen of a capture, nor where it is empty.
+    for capture in [line("fork", 2, 1, "sh", 5), String::new()] {
+        std::fs::write(&from, capture).unwrap();
+        std::fs::write(&to, "old").unwrap();
+        let ran = finish(spawn(&[&from, "-o", &to, "--format", "json", "--pid", "7"]));
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "");
+    }
+}
+
+#[test]
 fn what_is_not_there_is_a_failure_in_one_line() {
     for (file, why) in [("/nowhere/at-all", "No such file"), ("/", "it is a directory")] {
         let ran = finish(spawn(&[file]));

@@ -40,8 +40,6 @@ struct Named {
     rotation: Option<Rotation>,
     /// What each file begins with.
     head: Vec<u8>,
-    /// Bytes in the file, as far as they are ours.
-    size: u64,
 }
 
 /// A write that failed, and how much of the batch did not arrive.
@@ -86,7 +84,7 @@ impl Output {
             let what = format!("{name} can't be rotated: it is no regular file");
             return Err(Failure::new(Exit::Usage, what, "leave out --rotate-size").into());
         }
-        let named = Named { destination, rotation, head: Vec::new(), size: 0 };
+        let named = Named { destination, rotation, head: Vec::new() };
         Ok(Self { named: Some(named), ..Self::new(file, name) })
     }
 
@@ -132,9 +130,8 @@ impl Output {
         let Some(named) = &mut self.named else { return Ok(()) };
         match named.destination.open() {
             Ok(file) => {
-                named.size = file.metadata().map_or(0, |meta| meta.len());
                 self.file = file;
-                if named.size > 0 { Ok(()) } else { self.write_head() }
+                if self.size() > 0 { Ok(()) } else { self.write_head() }
             }
             Err(error) => {
                 report::error(&error.context("can't reopen the output"));
@@ -201,7 +198,8 @@ impl Output {
     /// How many of these bytes go into this file: whole lines, and one at least.
     fn room(&self, bytes: &[u8]) -> usize {
         let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
-        let Some(room) = self.named.as_ref().and_then(Named::room) else { return bytes.len() };
+        let Some(rotation) = self.rotation() else { return bytes.len() };
+        let room = rotation.size.saturating_sub(self.size());
         let fits = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
         if fits == bytes.len() {
             return fits;
@@ -213,17 +211,17 @@ impl Output {
     /// be, the output says so and lets this one grow: no event is lost for it.
     fn begin_file_if_full(&mut self, bytes: &[u8]) -> Result<(), WriteFailed> {
         let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+        let Some(rotation) = self.rotation() else { return Ok(()) };
+        let size = self.size();
         let Some(named) = &mut self.named else { return Ok(()) };
-        let Some(rotation) = named.rotation else { return Ok(()) };
         // A line that is larger than a whole file has a file of its own.
-        let empty = named.size <= named.head.len() as u64;
-        if empty || named.size + line as u64 <= rotation.size {
+        let empty = size <= named.head.len() as u64;
+        if empty || size + line as u64 <= rotation.size {
             return Ok(());
         }
         match named.destination.rotate(rotation.keep) {
             Ok(file) => {
                 self.file = file;
-                named.size = 0;
                 self.write_head()
             }
             Err(error) => {
@@ -233,6 +231,15 @@ impl Output {
                 Ok(())
             }
         }
+    }
+
+    fn rotation(&self) -> Option<Rotation> {
+        self.named.as_ref()?.rotation
+    }
+
+    /// Bytes in the file. Asked for, not counted: somebody else may have emptied it.
+    fn size(&self) -> u64 {
+        self.file.metadata().map_or(0, |meta| meta.len())
     }
 
     /// Its lines are not events: none of them counts as missing.
@@ -253,9 +260,6 @@ impl Output {
             }
         }
         self.written |= written > 0;
-        if let Some(named) = &mut self.named {
-            named.size += written as u64;
-        }
         let Some(cause) = failure else { return Ok(()) };
         let (done, missing) = bytes.split_at(written);
         let torn = done.iter().rev().take_while(|&&byte| byte != b'\n').count() as u64;
@@ -271,13 +275,6 @@ impl Output {
             // The failed write is reported; that the file could not be cut changes nothing in it.
             let _ = self.file.set_len(end - torn);
         }
-    }
-}
-
-impl Named {
-    /// How many bytes the file may still take, if that is limited.
-    fn room(&self) -> Option<u64> {
-        Some(self.rotation?.size.saturating_sub(self.size))
     }
 }
 
@@ -377,6 +374,15 @@ mod tests {
         write(&mut output, "e\n");
         assert_eq!(fs::read_to_string(moved).expect("moved"), "HEAD\na\nb\nc\nd\n");
         assert_eq!(fs::read_to_string(path).expect("new"), "HEAD\ne\n");
+    }
+
+    #[test]
+    fn a_file_that_is_emptied_has_all_its_room_again() {
+        let (dir, mut output) = rotating(8, 9);
+        write(&mut output, "12345\n");
+        fs::write(dir.path().join("out"), "").expect("emptied");
+        write(&mut output, "67890\n");
+        assert_eq!(files(&dir), ["67890\n"]);
     }
 
     #[test]

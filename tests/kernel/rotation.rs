@@ -162,6 +162,24 @@ fn sighup_reopens_the_file_when_asked_to() {
     assert!(kinds(&old, "summary").is_empty());
 }
 
+/// As logrotate's copytruncate does.
+#[test]
+fn a_file_that_is_emptied_meanwhile_begins_anew() {
+    let Some(_machine) = machine::shared() else { return };
+    for rotate in [&[][..], &["--rotate-size", "1M"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let name = path.to_str().unwrap();
+        let tuxscope = Tuxscope::start(&[&["--format", "json", "-o", name], rotate].concat());
+        worker::case("fork");
+        process::eventually(|| fs::metadata(&path).unwrap().len() > 0);
+        fs::write(&path, "").unwrap();
+        let life = worker::case("fork").remove(0);
+        tuxscope.stop().success();
+        assert!(lines(&path).iter().any(|line| line["pid"] == life.pid));
+    }
+}
+
 /// Root's rights are gone by then: the directory is its owner's.
 #[test]
 fn a_directory_that_cannot_be_written_costs_no_event() {

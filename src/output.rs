@@ -9,6 +9,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::destination::Destination;
 use crate::failure::{Exit, Failure};
@@ -256,6 +257,11 @@ impl Output {
                 Ok(0) => failure = Some(io::ErrorKind::WriteZero.into()),
                 Ok(n) => written += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A program at the other end of a terminal or pipe can make it non-blocking for all.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // What ends the wait but room, the next write tells.
+                    let _ = poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], None);
+                }
                 Err(error) => failure = Some(error),
             }
         }

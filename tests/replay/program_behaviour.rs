@@ -2,6 +2,7 @@
 //! How the program takes files, pipes and signals.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::Stdio;
 
 use crate::program::{command, finish, line, replay, spawn, wide};
 
@@ -77,6 +78,26 @@ fn a_pipe_that_is_closed_is_success() {
     while stdin.write_all(line("fork", 2, 1, "sh", 5).as_bytes()).is_ok() {}
     let ran = finish(child);
     assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+}
+
+/// As ssh makes its terminal, and with it that of the programs beside it.
+#[test]
+fn a_pipe_that_does_not_block_is_waited_for() {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let capture = line("fork", 2, 1, "sh", 5).repeat(5000);
+    std::fs::write(&file, &capture).unwrap();
+    let mut command = command(&["--format", "json"]);
+    let child = command.arg(file.path()).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    drop(command);
+    // Long enough to fill the pipe.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let mut out = String::new();
+    std::fs::File::from(reader).read_to_string(&mut out).unwrap();
+    let ran = finish(child);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    assert!(out == capture, "{} of {} bytes", out.len(), capture.len());
 }
 
 #[test]

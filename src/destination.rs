@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, openat, openat2, renameat};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat, renameat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -63,6 +63,11 @@ impl Destination {
     /// The directory.
     pub fn dir(&self) -> &OwnedFd {
         &self.dir
+    }
+
+    /// Whether the name is a symbolic link's.
+    pub fn is_link(&self) -> bool {
+        readlinkat(&self.dir, &self.name, Vec::new()).is_ok()
     }
 
     /// Opens the file to write behind what is in it, and creates it where it isn't there.

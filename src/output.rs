@@ -76,10 +76,15 @@ impl Output {
     ///
     /// # Errors
     /// The file can't be opened for writing, or root must not; or it can't be rotated, because
-    /// it is no regular file.
+    /// it is a link or no regular file.
     pub fn open(path: &Path, rotation: Option<Rotation>) -> Result<Self> {
         let name = path.display().to_string();
         let destination = Destination::find(path)?;
+        // The link would be renamed, and the file that it leads to grow on or be forgotten.
+        if rotation.is_some() && destination.is_link() {
+            let what = format!("{name} can't be rotated: it is a symbolic link");
+            return Err(Failure::new(Exit::Usage, what, "give the path that it leads to").into());
+        }
         let file = destination.open()?;
         if rotation.is_some() && !file.metadata()?.is_file() {
             let what = format!("{name} can't be rotated: it is no regular file");

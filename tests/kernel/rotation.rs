@@ -84,6 +84,20 @@ fn root_follows_its_own_links() {
     assert!(target.exists());
 }
 
+/// As logrotate, too, refuses them.
+#[test]
+fn links_are_not_rotated() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir_in("/root").unwrap();
+    let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+    symlink(&target, &link).unwrap();
+    let args = ["-o", link.to_str().unwrap(), "--rotate-size", "2K", "--duration", "0.1"];
+    let run = Tuxscope::spawn(program::command(&args)).end();
+    run.refused(2, &["link can't be rotated", "symbolic link", "leads to"]);
+    assert!(link.is_symlink());
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing was made");
+}
+
 #[test]
 fn no_event_is_lost_or_torn_by_rotation() {
     let Some(_machine) = machine::alone() else { return };

@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -38,8 +39,10 @@ impl Destination {
     /// # Errors
     /// The directory can't be opened.
     pub fn find(path: &Path) -> Result<Self> {
+        // As for open(2), `name/` is a directory's, which Path takes for `name`.
         let name =
-            path.file_name().ok_or_else(|| not_writable(path, io::ErrorKind::IsADirectory))?;
+            path.file_name().filter(|name| path.as_os_str().as_bytes().ends_with(name.as_bytes()));
+        let name = name.ok_or_else(|| not_writable(path, io::ErrorKind::IsADirectory))?;
         let parent = match path.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),

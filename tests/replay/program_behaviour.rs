@@ -57,6 +57,18 @@ fn what_cannot_be_replayed_empties_no_file() {
 }
 
 #[test]
+fn a_directory_that_is_not_there_becomes_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["new/", "new/.", "new//"] {
+        let path = dir.path().join(name);
+        let ran = finish(spawn(&["/dev/null", "-o", path.to_str().unwrap()]));
+        assert_eq!(ran.status, 1);
+        assert!(ran.err.contains("is a directory"), "{}", ran.err);
+    }
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+}
+
+#[test]
 fn what_is_not_there_is_a_failure_in_one_line() {
     for (file, why) in [("/nowhere/at-all", "No such file"), ("/", "it is a directory")] {
         let ran = finish(spawn(&[file]));

@@ -152,10 +152,10 @@ fn enter_sandbox(output: Option<BorrowedFd<'_>>, verbose: bool) {
 
 fn replay(args: Replay) -> Result<ExitCode> {
     let input = Input::open(&args.input)?;
-    if args.output.as_deref().is_some_and(|path| input.is(path)) {
-        bail!("{} is the capture itself: --output would empty it", input.name());
-    }
     let mut output = output(args.output.as_deref(), None)?;
+    if input.is(&output) {
+        bail!("{} is the output, too: write to another file", input.name());
+    }
     let filter = Filter::new(args.choose.into());
     let stop = Stop::on_signals(Hangup::End)?;
     let style = terminal::style(&output, args.color.into());

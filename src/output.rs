@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where formatted events go: standard output or a file, in whole lines.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal as _, Seek as _, Write as _};
 use std::mem;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -171,6 +171,12 @@ impl Output {
     pub fn pipe(&self) -> Option<BorrowedFd<'_>> {
         let kind = self.file.metadata().ok()?.file_type();
         (kind.is_fifo() || kind.is_socket()).then(|| self.file.as_fd())
+    }
+
+    /// Device and inode number of the file, if it is a regular one.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        let meta = self.file.metadata().ok().filter(Metadata::is_file)?;
+        Some((meta.dev(), meta.ino()))
     }
 
     /// Whether something was written to a terminal.

@@ -2,7 +2,7 @@
 //! How the program takes files, pipes and signals.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::program::{command, finish, line, replay, spawn, wide};
 
@@ -27,10 +27,15 @@ fn files_are_read_and_written() {
     assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
     assert_eq!(std::fs::read_to_string(&to).unwrap(), capture);
     // Never onto itself.
-    let ran = finish(spawn(&[&from, "--format", "json", "-o", &from]));
-    assert_eq!(ran.status, 1);
-    assert!(ran.err.contains("is the capture itself"), "{}", ran.err);
-    assert_eq!(std::fs::read_to_string(&from).unwrap(), capture);
+    for arguments in ["-o \"$1\" \"$1\"", "\"$1\" >>\"$1\"", "- <\"$1\" >>\"$1\""] {
+        let script = format!("ulimit -f 8; exec \"$0\" replay --format json {arguments}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_tuxscope"), &from]);
+        let ran = finish(shell.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+        assert_eq!(ran.status, 1, "{arguments}");
+        assert!(ran.err.contains("is the output, too"), "{arguments}: {}", ran.err);
+        assert_eq!(std::fs::read_to_string(&from).unwrap(), capture, "{arguments}");
+    }
 }
 
 #[test]

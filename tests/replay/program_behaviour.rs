@@ -62,6 +62,20 @@ fn what_cannot_be_replayed_empties_no_file() {
 }
 
 #[test]
+fn a_file_s_name_does_not_steer_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a\x1b[31mb");
+    for there in [false, true] {
+        if there {
+            std::fs::write(&file, "nonsense\n").unwrap();
+        }
+        let ran = finish(spawn(&[file.to_str().unwrap()]));
+        assert_eq!(ran.status, 1);
+        assert!(ran.err.contains("a\\u{1b}[31mb") && !ran.err.contains('\x1b'), "{:?}", ran.err);
+    }
+}
+
+#[test]
 fn a_directory_that_is_not_there_becomes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["new/", "new/.", "new//"] {

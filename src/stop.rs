@@ -25,8 +25,6 @@ extern "C" fn on_hangup(_signal: libc::c_int) {
     REOPEN.store(true, Ordering::Relaxed);
 }
 
-extern "C" fn on_file_size(_signal: libc::c_int) {}
-
 /// The wishes that have come by signals: SIGINT, SIGTERM and SIGHUP ask for the end.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
@@ -60,14 +58,11 @@ impl Stop {
             flag.request();
         })
         .context("can't install the signal handler")?;
-        for signal in ignored {
+        // A write over the limit of file sizes fails then, as any write may.
+        for signal in ignored.into_iter().chain([libc::SIGXFSZ]) {
             // SAFETY: no handler is installed, the signal is ignored.
             unsafe { libc::signal(signal, libc::SIG_IGN) };
         }
-        let handler = on_file_size as extern "C" fn(libc::c_int);
-        // SAFETY: the handler does nothing. With one, a write over the limit of file sizes fails
-        // as any write may. Not ignored, for a command would inherit that.
-        unsafe { libc::signal(libc::SIGXFSZ, handler as libc::sighandler_t) };
         if hangup == Hangup::Reopen {
             let handler = on_hangup as extern "C" fn(libc::c_int);
             // SAFETY: the handler stores to an atomic, which is safe in a signal's context.

@@ -268,7 +268,7 @@ impl Output {
                 Ok(0) => failure = Some(io::ErrorKind::WriteZero.into()),
                 Ok(n) => written += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A program at the other end of a terminal or pipe can make it non-blocking for all.
+                // A program that shares the descriptor, such as ssh, may have made it so.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // What ends the wait but room, the next write tells.
                     let _ = poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], None);

@@ -111,7 +111,7 @@ fn a_pipe_that_is_closed_is_success() {
     assert_eq!((ran.status, ran.err.as_str()), (0, ""));
 }
 
-/// As ssh makes its terminal, and with it that of the programs beside it.
+/// As ssh makes what it shares with the programs beside it.
 #[test]
 fn a_pipe_that_does_not_block_is_waited_for() {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parse, run, exit status.
 
+use std::env;
 use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,11 @@ fn main() -> ExitCode {
 
 fn proc(args: Proc) -> Result<ExitCode> {
     let runs_command = !args.command.is_empty();
+    // A script's `-- "$@"` without arguments means no trace of the whole machine.
+    if !runs_command && env::args_os().next_back().is_some_and(|last| last == "--") {
+        let what = "there is no COMMAND behind --";
+        return Err(Failure::new(Exit::Usage, what, "name one, or leave -- away").into());
+    }
     let wide = args.wide || args.format.is_wide();
     if args.threads && !wide {
         let what = "--threads is of the wide view";

@@ -49,3 +49,12 @@ fn bad_values_are_usage_errors() {
         assert!(said.contains(args[0]) && said.contains("--help"), "{args:?}: {said}");
     }
 }
+
+/// A script's `-- "$@"` without arguments.
+#[test]
+fn no_command_where_one_should_be_is_a_usage_error() {
+    let run = run(&["proc", "--format", "json", "--"]);
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(2), "{said}");
+    assert!(said.contains("no COMMAND behind --"), "{said}");
+}

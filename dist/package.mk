@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist deb rpm test-deb test-fleet soak deny
+.PHONY: manual lint-dist deb rpm test-deb test-unit test-fleet soak deny
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
 SHARED_FILES = set -e; \
@@ -37,6 +37,15 @@ rpm: static ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm (needs rpmbui
 
 test-deb: deb ## install, run, upgrade and remove the package in fresh Debian 12 and 13 roots
 	$(Q)for release in bookworm trixie; do $(SUDO) dist/test-deb.sh $(DEB) $$release || exit 1; done
+
+# The kernel that each release came with.
+test-unit: deb target/vm/root-bookworm.tar target/vm/root-trixie.tar ## the service under the real systemd of Debian 12 and 13, in QEMU
+	$(Q)./scripts/deps.sh vm
+	$(Q)python3 tests/vm/service.py $(DEB) bookworm=6.1 trixie=6.12
+
+target/vm/root-%.tar:
+	$(Q)mkdir -p $(@D)
+	$(Q)mmdebstrap --quiet --variant=essential --include=systemd $* $@
 
 test-fleet: target/sql/installed ## dist/rsyslog.conf by the real rsyslogd, dist/sql by DuckDB and ClickHouse's engine
 	$(Q)python3 tests/fleet/rsyslog.py

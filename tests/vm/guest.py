@@ -9,7 +9,7 @@ import tarfile
 import threading
 from dataclasses import dataclass
 
-COMMON = ["-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "768", "-display", "none",
+COMMON = ["-accel", "tcg", "-cpu", "max", "-smp", "2", "-display", "none",
           "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]
 
 
@@ -32,11 +32,13 @@ class Wedged(Exception):
     """The guest did not come to its end."""
 
 
-def run(arch, kernel, initramfs, log):
-    """The guest's files: path -> bytes. The console goes to the file `log`, too."""
+def run(arch, kernel, initramfs, log, memory=768, arguments=""):
+    """The guest's files: path -> bytes. The console goes to the file `log`, too. `memory` is in
+    MiB; the kernel gets `arguments` beside its own.
+    """
     machine = MACHINES[arch]
-    command = [*machine.qemu, *COMMON, "-kernel", kernel, "-initrd", initramfs,
-               "-append", f"console={machine.console} panic=-1"]
+    command = [*machine.qemu, *COMMON, "-m", str(memory), "-kernel", kernel, "-initrd", initramfs,
+               "-append", f"console={machine.console} panic=-1 {arguments}"]
     lines = []
     with (open(log, "wb") as console,
           subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

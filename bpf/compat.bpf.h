@@ -10,12 +10,14 @@
 
 /*
  * The status that wait(2) will give for a process: that of exit_group(2) or of the signal which
- * ended the whole group, else that of the leader's own exit. A macro, because the two program
- * types read the kernel's memory by different means: READ(pointer, fields...).
+ * ended the whole group, else that of the leader's own exit. It takes values, because the two
+ * program types read the kernel's memory by different means.
  */
-#define wait_status(READ, task)                                                                    \
-	((READ(task, signal, flags) & SIGNAL_GROUP_EXIT) ? READ(task, signal, group_exit_code)     \
-							 : READ(task, group_leader, exit_code))
+static __always_inline __u32 wait_status(__u32 signal_flags, __u32 group_exit_code,
+					 __u32 leader_exit_code)
+{
+	return signal_flags & SIGNAL_GROUP_EXIT ? group_exit_code : leader_exit_code;
+}
 
 /*
  * Linux 6.16 gave sched_process_exit a second argument, group_dead, and its record a type of its

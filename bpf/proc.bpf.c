@@ -18,6 +18,15 @@ static __always_inline struct task_struct *current_task(void)
 	return (struct task_struct *)bpf_get_current_task();
 }
 
+static __always_inline __u32 current_status(void)
+{
+	struct task_struct *task = current_task();
+
+	return wait_status(BPF_CORE_READ(task, signal, flags),
+			   BPF_CORE_READ(task, signal, group_exit_code),
+			   BPF_CORE_READ(task, group_leader, exit_code));
+}
+
 static __always_inline int wanted(enum proc_event_type type, __u32 pid, __u32 tgid)
 {
 	char comm[COMM_LEN] = {};
@@ -36,8 +45,7 @@ static __always_inline int wanted(enum proc_event_type type, __u32 pid, __u32 tg
 		bpf_get_current_comm(comm, sizeof(comm));
 	if (!wanted_name(comm) || !wanted_owner())
 		return 0;
-	return !only_failed ||
-	       (type == PROC_EXIT && wait_status(BPF_CORE_READ, current_task()) != 0);
+	return !only_failed || (type == PROC_EXIT && current_status() != 0);
 }
 
 /* `tgid` is that of the current task. */

@@ -109,7 +109,7 @@ int handle_exit(void *ctx)
 
 	if (!tracing)
 		return 0;
-	if (follow && learning != LEARN_OVER)
+	if (learn && learning != LEARN_OVER)
 		learn_exit(current_task());
 	emit(PROC_EXIT, tgid, 0, tgid);
 	follow_exit(tgid);

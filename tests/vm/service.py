@@ -16,6 +16,7 @@ from pathlib import Path
 
 import guest
 import initramfs
+import report
 from archive import Archive
 
 HERE = Path(__file__).resolve().parent
@@ -47,7 +48,7 @@ class Notes:
 
     def show(self, phase):
         """What `systemctl show` said."""
-        return self.fields(f"{phase}/show", "=")
+        return self.fields(f"{phase}/properties", "=")
 
     def differs(self, phase, **expected):
         """Notes that are not as expected; `_` stands for what isn't in a name here."""
@@ -263,7 +264,7 @@ def attempt(archive, package, release, version):
     systemd = notes.text("install/systemd").splitlines()[0]
     name = f"{release}: {systemd}, Linux {notes.text('install/kernel')}"
     print(f"{'FAILED ' if complaints else 'ok     '} {name}, {time.monotonic() - began:.0f} s")
-    for complaint in complaints:
+    for complaint in complaints[:report.SHOWN]:
         print(f"    {complaint}")
     if not complaints:
         print(f"    systemd-analyze security: {exposure(notes)}")

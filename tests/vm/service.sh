@@ -3,7 +3,7 @@
 # Lives through what a service lives through: installed, started, reloaded, restarted, hung,
 # stopped, refused, upgraded, purged. It notes what happens, and prints all notes as one archive on
 # the console; what they say is judged on the host (service.py).
-export LC_ALL=C SYSTEMD_PAGER= SYSTEMD_COLORS=0 DEBIAN_FRONTEND=noninteractive
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 logs=/var/log/tuxscope
 dropin=/run/systemd/system/tuxscope.service.d/test.conf
 
@@ -24,8 +24,8 @@ try() {
 
 # Notes what systemd knows of the service now, and the kernel of its process.
 show() {
-	systemctl show tuxscope >show
-	pid=$(sed -n 's/^MainPID=//p' show)
+	systemctl show tuxscope >properties
+	pid=$(sed -n 's/^MainPID=//p' properties)
 	[ "$pid" = 0 ] || cp "/proc/$pid/status" process
 }
 
@@ -125,6 +125,7 @@ hung=$(main_pid)
 [ "$hung" -gt 0 ] || send
 kill -STOP "$hung"
 cut -d ' ' -f 1 /proc/uptime >began
+# shellcheck disable=SC2317 # called by await
 another() { [ "$(main_pid)" != "$hung" ] && [ "$(systemctl is-active tuxscope)" = active ]; }
 try restarted await another
 cut -d ' ' -f 1 /proc/uptime >ended

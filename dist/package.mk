@@ -33,16 +33,20 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DEB := target/debian/tuxscope_$(VERSION)-1_amd64.deb
 RPM := target/rpm/RPMS/x86_64/tuxscope-$(VERSION)-1.x86_64.rpm
 
-deb: cargo-deb dist-deps static ## build the Debian package, target/debian/*.deb (needs cargo-deb; lintian looks at it)
+deb: cargo-deb dist-deps static $(STATIC)/third-party ## build the Debian package, target/debian/*.deb (needs cargo-deb; lintian looks at it)
+	$(Q)gzip -9nkf $(STATIC)/third-party
 	$(Q)$(CARGO) deb --quiet --locked --no-build --no-strip --output $(DEB)
 	$(Q)lintian --fail-on error,warning $(DEB)
 	@echo $(DEB)
 
-rpm: dist-deps static ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm
+rpm: dist-deps static $(STATIC)/third-party ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm
 	$(Q)rpmbuild --quiet -bb --define "_topdir $(CURDIR)/target/rpm" \
 	  --define "tuxscope_source $(CURDIR)" --define "tuxscope_version $(VERSION)" dist/rpm/tuxscope.spec
 	$(Q)rpm -qp --info $(RPM) | head -n 8
 	@echo $(RPM)
+
+$(STATIC)/third-party: Cargo.lock scripts/notices.sh | $(STATIC)/x86_64/vendor
+	$(Q)./scripts/notices.sh $(STATIC)/x86_64/vendor >$@
 
 test-deb: deb ## install, run, upgrade and remove the package in fresh Debian 12 and 13 roots
 	$(Q)for release in bookworm trixie; do $(SUDO) dist/test-deb.sh $(DEB) $$release || exit 1; done

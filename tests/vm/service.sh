@@ -52,7 +52,7 @@ children() {
 	done
 }
 
-# await COMMAND...: until it is so, for a minute at most.
+# await COMMAND...: until it is so, for a minute or two at most.
 await() {
 	waited=0
 	until "$@"; do
@@ -113,9 +113,9 @@ said
 
 # Long enough for two watchdog periods.
 phase alive
-drop_in WatchdogSec=5
+drop_in WatchdogSec=10
 systemctl restart tuxscope
-sleep 12
+sleep 22
 children 20
 show
 said

@@ -12,7 +12,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tuxscope::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide};
+use tuxscope::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Meta, Totals, Wide};
 use tuxscope::format::{Json, Sink as _};
 
 const COMMANDS: [&str; 24] = [
@@ -60,8 +60,8 @@ fn write(count: u64, wide: bool) -> io::Result<()> {
             buffer.clear();
         }
     }
-    let totals = Totals { printed: count, lost: Lost::default(), elapsed_ns: world.now };
-    json.end(&totals, true, &mut buffer);
+    let totals = Totals { printed: count, elapsed_ns: world.now, ..Totals::default() };
+    json.end(&totals, &mut buffer);
     output.write_all(&buffer)
 }
 

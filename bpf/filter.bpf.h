@@ -25,8 +25,9 @@ const volatile char wanted_comm[COMM_LEN] = {};
 /* --uid */
 const volatile __u8 filter_uid = 0;
 const volatile __u32 wanted_uid = 0;
-/* --cgroup */
+/* --cgroup: its id, beside the map that a helper wants */
 const volatile __u8 filter_cgroup = 0;
+const volatile __u64 wanted_cgroup = 0;
 /* --failed */
 const volatile __u8 only_failed = 0;
 /* --follow */
@@ -221,12 +222,38 @@ static __always_inline int wanted_name(const char comm[COMM_LEN])
 	return 1;
 }
 
-/* What the current task's user and cgroup decide. A fork's child has those of its maker. */
-static __always_inline int wanted_owner(void)
+/* A fork's child has its maker's user id. */
+static __always_inline int wanted_user(void)
 {
-	if (filter_uid && (__u32)bpf_get_current_uid_gid() != wanted_uid)
-		return 0;
+	return !filter_uid || (__u32)bpf_get_current_uid_gid() == wanted_uid;
+}
+
+static __always_inline int wanted_current_cgroup(void)
+{
 	return !filter_cgroup || bpf_current_task_under_cgroup(&cgroups, 0) == 1;
+}
+
+/* Far deeper than anybody nests cgroups. */
+#define MAX_CGROUP_DEPTH 64
+
+/* Of a child, which CLONE_INTO_CGROUP may have put into another cgroup than its maker's. */
+static __always_inline int wanted_childs_cgroup(struct task_struct *child,
+						struct task_struct *maker)
+{
+	struct cgroup *cgroup;
+
+	if (!filter_cgroup || BPF_CORE_READ(child, cgroups) == BPF_CORE_READ(maker, cgroups))
+		return wanted_current_cgroup();
+	cgroup = BPF_CORE_READ(child, cgroups, dfl_cgrp);
+	for (int i = 0; i < MAX_CGROUP_DEPTH && cgroup; i++) {
+		void *parent;
+
+		if (BPF_CORE_READ(cgroup, kn, id) == wanted_cgroup)
+			return 1;
+		parent = BPF_CORE_READ(cgroup, self.parent);
+		cgroup = parent ? parent - bpf_core_field_offset(struct cgroup, self) : NULL;
+	}
+	return 0;
 }
 
 #endif

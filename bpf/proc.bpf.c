@@ -43,7 +43,9 @@ static __always_inline int wanted(enum proc_event_type type, __u32 pid, __u32 tg
 	}
 	if (filter_comm)
 		bpf_get_current_comm(comm, sizeof(comm));
-	if (!wanted_name(comm) || !wanted_owner())
+	/* A fork's record does not lead to the child, whose cgroup is here taken to be its maker's.
+	 */
+	if (!wanted_name(comm) || !wanted_user() || !wanted_current_cgroup())
 		return 0;
 	return !only_failed || (type == PROC_EXIT && current_status() != 0);
 }

@@ -77,9 +77,9 @@ static __always_inline int wanted(struct subject *subject, const enum proc_event
 
 	bpf_probe_read_kernel(subject->comm, COMM_LEN, subject->leader->comm);
 	if (!wanted_pid(task->tgid) || !wanted_tree(tree) || !wanted_ppid(subject->ppid) ||
-	    !wanted_owner())
+	    !wanted_user() || !wanted_name(subject->comm))
 		return 0;
-	if (!wanted_name(subject->comm))
+	if (type != PROC_FORK && !wanted_current_cgroup())
 		return 0;
 	if ((wanted_events & (1 << type)) && (!only_failed || failed))
 		return 1;
@@ -133,7 +133,7 @@ int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 	if ((subject.flags & WIDE_THREAD) && !show_threads)
 		return 0;
 	look_at(&subject, child);
-	if (!wanted(&subject, PROC_FORK, parent->tgid, 0))
+	if (!wanted(&subject, PROC_FORK, parent->tgid, 0) || !wanted_childs_cgroup(child, parent))
 		return 0;
 	event = reserve(sizeof(*event), &subject, PROC_FORK);
 	if (!event)
@@ -152,8 +152,7 @@ enum sent { SENT, NAME_TOO_LONG, NO_ROOM };
  * the CPU's own would not do where kernels let a tracepoint's handler be preempted.
  */
 static __always_inline enum sent send_exec(struct subject *subject, struct linux_binprm *bprm,
-					   __u64 args_start, __u64 args, const __u32 room,
-					   int may_cut_name)
+					   __u64 args_start, __u64 args, const __u32 room)
 {
 	struct wide_event *event;
 	__u32 wanted_args = max_args;
@@ -169,12 +168,10 @@ static __always_inline enum sent send_exec(struct subject *subject, struct linux
 	name = bpf_probe_read_kernel_str(data, room, bprm->filename);
 	if (name < 0)
 		name = 0;
-	if (name >= room && !may_cut_name) {
+	if (name >= room) {
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
 		return NAME_TOO_LONG;
 	}
-	if (name > room) /* never; for the verifier */
-		name = room;
 	event->filename_len = name;
 
 	if (args > wanted_args) {
@@ -211,22 +208,24 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	args = mm->arg_end - start;
 	need = args > max_args ? max_args : args;
 	if (need <= 128)
-		sent = send_exec(&subject, bprm, start, args, 128, 0);
+		sent = send_exec(&subject, bprm, start, args, 128);
 	if (sent == NAME_TOO_LONG && need <= 512)
-		sent = send_exec(&subject, bprm, start, args, 512, 0);
+		sent = send_exec(&subject, bprm, start, args, 512);
 	if (sent == NAME_TOO_LONG && need <= 4096)
-		sent = send_exec(&subject, bprm, start, args, 4096, 1); /* PATH_MAX */
+		sent = send_exec(&subject, bprm, start, args, 4096); /* PATH_MAX */
 	if (sent == NAME_TOO_LONG)
-		sent = send_exec(&subject, bprm, start, args, 65536, 1);
-	/* A ring that is small or nearly full: rather cut than lost. */
+		sent = send_exec(&subject, bprm, start, args, 65536);
+	/* A ring that is small or nearly full: rather arguments cut than an exec lost. */
 	if (sent == NO_ROOM)
-		sent = send_exec(&subject, bprm, start, args, 512, 1);
+		sent = send_exec(&subject, bprm, start, args, 512);
 	if (sent == NO_ROOM)
-		sent = send_exec(&subject, bprm, start, args, 128, 1);
-	if (sent == NO_ROOM && !(subject.flags & WIDE_HIDDEN))
+		sent = send_exec(&subject, bprm, start, args, 128);
+	if (sent != SENT && !(subject.flags & WIDE_HIDDEN))
 		__sync_fetch_and_add(&lost[PROC_EXEC], 1);
 	return 0;
 }
+
+#define EEXIST 17 /* include/uapi/asm-generic/errno-base.h */
 
 /* Whether this exit is the end of the process. */
 static __always_inline int process_ends(unsigned long long *ctx, const struct subject *subject,
@@ -241,7 +240,8 @@ static __always_inline int process_ends(unsigned long long *ctx, const struct su
 		return 0;
 	key.tgid = subject->task->tgid;
 	key.start_ns = subject->leader->start_time;
-	return bpf_map_update_elem(&ended, &key, &one, BPF_NOEXIST) == 0;
+	/* If the map has no room for it, an end told twice is better than one not told. */
+	return bpf_map_update_elem(&ended, &key, &one, BPF_NOEXIST) != -EEXIST;
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -253,6 +253,7 @@ int wide_exit(unsigned long long *ctx)
 	struct wide_event *event;
 	__u64 start_ns;
 	__u32 status;
+	int failed = 0;
 
 	if (!tracing)
 		return 0;
@@ -264,13 +265,14 @@ int wide_exit(unsigned long long *ctx)
 		status =
 		    wait_status(signal->flags, signal->group_exit_code, subject.leader->exit_code);
 		start_ns = subject.leader->start_time;
+		failed = status != 0;
 	} else {
 		subject.flags = WIDE_THREAD;
 		status = task->exit_code;
 		start_ns = task->start_time;
 	}
 	if ((!(subject.flags & WIDE_THREAD) || show_threads) &&
-	    wanted(&subject, PROC_EXIT, task->tgid, status != 0)) {
+	    wanted(&subject, PROC_EXIT, task->tgid, failed)) {
 		event = reserve(sizeof(*event) + sizeof(start_ns), &subject, PROC_EXIT);
 		if (event) {
 			fill(event, &subject, PROC_EXIT);

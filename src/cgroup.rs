@@ -43,6 +43,18 @@ impl Cgroups {
     }
 }
 
+/// The path below the hierarchy's root, without a slash at its end, of one that [`open`] takes. A
+/// capture may be of another host, so the mount points are those that systemd gives it.
+pub fn below_root(path: &str) -> String {
+    let mounts = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+    let below = mounts.iter().find_map(|mount| path.strip_prefix(mount));
+    let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
+    match below.trim_matches('/') {
+        "" => String::new(),
+        below => format!("/{below}"),
+    }
+}
+
 /// Opens the directory of a cgroup, given by its path below the hierarchy's root or as a path of
 /// the file system.
 ///
@@ -93,6 +105,16 @@ mod tests {
         assert_eq!(cgroups.path(cron).as_deref(), Some("/system.slice/cron.service"));
         assert_eq!(cgroups.path(ino(dir.path())).as_deref(), Some("/"));
         assert_eq!(cgroups.path(u64::MAX), None);
+    }
+
+    #[test]
+    fn every_spelling_of_a_cgroup_is_the_same() {
+        for path in ["a.slice/b", "/a.slice/b/", "/sys/fs/cgroup/a.slice/b"] {
+            assert_eq!(below_root(path), "/a.slice/b");
+        }
+        assert_eq!(below_root("/sys/fs/cgroup/unified/a"), "/a");
+        assert_eq!(below_root("/sys/fs/cgroups"), "/sys/fs/cgroups");
+        assert_eq!(below_root("/"), "");
     }
 
     #[test]

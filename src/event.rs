@@ -278,8 +278,30 @@ pub struct Totals {
     pub printed: u64,
     /// Events that were lost.
     pub lost: Lost,
+    /// Times that the kernel skipped a handler: at most so many events are missing besides.
+    pub missed: u64,
     /// How long the capture lasted, in nanoseconds.
     pub elapsed_ns: u64,
+    /// It did not come to its end: what happened behind its last event is missing.
+    pub cut_off: bool,
+}
+
+impl Totals {
+    /// These and those of another capture.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            printed: self.printed.saturating_add(other.printed),
+            lost: self.lost.plus(&other.lost),
+            missed: self.missed.saturating_add(other.missed),
+            elapsed_ns: self.elapsed_ns.saturating_add(other.elapsed_ns),
+            cut_off: self.cut_off || other.cut_off,
+        }
+    }
+
+    /// Nothing that was asked for is missing.
+    pub fn complete(&self) -> bool {
+        self.lost.total() == 0 && self.missed == 0 && !self.cut_off
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use anyhow::Result;
 use regex_lite::Regex;
 
+use crate::cgroup;
 use crate::event::{Detail, Event, EventKind, Wide};
 use crate::failure::{Exit, Failure};
 
@@ -15,7 +16,7 @@ use crate::failure::{Exit, Failure};
 pub struct Conditions {
     /// The process id.
     pub pids: Vec<u32>,
-    /// The parent's process id.
+    /// The parent's process id (wide view only, in a capture).
     pub ppids: Vec<u32>,
     /// The name.
     pub comm: Option<String>,
@@ -37,9 +38,9 @@ impl Conditions {
     /// The options that say the same.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
-        words.extend(self.pids.iter().map(|pid| format!("--pid={pid}")));
+        words.extend(list("--pid", &self.pids));
         words.extend(self.follow.then(|| "--follow".to_owned()));
-        words.extend(self.ppids.iter().map(|pid| format!("--ppid={pid}")));
+        words.extend(list("--ppid", &self.ppids));
         words.extend(self.comm.iter().map(|comm| format!("--comm={comm}")));
         words.extend(self.uid.iter().map(|uid| format!("--uid={uid}")));
         words.extend(self.cgroup.iter().map(|path| format!("--cgroup={path}")));
@@ -48,6 +49,12 @@ impl Conditions {
         words.extend(self.pattern.iter().map(|pattern| format!("--match={pattern}")));
         words
     }
+}
+
+/// One word, however many there are.
+fn list(option: &str, pids: &[u32]) -> Option<String> {
+    let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+    (!pids.is_empty()).then(|| format!("{option}={}", pids.join(",")))
 }
 
 /// Conditions, and who is followed.
@@ -62,7 +69,8 @@ pub struct Filter {
 
 impl Filter {
     /// Keeps the events that meet all conditions.
-    pub fn new(conditions: Conditions) -> Self {
+    pub fn new(mut conditions: Conditions) -> Self {
+        conditions.cgroup = conditions.cgroup.as_deref().map(cgroup::below_root);
         Self { conditions, ..Self::default() }
     }
 
@@ -104,8 +112,10 @@ impl Filter {
     }
 
     fn basic_suffices(&self) -> Result<(), Failure> {
-        let Conditions { uid, cgroup, failed, .. } = &self.conditions;
+        let Conditions { ppids, uid, cgroup, failed, .. } = &self.conditions;
         let option = match () {
+            // Only its forks have a parent, and that is a task.
+            () if !ppids.is_empty() => "--ppid",
             () if uid.is_some() => "--uid",
             () if cgroup.is_some() => "--cgroup",
             () if *failed => "--failed",
@@ -179,7 +189,7 @@ fn any<T>(list: &[T], fits: impl Fn(&T) -> bool) -> bool {
 }
 
 fn lies_below(wide: &Wide, path: &str) -> bool {
-    let rest = wide.cgroup.as_deref().and_then(|own| own.strip_prefix(path.trim_end_matches('/')));
+    let rest = wide.cgroup.as_deref().and_then(|own| own.strip_prefix(path));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

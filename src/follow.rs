@@ -118,11 +118,11 @@ impl Follow {
         Ok(true)
     }
 
-    /// Moves on when it is time; to be called when all that lay on the ring buffer is read.
+    /// Moves on when it is time; `drained` where all that lay on the ring buffer is read.
     ///
     /// # Errors
     /// There are too many processes to follow.
-    pub fn proceed(&mut self, tracer: &Tracer<'_>) -> Result<()> {
+    pub fn proceed(&mut self, tracer: &Tracer<'_>, drained: bool) -> Result<()> {
         match self.phase {
             Phase::Learning { until } if Instant::now() >= until => {
                 self.found = false;
@@ -134,7 +134,7 @@ impl Follow {
                     Phase::Settling { until: Instant::now() + SETTLE }
                 };
             }
-            Phase::Settling { until } if Instant::now() >= until => {
+            Phase::Settling { until } if drained && Instant::now() >= until => {
                 tracer.set_learning(Learning::Over);
                 self.members = HashSet::new();
                 self.phase = Phase::Over;

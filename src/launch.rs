@@ -5,11 +5,13 @@
 //! and then becomes the command. So the trace begins with the command's exec, no code runs
 //! between fork and exec, and its standard streams are untouched.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
 use std::process::{Child, Command};
 
 use anyhow::{Context as _, Result};
@@ -17,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Gid, Uid};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{set_name, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::failure::{Exit, Failure};
 use crate::report;
@@ -80,6 +82,11 @@ impl Launched {
         }
     }
 
+    /// The command's process id, in this process' namespace.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Becomes readable when the command ends.
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
@@ -132,6 +139,11 @@ pub fn held(args: &[OsString]) -> u8 {
     }
     drop(gate);
     let Some((program, args)) = command.split_first() else { return CANNOT_RUN };
+    // An attempt that fails is shown under the name that it would have had.
+    let name = Path::new(program).file_name().map(|name| CString::new(name.as_bytes()));
+    if let Some(Ok(name)) = name {
+        let _ = set_name(&name);
+    }
     let mut becomes = Command::new(program);
     becomes.args(args);
     if let Some(user) = user.to_str().filter(|user| !user.is_empty()) {

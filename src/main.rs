@@ -26,6 +26,7 @@ use tuxscope::output::{Output, Rotation};
 use tuxscope::replay::{self, Input};
 use tuxscope::report;
 use tuxscope::rights;
+use tuxscope::running;
 use tuxscope::sandbox;
 use tuxscope::stop::{Hangup, Stop};
 use tuxscope::terminal;
@@ -89,11 +90,21 @@ fn proc(args: Proc) -> Result<ExitCode> {
         keep |= CapabilitySet::KILL;
         launched = Some(command);
     }
+    // /proc tells of what runs already, and of the arguments of what changed too fast.
+    let hidden = (wide || config.choice.follow) && running::are_hidden();
+    if hidden {
+        keep |= CapabilitySet::SYS_PTRACE;
+    }
     if let Err(error) = rights::drop_all_but(keep) {
         report::say(format_args!("rights that are no longer needed can't be dropped: {error}"));
     }
     let renews = args.rotate_size.is_some() || args.reopen;
-    enter_sandbox(renews.then(|| output.dir()).flatten(), args.verbose);
+    if !hidden {
+        // It would hide all others' processes, whatever the rights.
+        enter_sandbox(renews.then(|| output.dir()).flatten(), args.verbose);
+    } else if !rights::has(CapabilitySet::SYS_PTRACE) && !running::is_visible(1) {
+        report::say("/proc hides processes (hidepid): those that run already stay unknown");
+    }
     // Only now: the handler's thread has the rights of its maker.
     let hangup = if args.reopen { Hangup::Reopen } else { Hangup::End };
     let stop = match runs_command {
@@ -123,16 +134,16 @@ fn proc(args: Proc) -> Result<ExitCode> {
         report::error(error);
     }
     report::say(&summary);
+    // Whatever became of the capture: who started us counts on the command to have ended.
+    let status = launched.map_or(Ok(0), |mut command| command.status(&stop))?;
 
-    Ok(if summary.error.is_some() {
-        ExitCode::from(Exit::Failed as u8)
-    } else if args.strict && !summary.complete() {
-        ExitCode::from(Exit::Lost as u8)
-    } else if let Some(mut command) = launched {
-        ExitCode::from(command.status(&stop)?)
+    Ok(ExitCode::from(if summary.error.is_some() {
+        Exit::Failed as u8
+    } else if args.strict && !summary.totals.complete() {
+        Exit::Lost as u8
     } else {
-        ExitCode::SUCCESS
-    })
+        status
+    }))
 }
 
 /// /proc and the cgroups are what the enricher reads.
@@ -163,7 +174,7 @@ fn replay(args: Replay) -> Result<ExitCode> {
     }
     Ok(if outcome.error.is_some() || args.strict && outcome.unreadable > 0 {
         ExitCode::from(Exit::Failed as u8)
-    } else if args.strict && (outcome.lost.total() > 0 || !outcome.complete) {
+    } else if args.strict && !outcome.complete {
         ExitCode::from(Exit::Lost as u8)
     } else {
         ExitCode::SUCCESS

@@ -23,3 +23,8 @@ pub fn drop_all_but(keep: CapabilitySet) -> io::Result<()> {
     )?;
     Ok(())
 }
+
+/// Whether the calling thread has these capabilities.
+pub fn has(these: CapabilitySet) -> bool {
+    capabilities(None).is_ok_and(|own| own.effective.contains(these))
+}

@@ -75,14 +75,17 @@ impl<'a> Ring<'a> {
         let mut released = self.position;
         let mut wanted = true;
         while wanted && read < limit {
-            // Acquire: what lies before this position has been reserved.
-            if self.position >= self.producer.position().load(Ordering::Acquire) {
+            if self.is_drained() {
                 break;
             }
             let Some((length, discarded)) = self.header()? else { break };
             if !discarded {
-                let at = self.map(HEADER + length)?;
-                wanted = on_record(at.get(HEADER..).unwrap_or_default());
+                let record = self.map(HEADER + length)?;
+                // SAFETY: so many bytes are mapped there, and of a record that isn't busy the
+                // kernel writes none before `release` says that they are read.
+                wanted = on_record(unsafe {
+                    slice::from_raw_parts(record.as_ptr().add(HEADER), length)
+                });
             }
             read += 1;
             self.position += (HEADER + length).next_multiple_of(8) as u64;
@@ -95,10 +98,15 @@ impl<'a> Ring<'a> {
         Ok(read)
     }
 
+    /// Whether all that was reserved has been read.
+    pub fn is_drained(&self) -> bool {
+        self.position >= self.producer.position().load(Ordering::Acquire)
+    }
+
     /// The length of the next record, and whether to skip it; none while it is being written.
     fn header(&mut self) -> io::Result<Option<(usize, bool)>> {
-        let header = self.map(HEADER)?.as_ptr().cast::<u32>().cast_mut();
-        // SAFETY: the window covers the 8 bytes of the header, records are aligned to 8, and the
+        let header = self.map(HEADER)?.as_ptr().cast::<u32>();
+        // SAFETY: the 8 bytes of the header are mapped, records are aligned to 8, and the
         // kernel writes the length atomically. Acquire: the record is complete when it isn't busy.
         let length = unsafe { AtomicU32::from_ptr(header) }.load(Ordering::Acquire);
         if length & BUSY != 0 {
@@ -107,27 +115,27 @@ impl<'a> Ring<'a> {
         Ok(Some(((length & !DISCARDED) as usize, length & DISCARDED != 0)))
     }
 
-    /// The bytes of the ring from the position on.
-    fn map(&mut self, length: usize) -> io::Result<&[u8]> {
+    /// Where so many bytes of the ring from the position on are mapped.
+    fn map(&mut self, length: usize) -> io::Result<NonNull<u8>> {
         let offset = self.position as usize & (self.size - 1);
         let covers = |(mapping, begin): &(Mapping, usize)| {
             offset >= *begin && offset + length <= begin + mapping.length
         };
-        if !self.window.as_ref().is_some_and(covers) {
-            let begin = offset & !(self.page - 1);
-            let need = (offset - begin + length).next_multiple_of(self.page);
-            // Behind the data the same pages come again, so that a record is never in two parts.
-            let length = need.max(WINDOW.min(self.size));
-            // First, for it may be much of what we hold.
-            self.window = None;
-            let at = 2 * self.page + begin;
-            self.window = Some((Mapping::new(self.fd, at, length, ProtFlags::READ)?, begin));
-        }
-        let Some((mapping, begin)) = &self.window else { return Ok(&[]) };
-        // SAFETY: the window covers these bytes, as checked above. Of a record that isn't busy the
-        // kernel writes none before `release` says that they are read; of one that may be, the
-        // caller takes only the header's address from this slice.
-        Ok(unsafe { slice::from_raw_parts(mapping.start.as_ptr().add(offset - begin), length) })
+        let (mapping, begin) = match self.window.take() {
+            Some(window) if covers(&window) => self.window.insert(window),
+            // The old one is gone by now, for it may be much of what we hold.
+            _ => {
+                let begin = offset & !(self.page - 1);
+                let need = (offset - begin + length).next_multiple_of(self.page);
+                // Behind the data the same pages come again, so that a record is never in two
+                // parts.
+                let length = need.max(WINDOW.min(self.size));
+                let at = 2 * self.page + begin;
+                self.window.insert((Mapping::new(self.fd, at, length, ProtFlags::READ)?, begin))
+            }
+        };
+        // SAFETY: the window covers this place, as checked above.
+        Ok(unsafe { mapping.start.add(offset - *begin) })
     }
 
     /// Gives the room of what was read back to the writers.

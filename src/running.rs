@@ -7,7 +7,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use procfs::FromRead as _;
-use procfs::process::Stat;
+use procfs::process::{Process, Stat};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::event::Args;
@@ -50,7 +52,24 @@ pub fn all() -> Vec<Running> {
 /// Whether a process has ended and been waited for. Never inside a PID namespace, where that
 /// can't be told.
 pub fn is_gone(pid: u32) -> bool {
-    pids_are_the_kernels() && !Path::new(&format!("/proc/{pid}")).exists()
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    // Not by /proc, which may hide it.
+    pids_are_the_kernels() && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+}
+
+/// Whether /proc shows it.
+pub fn is_visible(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// Whether /proc is mounted with `hidepid`: it then shows others' processes only to those who may
+/// trace them.
+pub fn are_hidden() -> bool {
+    let mounts = Process::myself().and_then(|me| me.mountinfo());
+    mounts.is_ok_and(|mounts| {
+        let mut proc = mounts.into_iter().filter(|mount| mount.mount_point == Path::new("/proc"));
+        proc.next_back().is_some_and(|mount| mount.super_options.contains_key("hidepid"))
+    })
 }
 
 /// Whether /proc counts pids as the kernel does, and not as a PID namespace of its own.

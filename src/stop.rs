@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What signals ask for: the end, or the output's file anew.
 
+use std::mem::MaybeUninit;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -38,11 +40,15 @@ impl Stop {
     /// out when a write blocks for ever, as into a pipe that nobody reads. Nearer ones are
     /// repetitions (a closing terminal sends SIGHUP twice) and must not cost the drain.
     ///
+    /// What whoever started us has set to be ignored stays so: nohup(1) does that with SIGHUP, a
+    /// shell with the SIGINT of what a script runs in the background.
+    ///
     /// # Errors
     /// The handler was installed before, or the system has no thread or pipe left for it.
     pub fn on_signals(hangup: Hangup) -> Result<Self> {
         const REPEAT: Duration = Duration::from_secs(1);
         let stop = Self::default();
+        let ignored: Vec<_> = [libc::SIGHUP, libc::SIGINT].into_iter().filter(is_ignored).collect();
         let flag = stop.clone();
         let mut first: Option<Instant> = None;
         ctrlc::set_handler(move || {
@@ -52,6 +58,10 @@ impl Stop {
             flag.request();
         })
         .context("can't install the signal handler")?;
+        for signal in ignored {
+            // SAFETY: no handler is installed, the signal is ignored.
+            unsafe { libc::signal(signal, libc::SIG_IGN) };
+        }
         if hangup == Hangup::Reopen {
             let handler = on_hangup as extern "C" fn(libc::c_int);
             // SAFETY: the handler stores to an atomic, which is safe in a signal's context.
@@ -95,4 +105,15 @@ impl Stop {
     pub fn reopen_requested(&self) -> bool {
         REOPEN.swap(false, Ordering::Relaxed)
     }
+}
+
+fn is_ignored(signal: &libc::c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: with no new action, the current one is written to `action`, of which zeros are a
+    // value, too.
+    let action = unsafe {
+        libc::sigaction(*signal, ptr::null(), action.as_mut_ptr());
+        action.assume_init()
+    };
+    action.sa_sigaction == libc::SIG_IGN
 }

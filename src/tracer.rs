@@ -3,16 +3,17 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, IntoRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, anyhow};
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
 use libbpf_rs::{ErrorKind, Link, MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel};
-use rustix::thread::CapabilitySet;
+use rustix::thread::{CapabilitySet, MembarrierCommand, membarrier};
 
 use crate::cgroup;
 use crate::event::{EventKind, Lost};
@@ -114,7 +115,7 @@ const PID_MAX_LIMIT: u32 = 1 << 22;
 
 /// Opens a skeleton, sets what both views have in common, and loads it.
 macro_rules! load {
-    ($builder:expr, $storage:expr, $config:expr, |$rodata:ident| { $($more:tt)* }) => {{
+    ($builder:expr, $storage:expr, $config:expr, $cgroup:expr, |$rodata:ident| { $($more:tt)* }) => {{
         let config: &Config = $config;
         let choice = &config.choice;
         let mut open = $builder.open($storage).map_err(|error| refused(&error, "open", config))?;
@@ -143,7 +144,9 @@ macro_rules! load {
         }
         $rodata.filter_uid = u8::from(choice.uid.is_some());
         $rodata.wanted_uid = choice.uid.unwrap_or_default();
-        $rodata.filter_cgroup = u8::from(choice.cgroup.is_some());
+        let cgroup: &Option<Cgroup> = $cgroup;
+        $rodata.filter_cgroup = u8::from(cgroup.is_some());
+        $rodata.wanted_cgroup = cgroup.as_ref().map_or(0, |cgroup| cgroup.id);
         $rodata.only_failed = u8::from(choice.failed);
         $rodata.follow = u8::from(follow);
         $rodata.learn = u8::from(choice.follow);
@@ -159,9 +162,38 @@ macro_rules! load {
     }};
 }
 
+/// The variables in .bss that this program and the BPF programs share.
+struct Shared<'obj> {
+    tracing: &'obj AtomicU32,
+    adopting: &'obj AtomicU32,
+    learning: &'obj AtomicU32,
+    lost: [&'obj AtomicU64; 3],
+    alive: &'obj AtomicI64,
+}
+
+/// Takes them out of a skeleton.
+macro_rules! shared {
+    ($skel:expr) => {{
+        let bss = $skel.maps.bss_data.take().context("the BPF object has no bss")?;
+        let lost = &raw mut bss.lost;
+        // SAFETY: this was the only reference to them; libbpf keeps them mapped, writable and
+        // aligned for as long as the skeleton lives; and the BPF programs change them atomically.
+        unsafe {
+            Shared {
+                tracing: AtomicU32::from_ptr(&raw mut bss.tracing),
+                adopting: AtomicU32::from_ptr(&raw mut bss.adopting),
+                learning: AtomicU32::from_ptr(&raw mut bss.learning),
+                lost: std::array::from_fn(|kind| AtomicU64::from_ptr(&raw mut (*lost)[kind])),
+                alive: AtomicI64::from_ptr(&raw mut bss.alive),
+            }
+        }
+    }};
+}
+
 /// A running trace.
 pub struct Tracer<'obj> {
     loaded: Loaded<'obj>,
+    shared: Shared<'obj>,
     links: RefCell<Vec<Link>>,
 }
 
@@ -179,11 +211,12 @@ impl<'obj> Tracer<'obj> {
     pub fn attach(storage: &'obj mut Storage, config: &Config) -> Result<Self> {
         libbpf_rs::set_print(config.verbose.then_some((PrintLevel::Debug, print_libbpf)));
         let refused = |error: libbpf_rs::Error| refused(&error, "attach", config);
-        let (loaded, links) = match config.view {
+        let cgroup = config.choice.cgroup.as_deref().map(Cgroup::open).transpose()?;
+        let (loaded, shared, links) = match config.view {
             View::Basic => {
                 let tracefs = preflight::basic_view()?;
                 let builder = skel::proc::ProcSkelBuilder::default();
-                let skel = load!(builder, storage, config, |rodata| {});
+                let mut skel = load!(builder, storage, config, &cgroup, |rodata| {});
                 let mut links = Vec::new();
                 for (name, program) in [
                     ("sched_process_exit", &skel.progs.handle_exit),
@@ -195,14 +228,15 @@ impl<'obj> Tracer<'obj> {
                     // The link owns the descriptor from here on, and closes it.
                     links.push(program.attach_perf_event(event.into_raw_fd()).map_err(refused)?);
                 }
-                (Loaded::Basic(skel), links)
+                let shared = shared!(skel);
+                (Loaded::Basic(skel), shared, links)
             }
             View::Wide { threads, max_args } => {
                 preflight::wide_view()?;
                 let builder = skel::wide::WideSkelBuilder::default();
                 let kinds = &config.choice.kinds;
                 let exits = kinds.is_empty() || kinds.contains(&EventKind::Exit);
-                let skel = load!(builder, storage, config, |rodata| {
+                let mut skel = load!(builder, storage, config, &cgroup, |rodata| {
                     rodata.show_threads = u8::from(threads);
                     rodata.max_args = max_args;
                     rodata.keep_lives = u8::from(exits);
@@ -211,27 +245,25 @@ impl<'obj> Tracer<'obj> {
                 let links = [&progs.wide_exit, &progs.wide_exec, &progs.wide_fork]
                     .map(|program| program.attach().map_err(refused));
                 let links = links.into_iter().collect::<Result<_>>()?;
-                (Loaded::Wide(skel), links)
+                let shared = shared!(skel);
+                (Loaded::Wide(skel), shared, links)
             }
         };
-        let tracer = Self { loaded, links: RefCell::new(links) };
-        tracer.choose(&config.choice)?;
+        let tracer = Self { loaded, shared, links: RefCell::new(links) };
+        tracer.choose(&config.choice, cgroup.as_ref())?;
         Ok(tracer)
     }
 
     /// Fills the maps that the filters look into.
-    fn choose(&self, choice: &Conditions) -> Result<()> {
+    fn choose(&self, choice: &Conditions, cgroup: Option<&Cgroup>) -> Result<()> {
         either!(&self.loaded, skel => {
             for pid in &choice.ppids {
                 skel.maps.ppids.update(&pid.to_ne_bytes(), &[1], MapFlags::ANY)?;
             }
-            if let Some(path) = &choice.cgroup {
-                let dir = cgroup::open(path)
-                    .map_err(|error| no_cgroup(format!("can't open the cgroup {path}: {error}")))?;
-                let fd = dir.as_raw_fd().to_ne_bytes();
-                skel.maps.cgroups.update(&0_u32.to_ne_bytes(), &fd, MapFlags::ANY).map_err(|_| {
-                    no_cgroup(format!("{path} is no cgroup2 directory"))
-                })?;
+            if let Some(cgroup) = cgroup {
+                let fd = cgroup.dir.as_raw_fd().to_ne_bytes();
+                let updated = skel.maps.cgroups.update(&0_u32.to_ne_bytes(), &fd, MapFlags::ANY);
+                updated.map_err(|_| no_cgroup(format!("{} is no cgroup2 directory", cgroup.path)))?;
             }
         });
         for pid in &choice.pids {
@@ -268,31 +300,20 @@ impl<'obj> Tracer<'obj> {
 
     /// Begins or ends the capture, for all kinds of events at one instant.
     pub fn set_tracing(&self, on: bool) {
-        either!(&self.loaded, skel => {
-            if let Some(bss) = skel.maps.bss_data.as_deref() {
-                store(&raw const bss.tracing, u32::from(on));
-            }
-        });
+        self.shared.tracing.store(u32::from(on), Ordering::Relaxed);
     }
 
     /// While set, what this process forks is followed, and all that descends from it.
     pub fn set_adopting(&self, on: bool) {
-        either!(&self.loaded, skel => {
-            if let Some(bss) = skel.maps.bss_data.as_deref() {
-                store(&raw const bss.adopting, u32::from(on));
-            }
-        });
+        self.shared.adopting.store(u32::from(on), Ordering::Relaxed);
     }
 
     /// Whether any of those that were adopted, or a descendant, is still alive.
     pub fn any_alive(&self) -> bool {
-        either!(&self.loaded, skel => match skel.maps.bss_data.as_deref() {
-            Some(bss) => load((&raw const bss.alive).cast()) != 0,
-            None => false,
-        })
+        self.shared.alive.load(Ordering::Relaxed) > 0
     }
 
-    /// What [`Self::records`] (which asks for the ring's size), [`Self::add_pid`] and
+    /// What [`Self::ring`] (which asks for the ring's size), [`Self::add_pid`] and
     /// [`Self::maker`] need: up to 5.18 every `bpf(2)` call takes `CAP_BPF` where
     /// `kernel.unprivileged_bpf_disabled` is set, as it is by default; since then only the making
     /// of maps and programs does.
@@ -305,19 +326,12 @@ impl<'obj> Tracer<'obj> {
 
     /// How far `--follow` relies on the BPF side.
     pub fn set_learning(&self, learning: Learning) {
-        either!(&self.loaded, skel => {
-            if let Some(bss) = skel.maps.bss_data.as_deref() {
-                store(&raw const bss.learning, learning as u32);
-            }
-        });
+        self.shared.learning.store(learning as u32, Ordering::Relaxed);
     }
 
     /// Events lost so far because the ring buffer was full. Reads memory, makes no system call.
     pub fn lost(&self) -> Lost {
-        either!(&self.loaded, skel => match skel.maps.bss_data.as_deref() {
-            Some(bss) => Lost::new(std::array::from_fn(|kind| load(&raw const bss.lost[kind]))),
-            None => Lost::default(),
-        })
+        Lost::new(self.shared.lost.map(|count| count.load(Ordering::Relaxed)))
     }
 
     /// Times that the kernel did not run a handler because another BPF program (or the same one,
@@ -350,8 +364,13 @@ impl<'obj> Tracer<'obj> {
     /// Ends the tracing; what the ring buffer holds stays readable.
     pub fn detach(&self) {
         self.set_tracing(false);
-        // The kernel waits for handlers that still run, so what they write is on the ring then.
+        // For the basic view the kernel waits here until no handler runs any more.
         self.links.borrow_mut().clear();
+        if matches!(self.loaded, Loaded::Wide(_)) {
+            // For the wide view we do. Kernels with nohz_full CPUs refuse it, and from 7.0 on it
+            // doesn't cover a handler that is preempted: the reader has to heed what is reserved.
+            let _ = membarrier(MembarrierCommand::Global);
+        }
     }
 }
 
@@ -376,19 +395,6 @@ fn recursion_misses(program: BorrowedFd<'_>) -> u64 {
         libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &raw mut info, &raw mut len)
     };
     if error == 0 { info.recursion_misses } else { 0 }
-}
-
-/// Reads a counter in .bss that the BPF programs change.
-fn load(counter: *const u64) -> u64 {
-    // SAFETY: callers pass a field of the skeleton's .bss, which libbpf keeps mapped, writable and
-    // aligned for as long as the skeleton lives; the BPF programs change it atomically.
-    unsafe { AtomicU64::from_ptr(counter.cast_mut()) }.load(Ordering::Relaxed)
-}
-
-/// Sets a switch in .bss that the BPF programs read.
-fn store(switch: *const u32, value: u32) {
-    // SAFETY: as in `load`; the BPF programs never write it.
-    unsafe { AtomicU32::from_ptr(switch.cast_mut()) }.store(value, Ordering::Relaxed);
 }
 
 fn print_libbpf(_level: PrintLevel, message: String) {
@@ -420,6 +426,22 @@ fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Err
             format!("tuxscope needs Linux 5.8 or newer{more}"),
         )
         .into(),
+    }
+}
+
+/// The cgroup that `--cgroup` names.
+struct Cgroup<'a> {
+    path: &'a str,
+    dir: File,
+    id: u64,
+}
+
+impl<'a> Cgroup<'a> {
+    fn open(path: &'a str) -> Result<Self> {
+        let no = |error| no_cgroup(format!("can't open the cgroup {path}: {error}"));
+        let dir = cgroup::open(path).map_err(no)?;
+        let id = dir.metadata().map_err(no)?.ino();
+        Ok(Self { path, dir, id })
     }
 }
 

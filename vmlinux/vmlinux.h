@@ -68,7 +68,12 @@ struct kernfs_node {
 	__u64 id; /* a plain number since 5.5 */
 };
 
+struct cgroup_subsys_state {
+	struct cgroup_subsys_state *parent;
+};
+
 struct cgroup {
+	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
 };
 

@@ -28,7 +28,7 @@ def text(results):
         "A storm's time under the tracer over its time untraced: median (least to most).",
         *slowdowns(results),
         "## Start",
-        "From the tracer's start to the start of the first process that it shows.",
+        "From the tracer's start to the start of the first process that it shows (ours: median of 7).",
         table(["tracer", "ms"], [[name, f"{ms:.0f}"] for name, ms in results["startup"].items()]),
         "## Idle",
         "With a filter that keeps nothing.",
@@ -87,7 +87,8 @@ def document(results):
         "`make bench ARGS='--doc docs/performance.md'` has written this page; `make bench PEERS=1` "
         "installs the tracers that it compares with.",
         "## Method",
-        f"Each tracer is started as its user would start it, with its output in a file. Then "
+        f"Each tracer is started as its user would start it, with its output in a file; tuxscope is the "
+        f"static program that the packages carry. Then "
         f"{results['workers']} workers make processes or threads as fast as they can, one after the "
         f"other each: `vfork` and exec of a program of one page that exits at once, `fork` of one "
         f"that exits at once, threads that return at once. Real programs do more, so these are the "

@@ -2,13 +2,28 @@
 """Whether cost and memory stay what they are as numbers grow."""
 
 import subprocess
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import procfs
 from running import Running
 
-# Leaves room for the machine's own processes below pid_max.
+PID_MAX = Path("/proc/sys/kernel/pid_max")
+# Room for the machine's own processes below pid_max.
 SPARE_PIDS = 4_000
+
+
+@contextmanager
+def room_for(processes):
+    """Raises pid_max for a while; gives how many processes there is room for."""
+    before = int(PID_MAX.read_text())
+    try:
+        if before < processes + SPARE_PIDS:
+            with suppress(OSError):
+                PID_MAX.write_text(str(processes + SPARE_PIDS))
+        yield min(processes, int(PID_MAX.read_text()) - SPARE_PIDS)
+    finally:
+        PID_MAX.write_text(str(before))
 
 
 def by_events(tracers, programs, directory, most):
@@ -41,10 +56,13 @@ def sleepers(programs, count):
 def by_processes(tracer, follower, programs, directory, wanted):
     """Memory per process that is alive, seen from its fork on or there from the beginning; and
     what an event costs beside them, those being followed (`follower` makes such a tracer)."""
-    pid_max = int(Path("/proc/sys/kernel/pid_max").read_text())
-    count = min(wanted, pid_max - SPARE_PIDS)
-    null = Path("/dev/null")
+    with room_for(wanted) as count:
+        return beside(tracer, follower, programs, directory, count)
 
+
+def beside(tracer, follower, programs, directory, count):
+    """The same, of exactly that many."""
+    null = Path("/dev/null")
     running = Running(tracer, directory, await_s=10, output=null)
     running.usage()
     before = procfs.status(running.pid, "VmRSS")
@@ -54,8 +72,7 @@ def by_processes(tracer, follower, programs, directory, wanted):
     running.end()
 
     alone = event_cost(Running(tracer, directory, await_s=30, output=null), programs)
-    beside = Running(follower(crowd.pid), directory, await_s=30, output=null)
-    followed = event_cost(beside, programs)
+    followed = event_cost(Running(follower(crowd.pid), directory, await_s=30, output=null), programs)
 
     crowd.stdin.close()
     crowd.wait()

@@ -43,10 +43,10 @@ fuzz_target!(|bytes: &[u8]| {
         out.clear();
     }
     let [table, summary, summary_json] = &mut sinks;
-    table.end(&Totals::default(), true, &mut out);
-    summary.end(&Totals::default(), true, &mut out);
+    table.end(&Totals::default(), &mut out);
+    summary.end(&Totals::default(), &mut out);
     for_terminal(&out);
-    summary_json.end(&Totals::default(), true, &mut out);
+    summary_json.end(&Totals::default(), &mut out);
     assert!(std::str::from_utf8(&out).is_ok(), "every format is UTF-8");
 });
 

@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
                 sink.event(&event, &mut out);
             }
         }
-        sink.end(&Totals::default(), true, &mut out);
+        sink.end(&Totals::default(), &mut out);
         let text = std::str::from_utf8(&out).expect("every view is UTF-8");
         // The first two are for terminals.
         assert!(

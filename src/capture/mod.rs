@@ -2,9 +2,10 @@
 //! A live capture: moves records from the tracer to a sink and its output until it ends.
 
 use std::fmt;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, anyhow};
 
 use crate::enrich::Enricher;
 use crate::event::{Meta, Totals};
@@ -33,6 +34,11 @@ const SOON: Duration = Duration::from_millis(12);
 const QUIET: Duration = Duration::from_millis(90);
 /// Records read before the stop flag and the loss counters are looked at again.
 const BATCH: usize = 1024;
+/// Batches read before all else that may be due is looked at, where there is no end of them.
+const MAX_BATCHES: usize = 16;
+/// How long a record may be reserved, but not written, once no more are: far longer than a
+/// handler is ever held up.
+const STUCK: Duration = Duration::from_millis(500);
 
 /// When a capture ends by itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,29 +54,20 @@ pub struct Limits {
 pub struct Summary {
     /// Printed and lost events, and the time from attached to detached.
     pub totals: Totals,
-    /// Times that the kernel skipped a handler: see [`Tracer::missed`].
-    pub missed: u64,
     /// The output or the ring buffer failed. A pipe that was closed is no failure.
     pub error: Option<Error>,
-}
-
-impl Summary {
-    /// Nothing that happened is missing.
-    pub fn complete(&self) -> bool {
-        self.totals.lost.total() == 0 && self.missed == 0
-    }
 }
 
 /// `12 events printed, 0 lost in 5.002 s`
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Totals { printed, lost, elapsed_ns } = self.totals;
+        let Totals { printed, lost, missed, elapsed_ns, .. } = self.totals;
         write!(f, "{printed} events printed, {} lost", lost.total())?;
         if lost.total() > 0 {
             write!(f, " ({lost})")?;
         }
-        if self.missed > 0 {
-            write!(f, ", up to {} more missed by the kernel", self.missed)?;
+        if missed > 0 {
+            write!(f, ", up to {missed} more missed by the kernel")?;
         }
         write!(f, " in {:.3} s", Duration::from_nanos(elapsed_ns).as_secs_f64())
     }
@@ -126,7 +123,7 @@ impl Capture<'_> {
             state: State::default(),
         };
         waiter.add_ring(ring.fd())?;
-        writer.begin(&self.meta)?;
+        writer.begin(&self.meta, command.as_ref().map(|command| command.pid()))?;
         let start = Instant::now();
         report::say("tracing fork, exec and exit (Ctrl-C ends it)");
         if let Some(command) = &mut command {
@@ -163,7 +160,8 @@ impl Capture<'_> {
                 }
                 Err(error) => writer.end_failed(error.into()),
             }
-            loop {
+            let mut drained = false;
+            for _ in 0..MAX_BATCHES {
                 let read = writer.read(&mut ring, BATCH);
                 if read > 0 {
                     patience = SOON;
@@ -174,11 +172,15 @@ impl Capture<'_> {
                     losses.say(tracer.lost());
                     writer.lost(&tracer.lost());
                 }
-                if read < BATCH || over(&writer, command_ended) {
+                drained = read < BATCH;
+                if drained || over(&writer, command_ended) {
                     break;
                 }
             }
-            writer.proceed();
+            if !drained {
+                patience = Duration::ZERO;
+            }
+            writer.proceed(drained);
             if self.show_count {
                 progress.show(writer.output, || format!("{} events", writer.printed()));
             }
@@ -197,10 +199,20 @@ impl Capture<'_> {
         progress.clear();
         service.stopping();
         tracer.detach();
-        while !writer.has_ended() && writer.read(&mut ring, BATCH) == BATCH {}
+        let detached = Instant::now();
+        while !writer.has_ended() && !ring.is_drained() {
+            if writer.read(&mut ring, BATCH) > 0 {
+                continue;
+            }
+            if detached.elapsed() > STUCK {
+                writer
+                    .end_failed(anyhow!("the kernel never finished a record: the end is missing"));
+            }
+            sleep(Duration::from_millis(1));
+        }
 
         let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         let (totals, error) = writer.finish(elapsed_ns);
-        Ok(Summary { totals, missed: tracer.missed(), error })
+        Ok(Summary { totals, error })
     }
 }

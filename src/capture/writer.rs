@@ -54,8 +54,8 @@ pub struct State {
 
 impl Writer<'_> {
     /// Begins to record events, and learns of the processes that run already: in this order, so
-    /// that none is missed in between.
-    pub fn begin(&mut self, meta: &Meta) -> Result<()> {
+    /// that none is missed in between. `held` is a command that waits for us.
+    pub fn begin(&mut self, meta: &Meta, held: Option<u32>) -> Result<()> {
         let follow = self.filter.follows();
         if follow {
             self.tracer.set_learning(Learning::All);
@@ -65,7 +65,7 @@ impl Writer<'_> {
             self.state.follow = Some(Follow::start(self.tracer, self.filter.pids())?);
         }
         if let Some(enricher) = &mut self.enricher {
-            enricher.learn_running();
+            enricher.learn_running(held);
         }
         self.sink.begin(meta, self.output.buffer());
         self.output.keep_head();
@@ -164,13 +164,13 @@ impl Writer<'_> {
         }
     }
 
-    /// After all that lay on the ring buffer is read.
-    pub fn proceed(&mut self) {
-        if let Some(enricher) = &mut self.enricher {
+    /// After each look at the ring buffer; `drained` where all that lay on it is read.
+    pub fn proceed(&mut self, drained: bool) {
+        if let Some(enricher) = self.enricher.as_mut().filter(|_| drained) {
             enricher.forget_the_dead();
         }
         if let Some(Err(error)) =
-            self.state.follow.as_mut().map(|follow| follow.proceed(self.tracer))
+            self.state.follow.as_mut().map(|follow| follow.proceed(self.tracer, drained))
         {
             self.state.end = Some(End::Error(error));
         }
@@ -181,9 +181,10 @@ impl Writer<'_> {
     pub fn finish(mut self, elapsed_ns: u64) -> (Totals, Option<Error>) {
         self.state.totals.elapsed_ns = elapsed_ns;
         self.state.totals.lost = self.tracer.lost();
+        self.state.totals.missed = self.tracer.missed();
         if matches!(self.state.end, None | Some(End::Count)) {
             let totals = self.state.totals;
-            self.sink.end(&totals, totals.lost.total() == 0, self.output.buffer());
+            self.sink.end(&totals, self.output.buffer());
             self.flush();
         }
         match self.state.end {

@@ -63,8 +63,8 @@ impl Sink for Explain {
         out.extend_from_slice(line.as_bytes());
     }
 
-    fn end(&mut self, _totals: &Totals, complete: bool, out: &mut Vec<u8>) {
-        if !complete {
+    fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
+        if totals.cut_off {
             out.extend_from_slice(b"(the capture was cut off here: more happened)\n");
         }
     }

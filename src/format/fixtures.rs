@@ -11,7 +11,7 @@ pub fn run(mut sink: impl Sink, events: &[Event]) -> String {
     let mut out = Vec::new();
     sink.begin(&Meta::default(), &mut out);
     events.iter().for_each(|event| sink.event(event, &mut out));
-    sink.end(&Totals::default(), true, &mut out);
+    sink.end(&Totals::default(), &mut out);
     String::from_utf8(out).expect("every view is UTF-8")
 }
 

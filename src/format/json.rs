@@ -2,6 +2,8 @@
 //! JSON lines: one object a line, keys in a fixed order, no blanks. docs/json.md describes them;
 //! keys are only ever added.
 
+use std::num::NonZero;
+
 use serde::{Serialize, Serializer};
 
 use super::Sink;
@@ -112,6 +114,8 @@ enum Record<'a> {
         printed: u64,
         lost: LostCounts,
         elapsed_ns: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        missed: Option<NonZero<u64>>,
     },
 }
 
@@ -157,11 +161,12 @@ impl Sink for Json {
         }
     }
 
-    fn end(&mut self, totals: &Totals, complete: bool, out: &mut Vec<u8>) {
+    fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         if self.wide {
-            let Totals { printed, lost, elapsed_ns } = totals;
-            let (printed, elapsed_ns) = (*printed, *elapsed_ns);
-            line(&Record::Summary { complete, printed, lost: lost.into(), elapsed_ns }, out);
+            let Totals { printed, lost, missed, elapsed_ns, cut_off: _ } = *totals;
+            let (complete, lost) = (totals.complete(), LostCounts::from(&lost));
+            let missed = NonZero::new(missed);
+            line(&Record::Summary { complete, printed, lost, elapsed_ns, missed }, out);
         }
     }
 }
@@ -294,12 +299,18 @@ mod tests {
     #[test]
     fn records_about_the_capture_are_in_the_wide_view_only() {
         let meta = Meta { version: "1.2.3".to_owned(), clock_offset_ns: 5, ..Meta::default() };
-        let totals = Totals { printed: 9, lost: Lost::new([1, 0, 2]), elapsed_ns: 10 };
+        let totals = Totals {
+            printed: 9,
+            lost: Lost::new([1, 0, 2]),
+            missed: 4,
+            elapsed_ns: 10,
+            cut_off: false,
+        };
         let run = |mut json: Json| {
             let mut out = Vec::new();
             json.begin(&meta, &mut out);
             json.lost(&totals.lost, 951_782_400_000_000_001, &mut out);
-            json.end(&totals, true, &mut out);
+            json.end(&totals, &mut out);
             String::from_utf8(out).expect("JSON is UTF-8")
         };
         assert_eq!(run(Json::new(false)), "");
@@ -317,8 +328,8 @@ mod tests {
         );
         assert_eq!(
             lines[2],
-            "{\"event_type\":\"summary\",\"complete\":true,\"printed\":9,\
-             \"lost\":{\"fork\":1,\"exec\":0,\"exit\":2},\"elapsed_ns\":10}"
+            "{\"event_type\":\"summary\",\"complete\":false,\"printed\":9,\
+             \"lost\":{\"fork\":1,\"exec\":0,\"exit\":2},\"elapsed_ns\":10,\"missed\":4}"
         );
     }
 

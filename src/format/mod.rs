@@ -46,7 +46,6 @@ pub trait Sink {
     /// its beginning. `time_ns` is when that was noticed, in nanoseconds since 1970.
     fn lost(&mut self, _lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {}
 
-    /// Appends what comes after the last event. `complete` is false where the capture was cut
-    /// off rather than ended.
-    fn end(&mut self, _totals: &Totals, _complete: bool, _out: &mut Vec<u8>) {}
+    /// Appends what comes after the last event.
+    fn end(&mut self, _totals: &Totals, _out: &mut Vec<u8>) {}
 }

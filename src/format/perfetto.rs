@@ -71,7 +71,7 @@ impl Sink for Perfetto {
         self.lost = self.lost.max(lost.total());
     }
 
-    fn end(&mut self, totals: &Totals, complete: bool, out: &mut Vec<u8>) {
+    fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         self.lives.settle();
         let ids: Vec<_> = self.lives.iter().map(|(id, _)| id).collect();
         for id in ids {
@@ -90,7 +90,7 @@ impl Sink for Perfetto {
             boot_id: &self.meta.boot_id,
             clock: "CLOCK_MONOTONIC",
             lost_events: self.lost.max(totals.lost.total()),
-            complete,
+            complete: totals.complete(),
         };
         out.extend_from_slice(b"\n],\"otherData\":");
         json(&about, out);

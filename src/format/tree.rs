@@ -42,7 +42,7 @@ impl Sink for Tree {
         self.lost = self.lost.max(lost.total());
     }
 
-    fn end(&mut self, totals: &Totals, complete: bool, out: &mut Vec<u8>) {
+    fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         self.lives.settle();
         let rows = self.rows();
         if !rows.is_empty() {
@@ -54,7 +54,7 @@ impl Sink for Tree {
         if lost > 0 {
             let _ = writeln!(out, "{lost} events were lost: the tree has gaps");
         }
-        if !complete {
+        if totals.cut_off {
             let _ = writeln!(out, "the capture was cut off: more happened than is shown");
         }
     }
@@ -333,9 +333,13 @@ mod tests {
     fn nothing_and_losses_have_words() {
         assert_eq!(draw(UNICODE, &[]), "0 processes, 0 execs, in 0 ns\n");
         let mut out = Vec::new();
-        Tree::new(UNICODE).end(&fixtures::totals(7), false, &mut out);
+        Tree::new(UNICODE).end(&fixtures::totals(7), &mut out);
         let text = String::from_utf8(out).expect("UTF-8");
-        assert!(text.contains("7 events were lost: the tree has gaps\n"));
+        assert!(text.ends_with("7 events were lost: the tree has gaps\n"), "{text}");
+        let cut_off = Totals { cut_off: true, ..Totals::default() };
+        let mut out = Vec::new();
+        Tree::new(UNICODE).end(&cut_off, &mut out);
+        let text = String::from_utf8(out).expect("UTF-8");
         assert!(text.contains("the capture was cut off: more happened than is shown\n"));
     }
 

@@ -7,7 +7,7 @@ use memchr::memchr;
 
 /// The longest line that is kept. The kernel caps a process' arguments at 6 MiB, but a line of
 /// a capture has at most a few of their kilobytes.
-pub const MAX_LINE: usize = 1 << 20;
+pub const MAX_LINE: usize = 4 << 20;
 /// Few reads, and still within a core's second-level cache.
 const BUFFER_SIZE: usize = 256 << 10;
 

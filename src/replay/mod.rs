@@ -33,10 +33,8 @@ const MAX_REASON: usize = 200;
 /// What a replay came to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Events that the capture itself had lost.
-    pub lost: Lost,
-    /// The capture was ended and replayed to its end, as far as can be told: the basic view's
-    /// has no mark there.
+    /// The capture lost nothing, was ended, and was replayed to its end, as far as can be told:
+    /// the basic view's has no mark there.
     pub complete: bool,
     /// Lines that were skipped because they could not be read.
     pub unreadable: u64,
@@ -140,9 +138,8 @@ struct Replay<'a> {
 struct Capture {
     /// It is of a kind that ends with a summary.
     meta: Option<Meta>,
-    complete: Option<bool>,
+    summary: Option<Totals>,
     lost: Lost,
-    elapsed_ns: Option<u64>,
     /// The earliest and the latest time of an event.
     span: Option<(u64, u64)>,
 }
@@ -153,8 +150,17 @@ impl Capture {
         self.span = Some((first.min(timestamp_ns), last.max(timestamp_ns)));
     }
 
-    fn elapsed_ns(&self) -> u64 {
-        self.elapsed_ns.or_else(|| self.span.map(|(first, last)| last - first)).unwrap_or(0)
+    /// What it came to, but for the events that were printed. The basic view's captures have no
+    /// mark at their end.
+    fn totals(&self) -> Totals {
+        let span_ns = self.span.map_or(0, |(first, last)| last - first);
+        let unmarked = Totals {
+            elapsed_ns: span_ns,
+            cut_off: self.meta.is_some(),
+            lost: self.lost,
+            ..Totals::default()
+        };
+        self.summary.unwrap_or(unmarked)
     }
 }
 
@@ -200,10 +206,9 @@ impl<'a> Replay<'a> {
                     sink.lost(&lost, time_ns, self.output.buffer());
                 }
             }
-            Record::Summary { totals, complete } => {
+            Record::Summary(totals) => {
                 self.capture.lost = totals.lost;
-                self.capture.elapsed_ns = Some(totals.elapsed_ns);
-                self.capture.complete = Some(complete);
+                self.capture.summary = Some(totals);
             }
             Record::Unknown => {}
         }
@@ -228,14 +233,13 @@ impl<'a> Replay<'a> {
 
     fn meta(&mut self, number: u64, meta: Meta) {
         // Each file of a capture that was rotated begins with the same one; its summary ends it.
-        if self.capture.meta.as_ref() == Some(&meta) && self.capture.complete.is_none() {
+        if self.capture.meta.as_ref() == Some(&meta) && self.capture.summary.is_none() {
             return;
         }
         if self.capture.meta.is_some() {
             self.say_at(number, "another capture begins here; both are shown as one");
             let capture = std::mem::take(&mut self.capture);
-            self.earlier.lost = self.earlier.lost.plus(&capture.lost);
-            self.earlier.elapsed_ns = self.earlier.elapsed_ns.saturating_add(capture.elapsed_ns());
+            self.earlier = self.earlier.plus(&capture.totals());
         }
         self.capture.meta = Some(meta.clone());
         self.begin(true, meta);
@@ -262,14 +266,12 @@ impl<'a> Replay<'a> {
     }
 
     fn end(mut self) -> Outcome {
-        let lost = self.earlier.lost.plus(&self.capture.lost);
-        let elapsed_ns = self.earlier.elapsed_ns.saturating_add(self.capture.elapsed_ns());
-        let totals = Totals { printed: self.printed, lost, elapsed_ns };
-        let summarised = self.capture.complete.unwrap_or(self.capture.meta.is_none());
-        let complete = self.ended && summarised;
+        let mut totals = self.earlier.plus(&self.capture.totals());
+        totals.printed = self.printed;
+        totals.cut_off |= !self.ended;
         self.begin(false, Meta::default());
         if let Some(sink) = &mut self.sink {
-            sink.end(&totals, complete, self.output.buffer());
+            sink.end(&totals, self.output.buffer());
         }
         self.flush();
 
@@ -277,21 +279,26 @@ impl<'a> Replay<'a> {
         if let Some(more) = self.unreadable.checked_sub(MAX_SAID).filter(|&more| more > 0) {
             report::say(format_args!("{name}: {more} more lines could not be read"));
         }
-        if self.ended && !summarised {
-            let why = match self.capture.complete {
-                Some(_) => "its summary says so",
+        if self.ended && totals.cut_off {
+            let why = match self.capture.summary {
+                Some(summary) if summary.cut_off => "its summary says so",
+                Some(_) => "an earlier one that is joined to it has no summary",
                 None => "it has no summary at its end",
             };
             report::say(format_args!("{name}: the capture is not complete: {why}"));
         }
+        let Totals { lost, missed, .. } = totals;
         if lost.total() > 0 {
             let total = lost.total();
             report::say(format_args!("{name}: the capture lost {total} events ({lost})"));
         }
+        if missed > 0 {
+            report::say(format_args!("{name}: up to {missed} more were missed by the kernel"));
+        }
         let nothing = self.records == 0 && self.unreadable > 0;
         let no_capture = || anyhow!("{name}: not one line of it is of a capture");
         let error = self.error.or_else(|| nothing.then(no_capture));
-        Outcome { lost, complete, unreadable: self.unreadable, error }
+        Outcome { complete: totals.complete(), unreadable: self.unreadable, error }
     }
 
     fn flush(&mut self) {

@@ -26,12 +26,7 @@ pub enum Record {
         lost: Lost,
     },
     /// What the capture came to.
-    Summary {
-        /// The counts.
-        totals: Totals,
-        /// It was ended, not cut off.
-        complete: bool,
-    },
+    Summary(Totals),
     /// A record of a kind that a later version may have added.
     Unknown,
 }
@@ -103,6 +98,8 @@ struct SummaryLine {
     complete: bool,
     printed: u64,
     lost: LostCounts,
+    #[serde(default)]
+    missed: u64,
     elapsed_ns: u64,
 }
 
@@ -252,9 +249,11 @@ fn about_capture(event_type: &str, text: &str) -> Result<Record, String> {
         }
         "summary" => {
             let summary: SummaryLine = serde_json::from_str(text).map_err(because)?;
-            let SummaryLine { complete, printed, lost, elapsed_ns } = summary;
-            let totals = Totals { printed, lost: lost.into(), elapsed_ns };
-            Record::Summary { totals, complete }
+            let SummaryLine { complete, printed, lost, missed, elapsed_ns } = summary;
+            let mut totals =
+                Totals { printed, lost: lost.into(), missed, elapsed_ns, cut_off: false };
+            totals.cut_off = totals.complete() && !complete;
+            Record::Summary(totals)
         }
         _ => Record::Unknown,
     })

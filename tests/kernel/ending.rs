@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every way to end is the same: what the ring holds is printed, a closing line, status 0.
 
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::program::{NEVER, Tuxscope};
+use crate::program::{BINARY, NEVER, Tuxscope};
 use crate::{events, machine, worker};
 
 /// The signal comes right behind the last event, most of which still lie on the ring.
@@ -36,6 +37,25 @@ fn by_sigterm() {
 #[test]
 fn by_sighup() {
     ends_by(Signal::HUP);
+}
+
+/// As nohup(1) sets it for SIGHUP, and a script's shell for what it runs in the background.
+#[test]
+fn signals_that_were_ignored_stay_so() {
+    let Some(_machine) = machine::shared() else { return };
+    let mut command = Command::new("sh");
+    let script = format!("trap '' HUP INT; exec {BINARY} proc --format json");
+    let mut tuxscope = Tuxscope::spawn({
+        command.args(["-c", &script]);
+        command
+    });
+    tuxscope.await_tracing();
+    tuxscope.signal(Signal::HUP);
+    tuxscope.signal(Signal::INT);
+    thread::sleep(Duration::from_millis(300));
+    let life = worker::case("fork").remove(0);
+    tuxscope.signal(Signal::TERM);
+    assert!(tuxscope.end().complete().iter().any(|event| event.is("fork", life.pid)));
 }
 
 #[test]

@@ -146,9 +146,8 @@ fn threads_that_fail_are_no_failures() {
     let Some(_machine) = machine::shared() else { return };
     let args = ["--wide", "--threads", "--failed", "--format", "json"];
     let tuxscope = Tuxscope::start(&args);
-    crate::worker::case("threads");
-    crate::worker::case("exit-codes");
+    let life = crate::worker::case("threads-fail").remove(0);
     let capture = Capture::complete(&tuxscope.stop());
+    assert_eq!(capture.one("exit", life.pid).exit_code, Some(3));
     assert!(capture.events.iter().all(|event| event.of_process() && event.exit_code != Some(0)));
-    assert!(capture.events.len() >= 3);
 }

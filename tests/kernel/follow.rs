@@ -3,13 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::program::{Ended, Tuxscope};
+use crate::program::{BINARY, Ended, Tuxscope};
 use crate::wide::Capture;
 use crate::{events, machine, process, worker};
 
@@ -18,7 +18,10 @@ struct Late(Child);
 
 impl Late {
     fn start(args: &[&str]) -> Self {
-        let mut command = worker::command(args);
+        Self::spawn(&mut worker::command(args))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a worker"))
     }
 
@@ -52,6 +55,31 @@ impl Drop for Late {
 fn children(pid: u32) -> Vec<u32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// A /proc that hides others' processes, but for a group that root isn't in.
+#[test]
+fn descendants_are_found_where_proc_hides_them() {
+    let Some(_machine) = machine::shared() else { return };
+    let worker = worker::command(&[]).get_program().to_owned();
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let mut command = Command::new("setpriv");
+    command.args(nobody).arg(worker).args(["hold", "3"]);
+    let mut held = Late::spawn(&mut command);
+    held.await_line();
+    thread::sleep(Duration::from_millis(100)); // for the last grandchild
+    let mount = "mount -t proc -o hidepid=invisible,gid=4242 proc /proc";
+    let trace = format!("{BINARY} proc --wide --format json --follow --pid {}", held.pid());
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &format!("{mount} && exec {trace}")]);
+    let mut tuxscope = Tuxscope::spawn(command);
+    tuxscope.await_tracing();
+    thread::sleep(Duration::from_millis(300)); // until it has learnt who runs
+    held.finish();
+    let capture = Capture::complete(&tuxscope.stop());
+    let exits = capture.events.iter().filter(|event| event.event_type == "exit");
+    let with_args = exits.filter(|event| event.args.is_some()).count();
+    assert_eq!(with_args, 1 + 3 + 3, "{:#?}", capture.events);
 }
 
 #[test]

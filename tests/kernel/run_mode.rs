@@ -3,13 +3,13 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::program::{self, BINARY};
 use crate::wide::{Capture, Event, exits};
@@ -211,6 +211,55 @@ fn sigterm_ends_both() {
         assert_eq!(process::wait(&mut child).code(), Some(128 + 15), "{options:?}");
         assert!(!PathBuf::from(format!("/proc/{pid}")).exists());
     }
+}
+
+/// Who started us counts on the command to have ended, whatever became of the capture.
+#[test]
+fn the_command_is_waited_for_when_the_output_fails() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let late = dir.path().join("late");
+    let script = format!("true; sleep 1; echo done >{}; exit 7", late.display());
+    let mut command = program::command(&["-o", "/dev/full", "--", "sh", "-c", &script]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("can't write /dev/full"), "{said}");
+    assert!(late.exists());
+}
+
+/// The reader never sees the end of what is on the ring, and still hears what it is told.
+#[test]
+fn sigterm_reaches_the_command_where_the_output_is_slow() {
+    let Some(_machine) = machine::shared() else { return };
+    let storm = worker::command(&["storm", "thread", "100000000", "1"]);
+    let mut command = program::command(&["--format", "json", "--buffer-size", "256K", "--"]);
+    command.arg(storm.get_program()).args(storm.get_args()).process_group(0);
+    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut pipe = child.stderr.take().unwrap();
+    let reader = thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        while pipe.read(&mut buffer).unwrap() > 0 {
+            thread::sleep(Duration::from_millis(4));
+        }
+    });
+    thread::sleep(Duration::from_millis(1500));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(process::wait(&mut child).code(), Some(128 + 15));
+    // The storm's own workers live on, and hold the pipe.
+    kill_process_group(Pid::from_child(&child), Signal::KILL).unwrap();
+    reader.join().unwrap();
+}
+
+#[test]
+fn a_command_that_can_not_be_run_shows_nothing_of_ours() {
+    let Some(_machine) = machine::shared() else { return };
+    let mut run = Run::new(&["--wide"], &["/nonexistent/program"]);
+    assert_eq!(run.output().status.code(), Some(127));
+    let capture = run.capture();
+    let [exit] = &capture.events[..] else { panic!("{:#?}", capture.events) };
+    assert_eq!((&*exit.event_type, &*exit.comm, exit.exit_code), ("exit", "program", Some(127)));
+    assert_eq!(exit.args, None);
 }
 
 fn first_number(child: &mut Child) -> u32 {

@@ -10,7 +10,7 @@ use rustix::time::ClockId;
 
 use crate::program::Tuxscope;
 use crate::wide::Capture;
-use crate::{machine, process};
+use crate::{machine, process, worker};
 
 fn start() -> Tuxscope {
     Tuxscope::start(&["--wide", "--format", "json", "--buffer-size", "16M"])
@@ -163,6 +163,38 @@ fn by_cgroup_and_below_in_both_views() {
         assert_eq!(story, wanted);
         assert!(!capture.events.iter().any(|event| event.pid == outside));
     }
+}
+
+/// `CLONE_INTO_CGROUP`, as systemd and runtimes of containers do it.
+#[test]
+fn who_is_born_in_a_cgroup_is_in_it_from_the_fork_on() {
+    let Some(_machine) = machine::shared() else { return };
+    let (cgroup, other) = (Cgroup::make("born"), Cgroup::make("elsewhere"));
+    let wide = |path: &str| Tuxscope::start(&["--wide", "--format", "json", "--cgroup", path]);
+    let (inside, above) = (wide(&format!("{}/below", cgroup.name())), wide(&cgroup.name()));
+    let outside = wide(&other.name());
+    let life = worker::into_cgroup(cgroup.0.join("below").to_str().unwrap());
+    // A fork from `other` into `cgroup` is none of `other`.
+    let script = format!(
+        "echo $$ >{}/cgroup.procs; exec {} into-cgroup {}",
+        other.0.display(),
+        worker::command(&[]).get_program().display(),
+        cgroup.0.display()
+    );
+    let (maker, _) = shell(&script);
+    let kinds = |tuxscope: Tuxscope, pid| {
+        let capture = Capture::complete(&tuxscope.stop());
+        let kinds = capture.of(pid).iter().map(|e| e.event_type.clone()).collect::<Vec<_>>();
+        (kinds, capture)
+    };
+    for tuxscope in [inside, above] {
+        let (kinds, capture) = kinds(tuxscope, life.pid);
+        assert_eq!(kinds, ["fork", "exec", "exit"]);
+        assert!(capture.of(life.ppid).is_empty());
+    }
+    let (kinds, capture) = kinds(outside, maker);
+    assert_eq!(kinds, ["exec", "exit"]);
+    assert_eq!(capture.events.len(), 2, "{:#?}", capture.events);
 }
 
 #[test]

@@ -68,6 +68,11 @@ pub fn case(name: &str) -> Vec<Life> {
     lines(&process::output(&mut command(&["case", name])))
 }
 
+/// Makes a child that is born in a cgroup, given by its directory.
+pub fn into_cgroup(dir: &str) -> Life {
+    one(&process::output(&mut command(&["into-cgroup", dir])))
+}
+
 /// Runs a storm to its end.
 pub fn storm(kind: &str, count: u64, workers: u64) -> Storm {
     let (count, workers) = (count.to_string(), workers.to_string());

@@ -88,7 +88,7 @@ fn a_line_of_100_mb_takes_no_memory() {
     let ran = finish(child);
     let status = feed.join().unwrap();
     assert_eq!((ran.status, ran.out), (0, good(1) + &good(2)));
-    assert_eq!(ran.err, "tuxscope: standard input:2: longer than 1 MiB\n");
+    assert_eq!(ran.err, "tuxscope: standard input:2: longer than 4 MiB\n");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(peak < 30_000, "{peak} kB");
@@ -146,13 +146,41 @@ fn joined_captures_are_one_with_the_losses_of_all() {
     assert_eq!(ran.out.lines().filter(|line| line.contains("\"exec\",")).count(), 2);
     assert!(
         ran.out.ends_with(
-            "\"complete\":true,\"printed\":2,\"lost\":{\"fork\":4,\"exec\":0,\"exit\":0},\
+            "\"complete\":false,\"printed\":2,\"lost\":{\"fork\":4,\"exec\":0,\"exit\":0},\
          \"elapsed_ns\":4000000000}\n"
         ),
         "{}",
         ran.out
     );
     assert!(ran.err.contains(":4: another capture begins here"), "{}", ran.err);
+}
+
+#[test]
+fn joined_captures_are_complete_if_each_one_is() {
+    let whole = META.to_owned() + &good(1) + &end(true, 0);
+    let other = META.replace("0.1.0", "0.2.0");
+    let strict = |captures: &[&str]| {
+        let ran = replay(captures.concat().as_bytes(), &["--strict"]);
+        (ran.status, ran.err)
+    };
+    assert_eq!(strict(&[&whole, &other, &end(true, 0)]).0, 0);
+    let cut_off = META.to_owned() + &good(1);
+    let (status, said) = strict(&[&cut_off, &other, &end(true, 0)]);
+    assert_eq!(status, 3);
+    assert!(said.contains("an earlier one that is joined to it has no summary"), "{said}");
+    assert_eq!(strict(&[&whole, &other, &end(true, 1)]).0, 3);
+    assert_eq!(strict(&[META, &end(true, 1), &other, &end(true, 0)]).0, 3);
+}
+
+#[test]
+fn handlers_that_the_kernel_skipped_are_told() {
+    let skipped = end(false, 0).replace("}\n", ",\"missed\":2}\n");
+    let input = META.to_owned() + &good(1) + &skipped;
+    let ran = replay(input.as_bytes(), &["--strict", "--format", "tree"]);
+    assert_eq!(ran.status, 3);
+    let said = "tuxscope: standard input: up to 2 more were missed by the kernel\n";
+    assert_eq!(ran.err, said);
+    assert!(!ran.out.contains("cut off"), "{}", ran.out);
 }
 
 /// The bytes, as the program compresses them.

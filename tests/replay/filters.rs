@@ -56,6 +56,8 @@ fn each_filter_keeps_what_it_says() {
     assert_eq!(left(&["--match", "a b|^s"]), [1, 4, 5, 8, 11, 12, 13]);
     assert_eq!(left(&["--cgroup", "/a"]), (1..=13).collect::<Vec<_>>());
     assert_eq!(left(&["--cgroup", "/a/b/"]), (1..=13).collect::<Vec<_>>());
+    assert_eq!(left(&["--cgroup", "a/b"]), (1..=13).collect::<Vec<_>>());
+    assert_eq!(left(&["--cgroup", "/sys/fs/cgroup/a"]), (1..=13).collect::<Vec<_>>());
     assert_eq!(left(&["--cgroup", "/a/b/c"]), [0; 0]);
     assert_eq!(left(&["--cgroup", "/a/bb"]), [0; 0]);
 }
@@ -98,7 +100,7 @@ fn following_in_the_basic_view_goes_by_task() {
 #[test]
 fn the_basic_view_says_what_it_cannot_answer() {
     let capture = line("exec", 1, 0, "a", 1);
-    for args in [&["--uid", "0"][..], &["--cgroup", "/"], &["--failed"]] {
+    for args in [&["--ppid", "1"][..], &["--uid", "0"], &["--cgroup", "/"], &["--failed"]] {
         let ran = replay(capture.as_bytes(), args);
         assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{args:?}");
         assert!(ran.err.contains(&format!("{} can't be answered", args[0])), "{}", ran.err);

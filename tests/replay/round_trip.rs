@@ -97,18 +97,18 @@ fn records_about_the_capture_come_back() {
         clock_offset_ns: 7,
     };
     let lost = Lost::new([1, 2, u64::MAX]);
-    let totals = Totals { printed: 9, lost, elapsed_ns: 10 };
+    let totals = Totals { printed: 9, lost, missed: 3, elapsed_ns: 10, cut_off: false };
     let mut json = Json::new(true);
     let mut out = Vec::new();
     json.begin(&meta, &mut out);
     json.lost(&lost, 951_782_400_000_000_001, &mut out);
-    json.end(&totals, false, &mut out);
+    json.end(&totals, &mut out);
     let records: Vec<Record> =
         out.split_inclusive(|&byte| byte == b'\n').map(|line| read(line).unwrap()).collect();
     let want = [
         Record::Meta(meta),
         Record::Lost { time_ns: 951_782_400_000_000_001, lost },
-        Record::Summary { totals, complete: false },
+        Record::Summary(totals),
     ];
     assert_eq!(records, want);
 }

@@ -223,7 +223,7 @@ fn memory_is_bounded_however_many_names_and_processes_there_are() {
     for pid in 290_000..291_000 {
         summary.event(&event(EventKind::Exec, pid, u64::from(pid) + 7), &mut out);
     }
-    summary.end(&Totals::default(), true, &mut out);
+    summary.end(&Totals::default(), &mut out);
     let got: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(got["fork_to_exec"]["count"], 1000);
     assert_eq!(got["dropped"], 131_072);
@@ -281,8 +281,8 @@ proptest! {
             json.event(event, &mut out);
             text.event(event, &mut page);
         }
-        json.end(&Totals::default(), true, &mut out);
-        text.end(&Totals::default(), true, &mut page);
+        json.end(&Totals::default(), &mut out);
+        text.end(&Totals::default(), &mut page);
         prop_assert!(page.iter().all(|&byte| byte == b'\n' || (b' '..=b'~').contains(&byte)
             || byte >= 0x80));
 

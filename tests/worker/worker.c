@@ -12,12 +12,15 @@
  *   worker lineages                   orphans who fork, and tell when they were orphaned
  *   worker hold COUNT                 COUNT children and their children, until standard input ends
  *   worker case NAME                  one of the cases at the end of this file
+ *   worker into-cgroup DIR            a child that is born in this cgroup
  *   worker exit CODE                  ends with that status
  *   worker no-bpf COMMAND...          runs it where bpf(2) says ENOSYS
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -615,6 +618,32 @@ static void case_threads(void)
 	      pid, getpid(), WEXITSTATUS(status), tids[0], tids[1], tids[2]);
 }
 
+static void *tell_and_wait(void *arg)
+{
+	share_tid();
+	pthread_barrier_wait(arg);
+	pause();
+	return NULL;
+}
+
+/* It fails while its threads live, which therefore end with its status. */
+static void case_threads_fail(void)
+{
+	pid_t pid = fork_();
+
+	if (pid == 0) {
+		pthread_barrier_t barrier;
+		pthread_t thread;
+
+		pthread_barrier_init(&barrier, NULL, 4);
+		for (int i = 0; i < 3; i++)
+			pthread_create(&thread, NULL, tell_and_wait, &barrier);
+		pthread_barrier_wait(&barrier);
+		_exit(3);
+	}
+	saw("threads-fail", pid, getpid(), 0, wait_for(pid));
+}
+
 /* The child is its maker's sibling: this process waits for it, not the one that made it. */
 static void case_clone_parent(void)
 {
@@ -808,6 +837,7 @@ static const struct {
 	{ "exec-from-thread", case_exec_from_thread },
 	{ "leader-first", case_leader_first },
 	{ "threads", case_threads },
+	{ "threads-fail", case_threads_fail },
 	{ "clone-parent", case_clone_parent },
 	{ "exit-codes", case_exit_codes },
 	{ "signals", case_signals },
@@ -816,6 +846,24 @@ static const struct {
 	{ "hostile-comm", case_hostile_comm },
 	{ "together", case_together },
 };
+
+static int into_cgroup(const char *dir)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	pid_t pid;
+
+	if (fd < 0)
+		die("open");
+	args.cgroup = fd;
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0)
+		die("clone3");
+	if (!pid)
+		exec_exit("0");
+	saw("into-cgroup", pid, getpid(), 1, wait_for(pid));
+	return 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -844,6 +892,8 @@ int main(int argc, char **argv)
 		return lineages();
 	if (argc == 3 && !strcmp(argv[1], "hold"))
 		return hold(atol(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], "into-cgroup"))
+		return into_cgroup(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "case")) {
 		int all = !strcmp(argv[2], "all"), found = 0;
 
@@ -857,6 +907,6 @@ int main(int argc, char **argv)
 	}
 	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
 			" | same-pid PID COUNT | tally COUNT WORKERS | lineages | hold COUNT"
-			" | case NAME | exit CODE | no-bpf COMMAND...\n");
+			" | case NAME | into-cgroup DIR | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

@@ -231,7 +231,7 @@ impl Collector {
     }
 
     /// What was counted up to now.
-    pub fn figures(&mut self, totals: &Totals, complete: bool) -> Figures {
+    pub fn figures(&mut self, totals: &Totals) -> Figures {
         let elapsed_ns = totals.elapsed_ns;
         let rate = |count| Rate { count, per_second: per_second(count, elapsed_ns) };
         let [fork, exec, exit] = self.counts;
@@ -244,7 +244,7 @@ impl Collector {
         Figures {
             schema: SCHEMA_VERSION,
             view: if self.basic { "basic" } else { "wide" },
-            complete,
+            complete: totals.complete(),
             elapsed_ns,
             events: rate(events),
             fork: rate(fork),
@@ -257,6 +257,7 @@ impl Collector {
                 exec: totals.lost.of(EventKind::Exec),
                 exit: totals.lost.of(EventKind::Exit),
             },
+            missed: totals.missed,
             fork_to_exec: self.fork_to_exec.spread(),
             run_time: wide_only.then(|| self.run_time.spread()),
             never_execed: NeverExeced {

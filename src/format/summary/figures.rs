@@ -21,6 +21,8 @@ pub struct Figures {
     /// Not in the basic view, which takes them for processes.
     pub threads: Option<Threads>,
     pub lost: Lost,
+    /// Times that the kernel skipped a handler.
+    pub missed: u64,
     pub fork_to_exec: Spread,
     pub run_time: Option<Spread>,
     /// The most frequent first.

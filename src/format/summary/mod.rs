@@ -36,8 +36,8 @@ impl Sink for Summary {
         self.collector.event(event);
     }
 
-    fn end(&mut self, totals: &Totals, complete: bool, out: &mut Vec<u8>) {
-        let figures = self.collector.figures(totals, complete);
+    fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
+        let figures = self.collector.figures(totals);
         match self.style {
             Some(style) => text::render(&figures, style, out),
             None => {

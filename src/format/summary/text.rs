@@ -56,7 +56,8 @@ impl Page<'_> {
     fn totals(&mut self, figures: &Figures) {
         let Figures { view, complete, elapsed_ns, events, lost, threads, .. } = figures;
         let lost = lost.fork.saturating_add(lost.exec).saturating_add(lost.exit);
-        let what = if *complete { "" } else { " (not complete)" };
+        // Losses are told by their number.
+        let what = if *complete || lost > 0 { "" } else { " (not complete)" };
         let loss = match lost {
             0 => "none lost".to_owned(),
             _ => format!("{} LOST: what follows lacks them", count(lost)),

@@ -62,10 +62,10 @@ impl Sink for Timeline {
         self.lost = self.lost.max(lost.total());
     }
 
-    fn end(&mut self, totals: &Totals, complete: bool, out: &mut Vec<u8>) {
+    fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         self.lost = self.lost.max(totals.lost.total());
         self.lives.settle();
-        out.extend_from_slice(self.draw(complete).as_bytes());
+        out.extend_from_slice(self.draw(totals.cut_off).as_bytes());
     }
 }
 
@@ -79,7 +79,7 @@ struct Drawn<'a> {
 }
 
 impl Timeline {
-    fn draw(&self, complete: bool) -> String {
+    fn draw(&self, cut_off: bool) -> String {
         let label = |id| self.lives.get(id).map_or(0.0, |life| columns(&label(life)) + 2.0 * PAD);
         let layout = layout::layout(&self.lives, WIDTH - 2.0 * MARGIN, &label);
         let bottom = TOP + layout.rows as f64 * ROW;
@@ -93,7 +93,7 @@ impl Timeline {
              width=\"{WIDTH}\" height=\"{height}\">\n<style>\n{STYLE}</style>\n\
              <rect class=\"page\" width=\"100%\" height=\"100%\"/>"
         );
-        self.heading(&layout, complete, &mut svg);
+        self.heading(&layout, cut_off, &mut svg);
         let colors = Colors::of(&self.lives);
         colors.legend(&mut svg);
         self.axis(bottom, &mut svg);
@@ -121,7 +121,7 @@ impl Timeline {
         MARGIN + ns.clamp(first, last).saturating_sub(first) as f64 / span * (WIDTH - 2.0 * MARGIN)
     }
 
-    fn heading(&self, layout: &Layout, complete: bool, svg: &mut String) {
+    fn heading(&self, layout: &Layout, cut_off: bool, svg: &mut String) {
         let title = self.title();
         tag("text", &format!("class=\"title\" x=\"{MARGIN}\" y=\"28\""), &title, svg);
 
@@ -141,7 +141,7 @@ impl Timeline {
         if self.lost > 0 {
             gaps.push(format!("{} events were lost: the picture has gaps", self.lost));
         }
-        if !complete {
+        if cut_off {
             gaps.push("the capture was cut off: more happened".to_owned());
         }
         if layout.folded.count > 0 {

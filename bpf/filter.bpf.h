@@ -141,18 +141,22 @@ static __always_inline int followed(__u32 tgid)
 	return (mark && *mark) || bpf_map_lookup_elem(&pids, &tgid);
 }
 
-/* At a fork: `child` belongs to those that are followed if its maker does. */
-static __always_inline void follow_fork(__u32 maker_tgid, __u32 child)
+/*
+ * At a fork: `child` belongs to those that are followed if its maker does. Returns whether the
+ * fork is wanted: as wanted_tree(maker_tgid), which need not be asked then.
+ */
+static __always_inline int follow_fork(__u32 maker_tgid, __u32 child)
 {
 	struct maker maker = { .tgid = maker_tgid };
 	__u8 *mark;
 
 	if (!follow)
-		return;
+		return 1;
 	maker.followed = is_own_fork() || followed(maker_tgid);
 	/* Whatever an earlier owner of the id left goes now, and not before: its last threads may
 	 * still be on their way out when it has ended. */
-	bpf_map_delete_elem(&pids, &child);
+	if (bpf_map_lookup_elem(&pids, &child)) /* takes no lock */
+		bpf_map_delete_elem(&pids, &child);
 	mark = mark_of(child);
 	if (mark) {
 		*mark = maker.followed;
@@ -161,6 +165,7 @@ static __always_inline void follow_fork(__u32 maker_tgid, __u32 child)
 	}
 	if (learning != LEARN_OVER)
 		bpf_map_update_elem(&makers, &child, &maker, BPF_ANY);
+	return learning == LEARN_ALL || maker.followed;
 }
 
 /* At the exit of a task, whose children get another parent now: notes whose they were. */

@@ -27,11 +27,12 @@ static __always_inline __u32 current_status(void)
 			   BPF_CORE_READ(task, group_leader, exit_code));
 }
 
-static __always_inline int wanted(enum proc_event_type type, __u32 pid, __u32 tgid)
+/* `tgid` is that of the current task, `in_tree` whether --follow wants it. */
+static __always_inline int wanted(enum proc_event_type type, __u32 pid, __u32 tgid, int in_tree)
 {
 	char comm[COMM_LEN] = {};
 
-	if (!(wanted_events & (1 << type)) || !wanted_pid(pid) || !wanted_tree(tgid))
+	if (!(wanted_events & (1 << type)) || !wanted_pid(pid) || !in_tree)
 		return 0;
 	if (filter_ppids) {
 		/* A fork's child is the current process' own. */
@@ -50,13 +51,13 @@ static __always_inline int wanted(enum proc_event_type type, __u32 pid, __u32 tg
 	return !only_failed || (type == PROC_EXIT && current_status() != 0);
 }
 
-/* `tgid` is that of the current task. */
-static __always_inline int emit(enum proc_event_type type, __u32 pid, __u32 ppid, __u32 tgid)
+static __always_inline int emit(enum proc_event_type type, __u32 pid, __u32 ppid, __u32 tgid,
+				int in_tree)
 {
 	struct proc_event *event;
 	__u64 now;
 
-	if (!wanted(type, pid, tgid))
+	if (!wanted(type, pid, tgid, in_tree))
 		return 0;
 	event = ring_reserve(sizeof(*event), type);
 	if (!event)
@@ -83,13 +84,14 @@ SEC("tp/sched/sched_process_fork")
 int handle_fork(struct trace_event_raw_sched_process_fork *ctx)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	int in_tree = 0;
 
 	/* The record doesn't say whether the child is a thread: then its task id is marked. */
 	if (tracing || adopting)
-		follow_fork(tgid, ctx->child_pid);
+		in_tree = follow_fork(tgid, ctx->child_pid);
 	if (!tracing)
 		return 0;
-	return emit(PROC_FORK, ctx->child_pid, ctx->parent_pid, tgid);
+	return emit(PROC_FORK, ctx->child_pid, ctx->parent_pid, tgid, in_tree);
 }
 
 /* Exec runs in the task itself, and after it the task's pid is its TGID. */
@@ -100,7 +102,7 @@ int handle_exec(void *ctx)
 
 	if (!tracing)
 		return 0;
-	return emit(PROC_EXEC, tgid, 0, tgid);
+	return emit(PROC_EXEC, tgid, 0, tgid, wanted_tree(tgid));
 }
 
 /* Once a task, threads included. The record's type changed its name in 6.16 and isn't needed. */
@@ -113,7 +115,7 @@ int handle_exit(void *ctx)
 		return 0;
 	if (learn && learning != LEARN_OVER)
 		learn_exit(current_task());
-	emit(PROC_EXIT, tgid, 0, tgid);
+	emit(PROC_EXIT, tgid, 0, tgid, wanted_tree(tgid));
 	follow_exit(tgid);
 	return 0;
 }

@@ -71,13 +71,13 @@ static __always_inline __u64 cgroup_id(struct task_struct *task, const enum proc
 
 /* Whether the event is sent; sets WIDE_HIDDEN where only a later line wants it. */
 static __always_inline int wanted(struct subject *subject, const enum proc_event_type type,
-				  __u32 tree, int failed)
+				  int in_tree, int failed)
 {
 	struct task_struct *task = subject->task;
 
 	bpf_probe_read_kernel(subject->comm, COMM_LEN, subject->leader->comm);
-	if (!wanted_pid(task->tgid) || !wanted_tree(tree) || !wanted_ppid(subject->ppid) ||
-	    !wanted_user() || !wanted_name(subject->comm))
+	if (!wanted_pid(task->tgid) || !in_tree || !wanted_ppid(subject->ppid) || !wanted_user() ||
+	    !wanted_name(subject->comm))
 		return 0;
 	if (type != PROC_FORK && !wanted_current_cgroup())
 		return 0;
@@ -123,17 +123,21 @@ int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct subject subject = {};
 	struct wide_event *event;
+	int in_tree = 0;
 
 	if (child->pid != child->tgid)
 		subject.flags = WIDE_THREAD;
 	else if (tracing || adopting)
-		follow_fork(parent->tgid, child->tgid);
+		in_tree = follow_fork(parent->tgid, child->tgid);
 	if (!tracing)
 		return 0;
-	if ((subject.flags & WIDE_THREAD) && !show_threads)
-		return 0;
+	if (subject.flags & WIDE_THREAD) {
+		if (!show_threads)
+			return 0;
+		in_tree = wanted_tree(parent->tgid);
+	}
 	look_at(&subject, child);
-	if (!wanted(&subject, PROC_FORK, parent->tgid, 0) || !wanted_childs_cgroup(child, parent))
+	if (!wanted(&subject, PROC_FORK, in_tree, 0) || !wanted_childs_cgroup(child, parent))
 		return 0;
 	event = reserve(sizeof(*event), &subject, PROC_FORK);
 	if (!event)
@@ -201,7 +205,7 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	if (!tracing)
 		return 0;
 	look_at(&subject, task);
-	if (!wanted(&subject, PROC_EXEC, task->tgid, 0))
+	if (!wanted(&subject, PROC_EXEC, wanted_tree(task->tgid), 0))
 		return 0;
 	mm = task->mm;
 	start = mm->arg_start;
@@ -272,7 +276,7 @@ int wide_exit(unsigned long long *ctx)
 		start_ns = task->start_time;
 	}
 	if ((!(subject.flags & WIDE_THREAD) || show_threads) &&
-	    wanted(&subject, PROC_EXIT, task->tgid, failed)) {
+	    wanted(&subject, PROC_EXIT, wanted_tree(task->tgid), failed)) {
 		event = reserve(sizeof(*event) + sizeof(start_ns), &subject, PROC_EXIT);
 		if (event) {
 			fill(event, &subject, PROC_EXIT);

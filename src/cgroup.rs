@@ -18,7 +18,12 @@ pub struct Cgroups {
     root: Option<PathBuf>,
     /// `None` for one that was gone when it was looked for.
     paths: HashMap<u64, Option<Arc<str>>>,
+    /// How many there were when the others were last forgotten.
+    there: usize,
 }
+
+/// So many are remembered at least: a capture of weeks sees cgroups come and go without end.
+const REMEMBERED: usize = 10_000;
 
 impl Cgroups {
     /// Of the hierarchy that is mounted; without one nothing will be found.
@@ -32,12 +37,20 @@ impl Cgroups {
             return path.clone();
         }
         // One walk tells of all, and ids that are still unknown are of cgroups made since the
-        // last one; so there is a walk for each new cgroup, and none for each event.
+        // last one; so there is a walk for each new cgroup, and none for each event. One that is
+        // gone and forgotten costs another, so as many as there are are always remembered.
+        let forgets = self.paths.len() > REMEMBERED.max(2 * self.there);
+        if forgets {
+            self.paths.clear();
+        }
         if let Some(root) = &self.root {
             if let Ok(meta) = fs::metadata(root) {
                 self.paths.insert(meta.ino(), Some("/".into()));
             }
             walk(root, root, &mut self.paths);
+        }
+        if forgets {
+            self.there = self.paths.len();
         }
         self.paths.entry(id).or_default().clone()
     }
@@ -125,5 +138,25 @@ mod tests {
         fs::create_dir(&late).expect("a directory");
         let ino = fs::metadata(&late).expect("is there").ino();
         assert_eq!(cgroups.path(ino).as_deref(), Some("/late"));
+    }
+
+    #[test]
+    fn those_that_are_gone_are_forgotten_in_the_end() {
+        let (dir, mut cgroups) = fixture();
+        let gone = |i: usize| u64::MAX - i as u64;
+        cgroups.paths.extend((0..=REMEMBERED).map(|i| (gone(i), Some("/gone".into()))));
+        assert_eq!(cgroups.path(gone(0)).as_deref(), Some("/gone"));
+        assert_eq!(cgroups.path(0), None);
+        assert_eq!(cgroups.paths.len(), 1 + 3, "the root, two below it, and the one asked for");
+
+        // With more than that alive, not at every walk.
+        for i in 0..REMEMBERED {
+            fs::create_dir(dir.path().join(i.to_string())).expect("a directory");
+        }
+        for i in 0..3 {
+            assert_eq!(cgroups.path(gone(i)), None);
+        }
+        let known = (0..3).filter(|&i| cgroups.paths.contains_key(&gone(i))).count();
+        assert_eq!(known, 2, "the first of them was forgotten once");
     }
 }

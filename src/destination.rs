@@ -9,11 +9,12 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, openat, openat2, renameat};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat, renameat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -38,8 +39,10 @@ impl Destination {
     /// # Errors
     /// The directory can't be opened.
     pub fn find(path: &Path) -> Result<Self> {
+        // As for open(2), `name/` is a directory's, which Path takes for `name`.
         let name =
-            path.file_name().ok_or_else(|| not_writable(path, io::ErrorKind::IsADirectory))?;
+            path.file_name().filter(|name| path.as_os_str().as_bytes().ends_with(name.as_bytes()));
+        let name = name.ok_or_else(|| not_writable(path, io::ErrorKind::IsADirectory))?;
         let parent = match path.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
@@ -70,25 +73,17 @@ impl Destination {
         &self.dir
     }
 
-    /// Opens the file, creates it where it isn't there, and empties it.
-    ///
-    /// # Errors
-    /// It can't be written, or must not be.
-    pub fn create(&self) -> Result<File> {
-        let file = self.open(OFlags::empty())?;
-        // Not by O_TRUNC: a file that must not be written must not be emptied either.
-        if file.metadata().is_ok_and(|meta| meta.is_file()) {
-            file.set_len(0).with_context(|| format!("can't write {}", self.path.display()))?;
-        }
-        Ok(file)
+    /// Whether the name is a symbolic link's.
+    pub fn is_link(&self) -> bool {
+        readlinkat(&self.dir, &self.name, Vec::new()).is_ok()
     }
 
     /// Opens the file to write behind what is in it, and creates it where it isn't there.
     ///
     /// # Errors
-    /// As for [`Self::create`].
-    pub fn append(&self) -> Result<File> {
-        self.open(OFlags::APPEND)
+    /// It can't be written, or must not be.
+    pub fn open(&self) -> Result<File> {
+        self.open_with(OFlags::empty())
     }
 
     /// Renames FILE to FILE.1, FILE.1 to FILE.2 and so on up to FILE.`keep`, which is
@@ -111,11 +106,14 @@ impl Destination {
                 _ => {}
             }
         }
-        self.open(OFlags::EXCL)
+        self.open_with(OFlags::EXCL)
     }
 
-    fn open(&self, more: OFlags) -> Result<File> {
-        let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | more;
+    fn open_with(&self, more: OFlags) -> Result<File> {
+        // Without O_APPEND, what is written to a file that somebody else has emptied (logrotate's
+        // copytruncate) would come behind a hole as long as all that was in it.
+        let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | more;
+        flags |= OFlags::CLOEXEC | OFlags::NOCTTY;
         if self.guarded {
             flags |= OFlags::NOFOLLOW;
         }

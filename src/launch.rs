@@ -5,7 +5,7 @@
 //! and then becomes the command. So the trace begins with the command's exec, no code runs
 //! between fork and exec, and its standard streams are untouched.
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -126,19 +126,14 @@ impl Launched {
 ///
 /// `args`: the gate's descriptor, the user's name or nothing, the command.
 pub fn held(args: &[OsString]) -> u8 {
-    let [gate, user, command @ ..] = args else { return CANNOT_RUN };
-    let Some(gate) = gate.to_str().and_then(|fd| fd.parse::<RawFd>().ok()) else {
-        return CANNOT_RUN;
-    };
-    // SAFETY: the parent passed this descriptor on for this use; nothing else here owns it.
-    let mut gate = UnixStream::from(unsafe { OwnedFd::from_raw_fd(gate) });
+    let [gate, user, program, args @ ..] = args else { return Exit::Usage as u8 };
+    let Some(mut gate) = passed_on(gate) else { return Exit::Usage as u8 };
     let mut byte = [0];
     if gate.write_all(&byte).and_then(|()| gate.read_exact(&mut byte)).is_err() {
         // The parent is gone before it began to trace: nobody wants the command to run.
         return CANNOT_RUN;
     }
     drop(gate);
-    let Some((program, args)) = command.split_first() else { return CANNOT_RUN };
     // An attempt that fails is shown under the name that it would have had.
     let name = Path::new(program).file_name().map(|name| CString::new(name.as_bytes()));
     if let Some(Ok(name)) = name {
@@ -155,6 +150,15 @@ pub fn held(args: &[OsString]) -> u8 {
     let error = becomes.exec();
     report::say(format_args!("can't run {}: {error}", program.to_string_lossy()));
     if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN }
+}
+
+/// The descriptor of this number, if it is open.
+fn passed_on(number: &OsStr) -> Option<UnixStream> {
+    let fd: RawFd = number.to_str()?.parse().ok()?;
+    // SAFETY: F_GETFD only asks, and of any number.
+    let open = unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0;
+    // SAFETY: the parent passed it on for this use; nothing else here owns it.
+    open.then(|| UnixStream::from(unsafe { OwnedFd::from_raw_fd(fd) }))
 }
 
 /// For a process with one thread, which will exec next.

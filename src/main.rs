@@ -54,15 +54,16 @@ fn main() -> ExitCode {
 
 fn proc(args: Proc) -> Result<ExitCode> {
     let runs_command = !args.command.is_empty();
-    let mut output = match &args.output {
-        None if runs_command => Output::stderr()?,
-        path => output(path.as_deref(), rotation(&args)?)?,
-    };
     let wide = args.wide || args.format.is_wide();
     if args.threads && !wide {
         let what = "--threads is of the wide view";
         return Err(Failure::new(Exit::Usage, what, "add --wide").into());
     }
+    let rotation = rotation(&args)?;
+    let mut output = match &args.output {
+        None if runs_command => Output::stderr()?,
+        path => output(path.as_deref(), rotation)?,
+    };
     let mut sink = sink(args.format, wide, terminal::style(&output, args.color.into()));
     let view = match wide {
         true => View::Wide { threads: args.threads, max_args: args.max_args },
@@ -90,6 +91,8 @@ fn proc(args: Proc) -> Result<ExitCode> {
         keep |= CapabilitySet::KILL;
         launched = Some(command);
     }
+    // With all rights still, and when all that may be wrong with the start has been found.
+    output.begin()?;
     // /proc tells of what runs already, and of the arguments of what changed too fast.
     let hidden = (wide || config.choice.follow) && running::are_hidden();
     if hidden {
@@ -160,10 +163,10 @@ fn enter_sandbox(output: Option<BorrowedFd<'_>>, verbose: bool) {
 
 fn replay(args: Replay) -> Result<ExitCode> {
     let input = Input::open(&args.input)?;
-    if args.output.as_deref().is_some_and(|path| input.is(path)) {
-        bail!("{} is the capture itself: --output would empty it", input.name());
-    }
     let mut output = output(args.output.as_deref(), None)?;
+    if input.is(&output) {
+        bail!("{} is the output, too: write to another file", input.name());
+    }
     let filter = Filter::new(args.choose.into());
     let stop = Stop::on_signals(Hangup::End)?;
     let style = terminal::style(&output, args.color.into());
@@ -208,7 +211,7 @@ fn check(args: &Check) -> Result<ExitCode> {
 }
 
 fn output(path: Option<&Path>, rotation: Option<Rotation>) -> Result<Output> {
-    path.map_or_else(Output::stdout, |path| Output::create(path, rotation))
+    path.map_or_else(Output::stdout, |path| Output::open(path, rotation))
 }
 
 fn rotation(args: &Proc) -> Result<Option<Rotation>> {

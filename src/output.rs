@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where formatted events go: standard output or a file, in whole lines.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal as _, Seek as _, Write as _};
 use std::mem;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::destination::Destination;
 use crate::failure::{Exit, Failure};
@@ -40,8 +41,6 @@ struct Named {
     rotation: Option<Rotation>,
     /// What each file begins with.
     head: Vec<u8>,
-    /// Bytes in the file, as far as they are ours.
-    size: u64,
 }
 
 /// A write that failed, and how much of the batch did not arrive.
@@ -73,28 +72,46 @@ impl Output {
         Ok(Self::new(File::from(fd), "standard error".to_owned()))
     }
 
-    /// A file, created or emptied; one that is rotated is not emptied but put aside.
+    /// A file, created where it isn't there. What is in it stays until [`Self::begin`].
     ///
     /// # Errors
     /// The file can't be opened for writing, or root must not; or it can't be rotated, because
-    /// it is no regular file.
-    pub fn create(path: &Path, rotation: Option<Rotation>) -> Result<Self> {
+    /// it is a link or no regular file.
+    pub fn open(path: &Path, rotation: Option<Rotation>) -> Result<Self> {
         let name = path.display().to_string();
         let destination = Destination::find(path)?;
-        let file = match rotation {
-            None => destination.create()?,
-            Some(Rotation { keep, .. }) => {
-                let file = destination.append()?;
-                let meta = file.metadata()?;
-                if !meta.is_file() {
-                    let what = format!("{name} can't be rotated: it is no regular file");
-                    return Err(Failure::new(Exit::Usage, what, "leave out --rotate-size").into());
-                }
-                if meta.len() > 0 { destination.rotate(keep)? } else { file }
-            }
-        };
-        let named = Named { destination, rotation, head: Vec::new(), size: 0 };
+        // The link would be renamed, and the file that it leads to grow on or be forgotten.
+        if rotation.is_some() && destination.is_link() {
+            let what = format!("{name} can't be rotated: it is a symbolic link");
+            return Err(Failure::new(Exit::Usage, what, "give the path that it leads to").into());
+        }
+        let file = destination.open()?;
+        if rotation.is_some() && !file.metadata()?.is_file() {
+            let what = format!("{name} can't be rotated: it is no regular file");
+            return Err(Failure::new(Exit::Usage, what, "leave out --rotate-size").into());
+        }
+        let named = Named { destination, rotation, head: Vec::new() };
         Ok(Self { named: Some(named), ..Self::new(file, name) })
+    }
+
+    /// Empties a file that was opened by name, or puts it aside if it is rotated. To be called
+    /// when nothing else can fail any more, so that nobody loses a capture for nothing.
+    ///
+    /// # Errors
+    /// It can't be done.
+    pub fn begin(&mut self) -> Result<()> {
+        let Some(named) = &self.named else { return Ok(()) };
+        let meta = self.file.metadata()?;
+        if meta.is_file() && meta.len() > 0 {
+            match named.rotation {
+                Some(Rotation { keep, .. }) => self.file = named.destination.rotate(keep)?,
+                None => {
+                    let name = &self.name;
+                    self.file.set_len(0).with_context(|| format!("can't write {name}"))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn new(file: File, name: String) -> Self {
@@ -117,11 +134,10 @@ impl Output {
     pub fn reopen(&mut self) -> Result<(), WriteFailed> {
         self.flush()?;
         let Some(named) = &mut self.named else { return Ok(()) };
-        match named.destination.append() {
+        match named.destination.open() {
             Ok(file) => {
-                named.size = file.metadata().map_or(0, |meta| meta.len());
                 self.file = file;
-                if named.size > 0 { Ok(()) } else { self.write_head() }
+                if self.size() > 0 { Ok(()) } else { self.write_head() }
             }
             Err(error) => {
                 report::error(&error.context("can't reopen the output"));
@@ -157,6 +173,12 @@ impl Output {
         (kind.is_fifo() || kind.is_socket()).then(|| self.file.as_fd())
     }
 
+    /// Device and inode number of the file, if it is a regular one.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        let meta = self.file.metadata().ok().filter(Metadata::is_file)?;
+        Some((meta.dev(), meta.ino()))
+    }
+
     /// Whether something was written to a terminal.
     pub fn scrolls(&self) -> bool {
         self.written && self.file.is_terminal()
@@ -188,7 +210,8 @@ impl Output {
     /// How many of these bytes go into this file: whole lines, and one at least.
     fn room(&self, bytes: &[u8]) -> usize {
         let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
-        let Some(room) = self.named.as_ref().and_then(Named::room) else { return bytes.len() };
+        let Some(rotation) = self.rotation() else { return bytes.len() };
+        let room = rotation.size.saturating_sub(self.size());
         let fits = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
         if fits == bytes.len() {
             return fits;
@@ -200,17 +223,17 @@ impl Output {
     /// be, the output says so and lets this one grow: no event is lost for it.
     fn begin_file_if_full(&mut self, bytes: &[u8]) -> Result<(), WriteFailed> {
         let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+        let Some(rotation) = self.rotation() else { return Ok(()) };
+        let size = self.size();
         let Some(named) = &mut self.named else { return Ok(()) };
-        let Some(rotation) = named.rotation else { return Ok(()) };
         // A line that is larger than a whole file has a file of its own.
-        let empty = named.size <= named.head.len() as u64;
-        if empty || named.size + line as u64 <= rotation.size {
+        let empty = size <= named.head.len() as u64;
+        if empty || size + line as u64 <= rotation.size {
             return Ok(());
         }
         match named.destination.rotate(rotation.keep) {
             Ok(file) => {
                 self.file = file;
-                named.size = 0;
                 self.write_head()
             }
             Err(error) => {
@@ -220,6 +243,15 @@ impl Output {
                 Ok(())
             }
         }
+    }
+
+    fn rotation(&self) -> Option<Rotation> {
+        self.named.as_ref()?.rotation
+    }
+
+    /// Bytes in the file. Asked for, not counted: somebody else may have emptied it.
+    fn size(&self) -> u64 {
+        self.file.metadata().map_or(0, |meta| meta.len())
     }
 
     /// Its lines are not events: none of them counts as missing.
@@ -236,13 +268,15 @@ impl Output {
                 Ok(0) => failure = Some(io::ErrorKind::WriteZero.into()),
                 Ok(n) => written += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A program that shares the descriptor, such as ssh, may have made it so.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // What ends the wait but room, the next write tells.
+                    let _ = poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], None);
+                }
                 Err(error) => failure = Some(error),
             }
         }
         self.written |= written > 0;
-        if let Some(named) = &mut self.named {
-            named.size += written as u64;
-        }
         let Some(cause) = failure else { return Ok(()) };
         let (done, missing) = bytes.split_at(written);
         let torn = done.iter().rev().take_while(|&&byte| byte != b'\n').count() as u64;
@@ -261,13 +295,6 @@ impl Output {
     }
 }
 
-impl Named {
-    /// How many bytes the file may still take, if that is limited.
-    fn room(&self) -> Option<u64> {
-        Some(self.rotation?.size.saturating_sub(self.size))
-    }
-}
-
 fn lines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
@@ -281,7 +308,8 @@ mod tests {
     fn rotating(size: u64, keep: u32) -> (tempfile::TempDir, Output) {
         let dir = tempfile::tempdir().expect("a directory");
         let rotation = Some(Rotation { size, keep });
-        let output = Output::create(&dir.path().join("out"), rotation).expect("an output");
+        let mut output = Output::open(&dir.path().join("out"), rotation).expect("an output");
+        output.begin().expect("begun");
         (dir, output)
     }
 
@@ -338,8 +366,11 @@ mod tests {
         write(&mut output, "first\n");
         for text in ["second\n", "third\n"] {
             let rotation = Some(Rotation { size: 100, keep: 2 });
-            let again = Output::create(&dir.path().join("out"), rotation);
-            write(&mut again.expect("an output"), text);
+            let path = dir.path().join("out");
+            let mut again = Output::open(&path, rotation).expect("an output");
+            assert_ne!(fs::metadata(path).expect("is there").len(), 0);
+            again.begin().expect("begun");
+            write(&mut again, text);
         }
         assert_eq!(files(&dir), ["third\n", "second\n", "first\n"]);
     }
@@ -360,6 +391,15 @@ mod tests {
         write(&mut output, "e\n");
         assert_eq!(fs::read_to_string(moved).expect("moved"), "HEAD\na\nb\nc\nd\n");
         assert_eq!(fs::read_to_string(path).expect("new"), "HEAD\ne\n");
+    }
+
+    #[test]
+    fn a_file_that_is_emptied_has_all_its_room_again() {
+        let (dir, mut output) = rotating(8, 9);
+        write(&mut output, "12345\n");
+        fs::write(dir.path().join("out"), "").expect("emptied");
+        write(&mut output, "67890\n");
+        assert_eq!(files(&dir), ["67890\n"]);
     }
 
     #[test]

@@ -58,7 +58,8 @@ impl Stop {
             flag.request();
         })
         .context("can't install the signal handler")?;
-        for signal in ignored {
+        // A write over the limit of file sizes fails then, as any write may.
+        for signal in ignored.into_iter().chain([libc::SIGXFSZ]) {
             // SAFETY: no handler is installed, the signal is ignored.
             unsafe { libc::signal(signal, libc::SIG_IGN) };
         }

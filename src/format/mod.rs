@@ -17,7 +17,7 @@ mod quantity;
 mod style;
 mod summary;
 mod table;
-mod text;
+pub(crate) mod text;
 pub mod time;
 mod timeline;
 mod tree;

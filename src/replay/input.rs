@@ -13,6 +13,8 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result, bail};
 use flate2::bufread::MultiGzDecoder;
 
+use crate::output::Output;
+
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -21,7 +23,7 @@ pub struct Input {
     bytes: Box<dyn Read>,
     name: String,
     size: Option<u64>,
-    identity: (u64, u64),
+    identity: Option<(u64, u64)>,
     done: Rc<Cell<u64>>,
 }
 
@@ -44,10 +46,11 @@ impl Input {
             bail!("can't read {name}: it is a directory");
         }
         let size = kind.is_file().then_some(kind.len());
+        let identity = kind.is_file().then_some((kind.dev(), kind.ino()));
         let done = Rc::new(Cell::new(0));
         let counted = Counted { file, done: done.clone() };
         let bytes = decompressed(counted).with_context(|| format!("can't read {name}"))?;
-        Ok(Self { bytes, name, size, identity: (kind.dev(), kind.ino()), done })
+        Ok(Self { bytes, name, size, identity, done })
     }
 
     /// The name for messages.
@@ -55,9 +58,9 @@ impl Input {
         &self.name
     }
 
-    /// Whether this is the file behind a path.
-    pub fn is(&self, path: &Path) -> bool {
-        std::fs::metadata(path).is_ok_and(|kind| (kind.dev(), kind.ino()) == self.identity)
+    /// Whether this is the file that an output writes to.
+    pub fn is(&self, output: &Output) -> bool {
+        self.identity.is_some() && self.identity == output.identity()
     }
 
     /// The part of the file that was read, from 0 to 1, where its size is known.

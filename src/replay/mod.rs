@@ -109,7 +109,7 @@ pub fn run(
         }
     }
     progress.clear();
-    Ok(replay.end())
+    replay.end()
 }
 
 /// Formats records and writes the result.
@@ -193,7 +193,7 @@ impl<'a> Replay<'a> {
         self.records += 1;
         match record {
             Record::Event(event) => self.event(&event)?,
-            Record::Meta(meta) => self.meta(number, meta),
+            Record::Meta(meta) => self.meta(number, meta)?,
             Record::Lost { time_ns, lost } => {
                 self.capture.lost = lost;
                 self.losses_said += 1;
@@ -201,7 +201,7 @@ impl<'a> Replay<'a> {
                     let total = lost.total();
                     self.say_at(number, format_args!("{total} events lost up to here ({lost})"));
                 }
-                self.begin(true, Meta::default());
+                self.begin(true, Meta::default())?;
                 if let Some(sink) = &mut self.sink {
                     sink.lost(&lost, time_ns, self.output.buffer());
                 }
@@ -220,7 +220,7 @@ impl<'a> Replay<'a> {
         if !self.filter.keeps(event)? {
             return Ok(());
         }
-        self.begin(event.wide.is_some(), Meta::default());
+        self.begin(event.wide.is_some(), Meta::default())?;
         if let Some(sink) = &mut self.sink {
             sink.event(event, self.output.buffer());
             self.printed += 1;
@@ -231,10 +231,10 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn meta(&mut self, number: u64, meta: Meta) {
+    fn meta(&mut self, number: u64, meta: Meta) -> Result<()> {
         // Each file of a capture that was rotated begins with the same one; its summary ends it.
         if self.capture.meta.as_ref() == Some(&meta) && self.capture.summary.is_none() {
-            return;
+            return Ok(());
         }
         if self.capture.meta.is_some() {
             self.say_at(number, "another capture begins here; both are shown as one");
@@ -242,15 +242,17 @@ impl<'a> Replay<'a> {
             self.earlier = self.earlier.plus(&capture.totals());
         }
         self.capture.meta = Some(meta.clone());
-        self.begin(true, meta);
+        self.begin(true, meta)
     }
 
-    fn begin(&mut self, wide: bool, mut meta: Meta) {
+    fn begin(&mut self, wide: bool, mut meta: Meta) -> Result<()> {
         if self.sink.is_none() {
+            self.output.begin()?;
             meta.filters.extend(self.filter.words());
             let sink = self.sink.insert((self.make_sink)(wide));
             sink.begin(&meta, self.output.buffer());
         }
+        Ok(())
     }
 
     fn unreadable(&mut self, number: u64, reason: &str) {
@@ -265,11 +267,15 @@ impl<'a> Replay<'a> {
         report::say(format_args!("{}:{number}: {what}", self.name));
     }
 
-    fn end(mut self) -> Outcome {
+    fn end(mut self) -> Result<Outcome> {
         let mut totals = self.earlier.plus(&self.capture.totals());
         totals.printed = self.printed;
         totals.cut_off |= !self.ended;
-        self.begin(false, Meta::default());
+        // What can't be replayed at all is no cause to empty a file.
+        let nothing = self.records == 0 && (self.unreadable > 0 || self.error.is_some());
+        if !nothing {
+            self.begin(false, Meta::default())?;
+        }
         if let Some(sink) = &mut self.sink {
             sink.end(&totals, self.output.buffer());
         }
@@ -295,10 +301,9 @@ impl<'a> Replay<'a> {
         if missed > 0 {
             report::say(format_args!("{name}: up to {missed} more were missed by the kernel"));
         }
-        let nothing = self.records == 0 && self.unreadable > 0;
         let no_capture = || anyhow!("{name}: not one line of it is of a capture");
         let error = self.error.or_else(|| nothing.then(no_capture));
-        Outcome { complete: totals.complete(), unreadable: self.unreadable, error }
+        Ok(Outcome { complete: totals.complete(), unreadable: self.unreadable, error })
     }
 
     fn flush(&mut self) {

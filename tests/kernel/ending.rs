@@ -5,9 +5,11 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 
-use crate::program::{BINARY, NEVER, Tuxscope};
+use crate::program::{self, BINARY, NEVER, Tuxscope};
 use crate::{events, machine, worker};
 
 /// The signal comes right behind the last event, most of which still lie on the ring.
@@ -114,11 +116,17 @@ fn with_all_that_the_ring_holds() {
 #[test]
 fn by_a_second_signal_when_a_write_blocks() {
     let Some(_machine) = machine::alone() else { return };
-    let (tuxscope, pipe) = Tuxscope::start_piped(&["--format", "json"]);
-    worker::storm("thread", 2000, 2); // 300 KB, and a pipe holds 64
-    tuxscope.signal(Signal::TERM);
-    thread::sleep(Duration::from_millis(1500));
-    tuxscope.signal(Signal::TERM);
-    assert_eq!(tuxscope.end().code, Some(130));
-    drop(pipe);
+    for flags in [OFlags::empty(), OFlags::NONBLOCK] {
+        let (pipe, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        fcntl_setfl(&writer, flags).unwrap();
+        let command = program::command(&["--format", "json"]);
+        let mut tuxscope = Tuxscope::spawn_to(command, writer.into());
+        tuxscope.await_tracing();
+        worker::storm("thread", 2000, 2); // 300 KB, and a pipe holds 64
+        tuxscope.signal(Signal::TERM);
+        thread::sleep(Duration::from_millis(1500));
+        tuxscope.signal(Signal::TERM);
+        assert_eq!(tuxscope.end().code, Some(130), "{flags:?}");
+        drop(pipe);
+    }
 }

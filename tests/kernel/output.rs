@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::program::{self, Ended, NEVER, Tuxscope};
 use crate::{events, machine, namespace, worker};
@@ -74,13 +74,42 @@ fn a_file_is_emptied_first_and_holds_everything() {
     assert!(events.iter().any(|event| event.is("exit", life.pid)));
 }
 
+#[test]
+fn a_start_that_fails_leaves_what_was_there() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("events");
+    fs::write(&path, "precious").unwrap();
+    let rotate = ["--rotate-size", "1K"];
+    for (code, wrong) in [
+        (2, &["--threads"][..]),
+        (2, &["--cgroup", "/nosuch"]),
+        (2, &["--user", "nosuch", "--", "true"]),
+    ] {
+        for rotate in [&[][..], &rotate] {
+            let args = [&["-o", path.to_str().unwrap()], rotate, wrong].concat();
+            Tuxscope::spawn(program::command(&args)).end().refused(code, &[]);
+        }
+    }
+    for rotate in [&[][..], &rotate] {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-all", "--inh-caps=-all", program::BINARY, "proc", "-o"]);
+        command.arg(&path).args(rotate);
+        Tuxscope::spawn(command).end().refused(77, &["CAP_BPF"]);
+    }
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+}
+
+const FULL: &str = "No space left on device";
+
 /// Between the tracing line and the closing line one line names the file and the cause.
-fn failed(run: &Ended, name: &str) {
+fn failed(run: &Ended, name: &str, cause: &str) {
     assert_eq!(run.code, Some(1), "{:#?}", run.stderr);
     assert_eq!(run.stderr.len(), 3, "{:#?}", run.stderr);
     assert!(run.stderr[0].starts_with("tuxscope: tracing"), "{:#?}", run.stderr);
     assert!(run.stderr[1].contains(name), "{:#?}", run.stderr);
-    assert!(run.stderr[1].contains("No space left on device"), "{:#?}", run.stderr);
+    assert!(run.stderr[1].contains(cause), "{:#?}", run.stderr);
 }
 
 #[test]
@@ -90,7 +119,7 @@ fn a_full_device_is_a_failure() {
         let tuxscope = Tuxscope::start(&["--format", format, "-o", "/dev/full"]);
         worker::case("fork");
         let run = tuxscope.end();
-        failed(&run, "/dev/full");
+        failed(&run, "/dev/full", FULL);
         assert_eq!(run.closing().printed, 0);
 
         let full = File::options().write(true).open("/dev/full").unwrap();
@@ -99,7 +128,7 @@ fn a_full_device_is_a_failure() {
         tuxscope.await_tracing();
         worker::case("fork");
         let run = tuxscope.end();
-        failed(&run, "standard output");
+        failed(&run, "standard output", FULL);
         assert_eq!(run.closing().printed, 0);
     }
 }
@@ -125,13 +154,41 @@ fn a_full_file_system_leaves_whole_lines() {
         worker::storm("fork", 500, 1);
         let run = tuxscope.end();
 
-        failed(&run, name);
+        failed(&run, name, FULL);
         let mut text = Vec::new();
         file.read_to_end(&mut text).unwrap();
         assert!(text.len() > 16_000 - 200, "{} bytes are in the file", text.len());
         assert_eq!(run.closing().printed, read(&text).len() as u64);
     }
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "the tmpfs was private");
+}
+
+/// The limit is a command's own, too, and ends that as it would without.
+#[test]
+fn a_file_at_the_limit_of_sizes_leaves_whole_lines() {
+    let Some(_machine) = machine::alone() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("events");
+    let limited = |args: &[&str]| {
+        let program = program::command(args);
+        let mut command = Command::new("prlimit");
+        command.arg("--fsize=4000").arg(program.get_program()).args(program.get_args());
+        command
+    };
+    let mut tuxscope =
+        Tuxscope::spawn(limited(&["--format", "json", "-o", path.to_str().unwrap()]));
+    tuxscope.await_tracing();
+    worker::storm("fork", 500, 1);
+    let run = tuxscope.end();
+    failed(&run, path.to_str().unwrap(), "File too large");
+    let text = fs::read(&path).unwrap();
+    assert!(text.len() > 4000 - 200, "{} bytes are in the file", text.len());
+    assert_eq!(run.closing().printed, events::from_json(&text).len() as u64);
+
+    let big = dir.path().join("big");
+    let of = format!("of={}", big.to_str().unwrap());
+    let dd = ["-o", "/dev/null", "--", "dd", "if=/dev/zero", &of, "count=100"];
+    assert_eq!(Tuxscope::spawn(limited(&dd)).end().code, Some(128 + libc::SIGXFSZ));
 }
 
 #[test]
@@ -151,7 +208,7 @@ fn standard_error_may_be_closed() {
     let Some(_machine) = machine::shared() else { return };
     let program = program::command(&["--format", "json", "--duration", "1"]);
     let script = "exec \"$@\" 2>&-";
-    let mut command = std::process::Command::new("sh");
+    let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]).arg(program.get_program()).args(program.get_args());
     let run = Tuxscope::spawn(command).end();
     assert_eq!(run.code, Some(0));

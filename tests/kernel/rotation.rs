@@ -84,6 +84,20 @@ fn root_follows_its_own_links() {
     assert!(target.exists());
 }
 
+/// As logrotate, too, refuses them.
+#[test]
+fn links_are_not_rotated() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir_in("/root").unwrap();
+    let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+    symlink(&target, &link).unwrap();
+    let args = ["-o", link.to_str().unwrap(), "--rotate-size", "2K", "--duration", "0.1"];
+    let run = Tuxscope::spawn(program::command(&args)).end();
+    run.refused(2, &["link can't be rotated", "symbolic link", "leads to"]);
+    assert!(link.is_symlink());
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing was made");
+}
+
 #[test]
 fn no_event_is_lost_or_torn_by_rotation() {
     let Some(_machine) = machine::alone() else { return };
@@ -160,6 +174,24 @@ fn sighup_reopens_the_file_when_asked_to() {
     assert_eq!(events(&old) + events(&new), run.closing().printed);
     assert!(new.iter().any(|line| line["pid"] == life.pid && line["event_type"] == "exit"));
     assert!(kinds(&old, "summary").is_empty());
+}
+
+/// As logrotate's copytruncate does.
+#[test]
+fn a_file_that_is_emptied_meanwhile_begins_anew() {
+    let Some(_machine) = machine::shared() else { return };
+    for rotate in [&[][..], &["--rotate-size", "1M"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let name = path.to_str().unwrap();
+        let tuxscope = Tuxscope::start(&[&["--format", "json", "-o", name], rotate].concat());
+        worker::case("fork");
+        process::eventually(|| fs::metadata(&path).unwrap().len() > 0);
+        fs::write(&path, "").unwrap();
+        let life = worker::case("fork").remove(0);
+        tuxscope.stop().success();
+        assert!(lines(&path).iter().any(|line| line["pid"] == life.pid));
+    }
 }
 
 /// Root's rights are gone by then: the directory is its owner's.

@@ -442,6 +442,15 @@ fn a_tuxscope_that_is_killed_leaves_no_command_behind() {
     assert!(in_time > 0, "never stopped in time");
 }
 
+/// Whoever finds the hidden subcommand gets no more from it than a status.
+#[test]
+fn what_is_no_gate_is_a_usage_error() {
+    for gate in ["-1", "1000000", "gate", ""] {
+        let status = Command::new(BINARY).args(["hold-command", "--", gate, "", "true"]).status();
+        assert_eq!(status.unwrap().code(), Some(2), "{gate:?}");
+    }
+}
+
 #[test]
 fn a_command_that_is_killed_while_held_is_told() {
     let Some(_machine) = machine::shared() else { return };

@@ -2,6 +2,7 @@
 //! How the program takes files, pipes and signals.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Command, Stdio};
 
 use crate::program::{command, finish, line, replay, spawn, wide};
 
@@ -26,10 +27,64 @@ fn files_are_read_and_written() {
     assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
     assert_eq!(std::fs::read_to_string(&to).unwrap(), capture);
     // Never onto itself.
-    let ran = finish(spawn(&[&from, "--format", "json", "-o", &from]));
-    assert_eq!(ran.status, 1);
-    assert!(ran.err.contains("is the capture itself"), "{}", ran.err);
-    assert_eq!(std::fs::read_to_string(&from).unwrap(), capture);
+    for arguments in ["-o \"$1\" \"$1\"", "\"$1\" >>\"$1\"", "- <\"$1\" >>\"$1\""] {
+        let script = format!("ulimit -f 8; exec \"$0\" replay --format json {arguments}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_tuxscope"), &from]);
+        let ran = finish(shell.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+        assert_eq!(ran.status, 1, "{arguments}");
+        assert!(ran.err.contains("is the output, too"), "{arguments}: {}", ran.err);
+        assert_eq!(std::fs::read_to_string(&from).unwrap(), capture, "{arguments}");
+    }
+}
+
+#[test]
+fn what_cannot_be_replayed_empties_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let [from, to] = ["from", "to"].map(|name| dir.path().join(name).to_str().unwrap().to_owned());
+    for (capture, filter, status) in
+        [(line("fork", 2, 1, "sh", 5), "--uid=0", 2), ("nonsense\n".to_owned(), "--pid=1", 1)]
+    {
+        std::fs::write(&from, capture).unwrap();
+        std::fs::write(&to, "precious").unwrap();
+        let ran = finish(spawn(&[&from, "-o", &to, filter]));
+        assert_eq!(ran.status, status, "{}", ran.err);
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "precious");
+    }
+    // Not so where nothing is chosen of a capture, nor where it is empty.
+    for capture in [line("fork", 2, 1, "sh", 5), String::new()] {
+        std::fs::write(&from, capture).unwrap();
+        std::fs::write(&to, "old").unwrap();
+        let ran = finish(spawn(&[&from, "-o", &to, "--format", "json", "--pid", "7"]));
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "");
+    }
+}
+
+#[test]
+fn a_file_s_name_does_not_steer_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a\x1b[31mb");
+    for there in [false, true] {
+        if there {
+            std::fs::write(&file, "nonsense\n").unwrap();
+        }
+        let ran = finish(spawn(&[file.to_str().unwrap()]));
+        assert_eq!(ran.status, 1);
+        assert!(ran.err.contains("a\\u{1b}[31mb") && !ran.err.contains('\x1b'), "{:?}", ran.err);
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_there_becomes_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["new/", "new/.", "new//"] {
+        let path = dir.path().join(name);
+        let ran = finish(spawn(&["/dev/null", "-o", path.to_str().unwrap()]));
+        assert_eq!(ran.status, 1);
+        assert!(ran.err.contains("is a directory"), "{}", ran.err);
+    }
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
 }
 
 #[test]
@@ -54,6 +109,26 @@ fn a_pipe_that_is_closed_is_success() {
     while stdin.write_all(line("fork", 2, 1, "sh", 5).as_bytes()).is_ok() {}
     let ran = finish(child);
     assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+}
+
+/// As ssh makes what it shares with the programs beside it.
+#[test]
+fn a_pipe_that_does_not_block_is_waited_for() {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let capture = line("fork", 2, 1, "sh", 5).repeat(5000);
+    std::fs::write(&file, &capture).unwrap();
+    let mut command = command(&["--format", "json"]);
+    let child = command.arg(file.path()).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    drop(command);
+    // Long enough to fill the pipe.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let mut out = String::new();
+    std::fs::File::from(reader).read_to_string(&mut out).unwrap();
+    let ran = finish(child);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    assert!(out == capture, "{} of {} bytes", out.len(), capture.len());
 }
 
 #[test]

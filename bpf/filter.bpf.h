@@ -148,11 +148,13 @@ static __always_inline int followed(__u32 tgid)
 static __always_inline int follow_fork(__u32 maker_tgid, __u32 child)
 {
 	struct maker maker = { .tgid = maker_tgid };
+	int in_tree;
 	__u8 *mark;
 
 	if (!follow)
 		return 1;
-	maker.followed = is_own_fork() || followed(maker_tgid);
+	in_tree = followed(maker_tgid);
+	maker.followed = in_tree || is_own_fork();
 	/* Whatever an earlier owner of the id left goes now, and not before: its last threads may
 	 * still be on their way out when it has ended. */
 	if (bpf_map_lookup_elem(&pids, &child)) /* takes no lock */
@@ -165,7 +167,7 @@ static __always_inline int follow_fork(__u32 maker_tgid, __u32 child)
 	}
 	if (learning != LEARN_OVER)
 		bpf_map_update_elem(&makers, &child, &maker, BPF_ANY);
-	return learning == LEARN_ALL || maker.followed;
+	return learning == LEARN_ALL || in_tree;
 }
 
 /* At the exit of a task, whose children get another parent now: notes whose they were. */

@@ -76,7 +76,7 @@ test-deps: deps
 lint-deps: deps
 	$(Q)./scripts/deps.sh lint
 
-fuzz: ## run each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz and a C++ compiler
+fuzz: cargo-fuzz ## run each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz and a C++ compiler
 	$(Q)for target in reader wire views; do \
 	  mkdir -p fuzz/corpus/$$target fuzz/seeds/$$target; \
 	  $(CARGO) fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \

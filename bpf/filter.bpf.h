@@ -32,6 +32,9 @@ const volatile __u64 wanted_cgroup = 0;
 const volatile __u8 only_failed = 0;
 /* --follow */
 const volatile __u8 follow = 0;
+/* --follow, but not running a command: what already runs is to be found, which takes reading
+ * kernel memory; lockdown forbids programs that could. */
+const volatile __u8 learn = 0;
 
 /*
  * --follow: the processes that user space names: the roots, and those of their descendants that

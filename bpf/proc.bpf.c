@@ -113,7 +113,7 @@ int handle_exit(void *ctx)
 
 	if (!tracing)
 		return 0;
-	if (follow && learning != LEARN_OVER)
+	if (learn && learning != LEARN_OVER)
 		learn_exit(current_task());
 	emit(PROC_EXIT, tgid, 0, tgid, wanted_tree(tgid));
 	follow_exit(tgid);

@@ -261,7 +261,7 @@ int wide_exit(unsigned long long *ctx)
 
 	if (!tracing)
 		return 0;
-	if (follow && learning != LEARN_OVER)
+	if (learn && learning != LEARN_OVER)
 		learn_exit(task);
 	look_at(&subject, task);
 	signal = task->signal;

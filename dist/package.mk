@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist deb rpm test-deb test-fleet soak deny
+.PHONY: manual lint-dist deb rpm test-deb test-unit test-fleet soak deny \
+  dist-deps fleet-deps cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
 SHARED_FILES = set -e; \
@@ -15,34 +16,58 @@ SHARED_FILES = set -e; \
 manual: deps ## write the man pages and completions anew, from the command line and man/*.in
 	$(Q)UPDATE=1 $(CARGO) test -q --locked --test manual
 
-lint-dist: ## mandoc, systemd-analyze, shellcheck on what a package ships
-	$(Q)shellcheck dist/*.sh
+dist-deps:
+	$(Q)./scripts/deps.sh dist
+
+cargo-deb cargo-deny cargo-fuzz:
+	$(Q)./scripts/deps.sh $@
+
+lint-dist: dist-deps ## mandoc, systemd-analyze, shellcheck on what a package ships; completions tried
+	$(Q)shellcheck dist/*.sh dist/deb/postrm tests/completions.sh tests/vm/service.sh
+	$(Q)./tests/completions.sh
 	$(Q)for page in man/*.[18]; do mandoc -T lint -W warning $$page || exit 1; done
-	$(Q)systemd-analyze security --no-pager --offline=true --threshold=20 dist/tuxscope.service | tail -n 1
+	$(Q)said=$$(systemd-analyze security --no-pager --offline=true --threshold=20 dist/tuxscope.service) || \
+	  { echo "$$said"; exit 1; }; echo "$$said" | tail -n 1
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DEB := target/debian/tuxscope_$(VERSION)-1_amd64.deb
 RPM := target/rpm/RPMS/x86_64/tuxscope-$(VERSION)-1.x86_64.rpm
 
-deb: static ## build the Debian package, target/debian/*.deb (needs cargo-deb; lintian looks at it)
+deb: cargo-deb dist-deps static $(STATIC)/third-party ## build the Debian package, target/debian/*.deb (needs cargo-deb; lintian looks at it)
+	$(Q)gzip -9nkf $(STATIC)/third-party
 	$(Q)$(CARGO) deb --quiet --locked --no-build --no-strip --output $(DEB)
 	$(Q)lintian --fail-on error,warning $(DEB)
 	@echo $(DEB)
 
-rpm: static ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm (needs rpmbuild)
+rpm: dist-deps static $(STATIC)/third-party ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm
 	$(Q)rpmbuild --quiet -bb --define "_topdir $(CURDIR)/target/rpm" \
 	  --define "tuxscope_source $(CURDIR)" --define "tuxscope_version $(VERSION)" dist/rpm/tuxscope.spec
 	$(Q)rpm -qp --info $(RPM) | head -n 8
 	@echo $(RPM)
 
+$(STATIC)/third-party: Cargo.lock scripts/notices.sh | $(STATIC)/x86_64/vendor
+	$(Q)./scripts/notices.sh $(STATIC)/x86_64/vendor >$@
+
 test-deb: deb ## install, run, upgrade and remove the package in fresh Debian 12 and 13 roots
 	$(Q)for release in bookworm trixie; do $(SUDO) dist/test-deb.sh $(DEB) $$release || exit 1; done
 
-test-fleet: target/sql/installed ## dist/rsyslog.conf by the real rsyslogd, dist/sql by DuckDB and ClickHouse's engine
+# The kernel that each release came with.
+test-unit: deb target/vm/root-bookworm.tar target/vm/root-trixie.tar ## the service under the real systemd of Debian 12 and 13, in QEMU
+	$(Q)./scripts/deps.sh vm
+	$(Q)python3 tests/vm/service.py $(DEB) bookworm=6.1 trixie=6.12
+
+target/vm/root-%.tar: | dist-deps
+	$(Q)mkdir -p $(@D)
+	$(Q)mmdebstrap --quiet --variant=essential --include=systemd $* $@
+
+test-fleet: fleet-deps target/sql/installed ## dist/rsyslog.conf by the real rsyslogd, dist/sql by DuckDB and ClickHouse's engine
 	$(Q)python3 tests/fleet/rsyslog.py
 	$(Q)target/sql/bin/python tests/fleet/sql.py
 
-target/sql/installed:
+fleet-deps:
+	$(Q)./scripts/deps.sh fleet
+
+target/sql/installed: | fleet-deps
 	$(Q)python3 -m venv target/sql
 	$(Q)target/sql/bin/pip install --quiet duckdb chdb
 	$(Q)touch $@
@@ -53,6 +78,6 @@ soak: static $(STATIC)/worker-x86_64 ## trace for SOAK_SECONDS=1800 under storms
 	$(Q)$(SUDO) python3 tests/soak.py $(STATIC)/tuxscope-x86_64 $(STATIC)/worker-x86_64 $(SOAK_SECONDS)
 
 # The advisories come over the network; all else is checked without one.
-deny: ## licences, advisories, duplicate versions of the crates (needs cargo-deny)
+deny: cargo-deny ## licences, advisories, duplicate versions of the crates (needs cargo-deny)
 	$(Q)$(CARGO) deny --offline --locked check licenses bans sources
 	$(Q)$(CARGO) deny --locked check advisories

@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|lint|static|vm|debian13|peers: installs what the build, the tests, the
-# linters, the static build, the kernel tests, the build in a chroot or the benchmarks lack of the
-# system's packages. Where that isn't possible it prints the command to give, and fails.
+# scripts/deps.sh build|test|lint|static|vm|debian13|dist|fleet|peers: installs what the build, the
+# tests, the linters, the static build, the kernel tests, the build in a chroot, the packages and
+# their tests, those of many hosts' captures or the benchmarks lack of the system's packages. Where
+# that isn't possible it prints the command to give, and fails.
+# scripts/deps.sh cargo-NAME: fails with the command to give where cargo lacks this subcommand.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -38,6 +40,25 @@ vm)
 debian13)
 	have mmdebstrap || need mmdebstrap
 	;;
+dist)
+	have lintian || need lintian
+	have rpmbuild || need rpm
+	have mmdebstrap || need mmdebstrap
+	have shellcheck || need shellcheck
+	have mandoc || need mandoc
+	have systemd-analyze || need systemd
+	have zsh || need zsh
+	have fish || need fish
+	;;
+fleet)
+	[ -x /usr/sbin/rsyslogd ] || need rsyslog
+	python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
+	;;
+cargo-*)
+	"${CARGO:-cargo}" "${1#cargo-}" --version >/dev/null 2>&1 && exit
+	echo "$1 is missing: cargo install --locked $1" >&2
+	exit 1
+	;;
 test)
 	have strace || need strace # what a build is compared with
 	;;
@@ -53,7 +74,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|test|lint|static|vm|debian13|peers" >&2
+	echo "usage: scripts/deps.sh build|test|lint|static|vm|debian13|dist|fleet|peers|cargo-NAME" >&2
 	exit 2
 	;;
 esac
@@ -66,15 +87,22 @@ names() {
 		apt:libc-dev | apt:libc-static) echo libc6-dev ;;
 		apt:libelf) echo libelf-dev zlib1g-dev ;;
 		apt:perf) echo linux-perf ;;
+		dnf:rpm) echo rpm-build ;;
+		dnf:shellcheck | zypper:shellcheck) echo ShellCheck ;;
 		dnf:libc-dev) echo glibc-devel ;;
 		dnf:libc-static) echo glibc-static ;;
 		dnf:libelf) echo elfutils-libelf-devel zlib-devel ;;
 		dnf:clang-format) echo clang-tools-extra ;;
 		dnf:pkg-config) echo pkgconf-pkg-config ;;
+		dnf:python3-venv) echo python3 ;;
+		pacman:rpm) echo rpm-tools ;;
+		pacman:python3-venv) echo python ;;
 		pacman:libc-dev) echo glibc ;;
 		pacman:libelf) echo libelf zlib ;;
 		pacman:clang-format) echo clang ;;
 		pacman:pkg-config) echo pkgconf ;;
+		zypper:rpm) echo rpm-build ;;
+		zypper:python3-venv) echo python3 ;;
 		zypper:libc-dev) echo glibc-devel ;;
 		zypper:libelf) echo libelf-devel zlib-devel ;;
 		zypper:clang-format) echo clang ;;

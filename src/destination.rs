@@ -48,13 +48,18 @@ impl Destination {
             _ => Path::new("."),
         };
         let guarded = geteuid().is_root() && others_may_write(parent);
-        let resolve = if guarded { ResolveFlags::NO_SYMLINKS } else { ResolveFlags::empty() };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir =
-            openat2(CWD, parent, flags, Mode::empty(), resolve).map_err(|error| match error {
-                Errno::LOOP if guarded => link(path).into(),
-                error => not_writable(path, error),
-            })?;
+        // Only where it must: for a service with RestrictSUIDSGID=, which DynamicUser= brings,
+        // systemd lets openat2 fail, because a seccomp filter can't read its flags.
+        let dir = if guarded {
+            openat2(CWD, parent, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+        } else {
+            openat(CWD, parent, flags, Mode::empty())
+        };
+        let dir = dir.map_err(|error| match error {
+            Errno::LOOP if guarded => link(path).into(),
+            error => not_writable(path, error),
+        })?;
         Ok(Self { path: path.to_owned(), dir, name: name.to_owned(), guarded })
     }
 

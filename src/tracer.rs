@@ -149,6 +149,7 @@ macro_rules! load {
         $rodata.wanted_cgroup = cgroup.as_ref().map_or(0, |cgroup| cgroup.id);
         $rodata.only_failed = u8::from(choice.failed);
         $rodata.follow = u8::from(follow);
+        $rodata.learn = u8::from(choice.follow);
         if config.adopt {
             let namespace = std::fs::metadata("/proc/self/ns/pid").context("/proc is needed")?;
             $rodata.own_tgid = std::process::id();

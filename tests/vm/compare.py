@@ -17,11 +17,19 @@ REFUSALS = {
     "sandbox": "this kernel gives no BPF ring buffer",
     "lockdown": "this kernel is locked down (confidentiality mode): BPF may not read its memory",
 }
+# What `check` must find missing in each situation, under which name, and the views that work.
+CHECKS = {
+    "unmounted": (None, {"basic_view": True, "wide_view": True}),
+    "mounted": (None, {"basic_view": True, "wide_view": True}),
+    "sandbox": ("ring buffer", {"basic_view": False, "wide_view": False}),
+    "btf": ("kernel types", {"basic_view": False, "wide_view": False}),
+    "lockdown": ("lockdown", {"basic_view": True, "wide_view": False}),
+}
 SITUATIONS = {
     "unmounted": ["json", "table", "pid", "wide", "run-json", "run-wide", "follow-json",
                   "follow-wide"],
     "mounted": ["json", "table", "pid", "wide"],
-    "lockdown": ["json"],
+    "lockdown": ["json", "run-json"],
 }
 
 
@@ -62,6 +70,50 @@ def refusals(files):
             complaints.append(f"{name}: does not say why: {messages}")
         if len(messages) != 2 or not messages[-1].startswith("tuxscope: "):
             complaints.append(f"{name}: not a line of reason and a line of remedy: {messages}")
+    return complaints
+
+
+def checks(files):
+    """What `check` says of each situation."""
+    complaints = []
+    for situation, (missing, views) in CHECKS.items():
+        name = f"check-{situation}"
+        prefix = f"{name}/"
+        said = {path.removeprefix(prefix): data.decode() for path, data in files.items()
+                if path.startswith(prefix)}
+        try:
+            found = check(said, missing and (missing, REFUSALS[situation]), views)
+        except (KeyError, ValueError, TypeError) as error:
+            found = [f"can't be read: {error!r}"]
+        complaints += [f"{name}: {complaint}" for complaint in found]
+    return complaints
+
+
+def check(said, missing, views):
+    """The two outputs of `check` in one situation. `missing`: a line's name and its reason."""
+    complaints = []
+    for status in ("status", "json-status"):
+        if int(said[status]) != (69 if missing else 0):
+            complaints.append(f"exit {status} {said[status].strip()}")
+    if said["messages"]:
+        complaints.append(f"it said: {said['messages']}")
+    report = json.loads(said["json"])
+    lines = report.pop("checks")
+    if report != views:
+        complaints.append(f"the views: {report}, not {views}")
+    noes = [(line["name"], line["detail"]) for line in lines if line["answer"] != "ok"]
+    # A view that does not work says why once more.
+    wanted = [missing] * (missing is not None)
+    wanted += [(name.replace("_", " "), missing[1]) for name, works in views.items() if not works]
+    if noes != wanted:
+        complaints.append(f"not ok: {noes}, not {wanted}")
+    complaints += [f"no remedy: {line}" for line in lines
+                   if line["answer"] == "no" and not line.get("remedy")]
+    text = "".join(f"{line['name']:<16}{line['answer']:<6}{line['detail']}\n"
+                   + (f"{'':<22}-> {line['remedy']}\n" if "remedy" in line else "")
+                   for line in lines)
+    if text != said["text"]:
+        complaints.append(f"text and JSON differ: {said['text']!r}, {text!r}")
     return complaints
 
 

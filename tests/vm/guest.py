@@ -9,7 +9,7 @@ import tarfile
 import threading
 from dataclasses import dataclass
 
-COMMON = ["-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "768", "-display", "none",
+COMMON = ["-accel", "tcg", "-cpu", "max", "-smp", "2", "-display", "none",
           "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]
 
 
@@ -32,16 +32,19 @@ class Wedged(Exception):
     """The guest did not come to its end."""
 
 
-def run(arch, kernel, initramfs, log):
-    """The guest's files: path -> bytes. The console goes to the file `log`, too."""
+def run(arch, kernel, initramfs, log, memory=768, arguments="", seconds=None):
+    """The guest's files: path -> bytes. The console goes to the file `log`, too. `memory` is in
+    MiB; the kernel gets `arguments` beside its own; `seconds` is what the guest may take.
+    """
     machine = MACHINES[arch]
-    command = [*machine.qemu, *COMMON, "-kernel", kernel, "-initrd", initramfs,
-               "-append", f"console={machine.console} panic=-1"]
+    seconds = seconds or machine.seconds
+    command = [*machine.qemu, *COMMON, "-m", str(memory), "-kernel", kernel, "-initrd", initramfs,
+               "-append", f"console={machine.console} panic=-1 {arguments}"]
     lines = []
     with (open(log, "wb") as console,
           subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT) as process):
-        killer = threading.Timer(machine.seconds, process.kill)
+        killer = threading.Timer(seconds, process.kill)
         killer.start()
         try:
             for line in process.stdout:
@@ -54,7 +57,7 @@ def run(arch, kernel, initramfs, log):
             killer.cancel()
             process.kill()
     last = next((line for line in reversed(lines) if line), b"nothing").decode(errors="replace")
-    why = f"no end within {machine.seconds} s" if timed_out else "the guest died"
+    why = f"no end within {seconds} s" if timed_out else "the guest died"
     raise Wedged(f"{why}; its last line: {last}; console: {log}")
 
 

@@ -74,7 +74,7 @@ def attempt(archive, asked, version, arch):
         row.boots = True
         row.attaches = compare.attached(files, "unmounted")
         row.wrong_events = compare.captures(files)
-        row.wrong_refusals = compare.refusals(files)
+        row.wrong_refusals = compare.refusals(files) + compare.checks(files)
     except guest.Wedged as error:
         row.failure = str(error)
     row.seconds = time.monotonic() - began

@@ -183,5 +183,46 @@ class Refusals(unittest.TestCase):
         self.assertNotEqual(compare.refusals({}), [])
 
 
+class Checks(unittest.TestCase):
+    def right(self):
+        """What `check` must say in all situations."""
+        files = {}
+        for situation, (missing, views) in compare.CHECKS.items():
+            lines = [{"name": "kernel", "answer": "ok", "detail": "Linux 5.10"}]
+            noes = [missing] * (missing is not None)
+            noes += [name.replace("_", " ") for name, works in views.items() if not works]
+            lines += [{"name": name, "answer": "no", "detail": compare.REFUSALS[situation],
+                       "remedy": "do so"} for name in noes]
+            text = "".join(f"{line['name']:<16}{line['answer']:<6}{line['detail']}\n"
+                           + f"{'':<22}-> do so\n" * ("remedy" in line) for line in lines)
+            status = b"69\n" if missing else b"0\n"
+            files |= {f"check-{situation}/{name}": data for name, data in (
+                ("text", text.encode()), ("messages", b""), ("status", status),
+                ("json-status", status),
+                ("json", json.dumps({"checks": lines} | views).encode()))}
+        return files
+
+    def test_the_truth_passes(self):
+        self.assertEqual(compare.checks(self.right()), [])
+
+    def test_each_file_counts(self):
+        for path, data in self.right().items():
+            for wrong in (data + b"1", data.replace(b"kernel", b"colonel")):
+                if wrong != data:
+                    self.assertNotEqual(compare.checks(self.right() | {path: wrong}), [], path)
+            missing = self.right()
+            del missing[path]
+            self.assertNotEqual(compare.checks(missing), [], path)
+
+    def test_each_answer_counts(self):
+        for situation in compare.CHECKS:
+            for other in compare.CHECKS:
+                if compare.CHECKS[situation] != compare.CHECKS[other]:
+                    files = self.right()
+                    files |= {f"check-{situation}/{name}": files[f"check-{other}/{name}"]
+                              for name in ("text", "json", "status", "json-status")}
+                    self.assertNotEqual(compare.checks(files), [], f"{situation}, {other}")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -76,7 +76,8 @@ test-deps: deps
 lint-deps: deps
 	$(Q)./scripts/deps.sh lint
 
-fuzz: cargo-fuzz ## run each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz and a C++ compiler
+fuzz: cargo-fuzz deps ## run each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz
+	$(Q)./scripts/deps.sh fuzz
 	$(Q)for target in reader wire views; do \
 	  mkdir -p fuzz/corpus/$$target fuzz/seeds/$$target; \
 	  $(CARGO) fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|lint|static|vm|debian13|dist|fleet|peers: installs what the build, the
-# tests, the linters, the static build, the kernel tests, the build in a chroot, the packages and
-# their tests, those of many hosts' captures or the benchmarks lack of the system's packages. Where
-# that isn't possible it prints the command to give, and fails.
+# scripts/deps.sh build|test|lint|fuzz|static|vm|debian13|dist|fleet|peers: installs what the build,
+# the tests, the linters, the fuzz targets, the static build, the kernel tests, the build in a
+# chroot, the packages and their tests, those of many hosts' captures or the benchmarks lack of the
+# system's packages. Where that isn't possible it prints the command to give, and fails.
 # scripts/deps.sh cargo-NAME: fails with the command to give where cargo lacks this subcommand.
 set -eu
 
@@ -62,6 +62,9 @@ cargo-*)
 test)
 	have strace || need strace # what a build is compared with
 	;;
+fuzz)
+	have c++ || need g++ # libfuzzer-sys compiles its engine
+	;;
 lint)
 	have "${CLANG_FORMAT:-clang-format}" || need clang-format
 	;;
@@ -74,7 +77,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|test|lint|static|vm|debian13|dist|fleet|peers|cargo-NAME" >&2
+	echo "usage: scripts/deps.sh build|test|lint|fuzz|static|vm|debian13|dist|fleet|peers|cargo-NAME" >&2
 	exit 2
 	;;
 esac
@@ -87,6 +90,8 @@ names() {
 		apt:libc-dev | apt:libc-static) echo libc6-dev ;;
 		apt:libelf) echo libelf-dev zlib1g-dev ;;
 		apt:perf) echo linux-perf ;;
+		dnf:g++ | zypper:g++) echo gcc-c++ ;;
+		pacman:g++) echo gcc ;;
 		dnf:rpm) echo rpm-build ;;
 		dnf:shellcheck | zypper:shellcheck) echo ShellCheck ;;
 		dnf:libc-dev) echo glibc-devel ;;

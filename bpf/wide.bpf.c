@@ -237,6 +237,7 @@ static __always_inline int process_ends(unsigned long long *ctx, const struct su
 {
 	struct ended_key key = {};
 	__u8 one = 1;
+	int error;
 
 	if (tells_group_dead())
 		return ctx[1] & 1;
@@ -244,8 +245,10 @@ static __always_inline int process_ends(unsigned long long *ctx, const struct su
 		return 0;
 	key.tgid = subject->task->tgid;
 	key.start_ns = subject->leader->start_time;
+	/* An int: before 6.4 (d7ba4cc900bf) the call returns one, with nothing in the upper half. */
+	error = bpf_map_update_elem(&ended, &key, &one, BPF_NOEXIST);
 	/* If the map has no room for it, an end told twice is better than one not told. */
-	return bpf_map_update_elem(&ended, &key, &one, BPF_NOEXIST) != -EEXIST;
+	return error != -EEXIST;
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -245,7 +245,7 @@ static __always_inline int process_ends(unsigned long long *ctx, const struct su
 		return 0;
 	key.tgid = subject->task->tgid;
 	key.start_ns = subject->leader->start_time;
-	/* An int: before 6.4 (d7ba4cc900bf) the call returns one, with nothing in the upper half. */
+	/* An int: before 6.4 (d7ba4cc900bf) the upper half of what is returned is undefined. */
 	error = bpf_map_update_elem(&ended, &key, &one, BPF_NOEXIST);
 	/* If the map has no room for it, an end told twice is better than one not told. */
 	return error != -EEXIST;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use rustix::time::ClockId;
 
 use crate::cgroup::Cgroups;
-use crate::event::{Args, Detail, Event};
+use crate::event::{Args, Detail, Event, Wide};
 use crate::running::{self, now_ns};
 
 /// How far a start time from /proc may be off: it counts in ticks of 10 ms.
@@ -25,6 +25,28 @@ struct Life {
     born_to: Option<u32>,
 }
 
+/// The command that is run. Its life begins when it is let go, not with the process that was made
+/// to hold it.
+#[derive(Debug)]
+struct Command {
+    pid: u32,
+    began_ns: u64,
+    /// As the kernel has it, once an event has told.
+    start_ns: Option<u64>,
+}
+
+impl Command {
+    fn complete(&mut self, timestamp_ns: u64, wide: &mut Wide) {
+        if *self.start_ns.get_or_insert(wide.start_ns) != wide.start_ns {
+            return; // its id has come back
+        }
+        wide.start_ns = self.began_ns;
+        if let Detail::Exit { thread: false, duration_ns, .. } = &mut wide.detail {
+            *duration_ns = timestamp_ns.saturating_sub(self.began_ns);
+        }
+    }
+}
+
 /// Follows the lives of processes. It remembers those that are alive.
 #[derive(Debug)]
 pub struct Enricher {
@@ -34,6 +56,7 @@ pub struct Enricher {
     gone: Vec<(u32, u64)>,
     /// So many lives are worth a look.
     look_at: usize,
+    command: Option<Command>,
     cgroups: Cgroups,
     clock_offset_ns: u64,
     max_args: usize,
@@ -45,7 +68,8 @@ impl Enricher {
         let cgroups = Cgroups::new();
         let lives = HashMap::new();
         let (gone, look_at) = (Vec::new(), FEW);
-        let mut new = Self { lives, gone, look_at, cgroups, clock_offset_ns: 0, max_args };
+        let (command, clock_offset_ns) = (None, 0);
+        let mut new = Self { lives, gone, look_at, command, cgroups, clock_offset_ns, max_args };
         new.sample_clock();
         new
     }
@@ -58,6 +82,14 @@ impl Enricher {
             let args = running::args(process.pid, self.max_args);
             let life = Life { start_ns: process.start_ns, args, born_to: None };
             self.lives.insert(process.pid, life);
+        }
+    }
+
+    /// The command of this process id is let go now.
+    pub fn let_go(&mut self, pid: u32) {
+        if running::pids_are_the_kernels() {
+            let began_ns = now_ns(ClockId::Monotonic);
+            self.command = Some(Command { pid, began_ns, start_ns: None });
         }
     }
 
@@ -92,6 +124,9 @@ impl Enricher {
     pub fn complete(&mut self, event: &mut Event) {
         let (pid, ppid) = (event.pid, event.ppid);
         let Some(wide) = event.wide.as_deref_mut() else { return };
+        if let Some(command) = self.command.as_mut().filter(|command| command.pid == pid) {
+            command.complete(event.timestamp_ns, wide);
+        }
         wide.time_ns = event.timestamp_ns.saturating_add(self.clock_offset_ns);
         wide.cgroup = self.cgroups.path(wide.cgroup_id);
         match &mut wide.detail {
@@ -131,7 +166,7 @@ impl Enricher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Comm, EventKind, ExitStatus, Wide};
+    use crate::event::{Comm, EventKind, ExitStatus};
 
     fn event(kind: EventKind, ppid: u32, start_ns: u64, detail: Detail) -> Event {
         Event {
@@ -190,6 +225,27 @@ mod tests {
         assert_eq!(end_of(events), (Some(Args::new(b"ls\0", false)), None));
         assert_eq!(end_of(vec![fork(3, 10), exit(3, 10)]), (None, None));
         assert_eq!(end_of(vec![exit(3, 10)]), (None, None));
+    }
+
+    #[test]
+    fn a_command_begins_when_it_is_let_go() {
+        let mut enricher = Enricher::new(4096);
+        let before = now_ns(ClockId::Monotonic);
+        enricher.let_go(7);
+        let after = now_ns(ClockId::Monotonic);
+        let mut complete = |mut event: Event| {
+            event.timestamp_ns = after + 100;
+            enricher.complete(&mut event);
+            *event.wide.expect("wide")
+        };
+        let start_ns = complete(exec(10, b"ls\0")).start_ns;
+        assert!((before..=after).contains(&start_ns), "{before} {start_ns} {after}");
+        let ended = complete(exit(3, 10));
+        assert_eq!(ended.start_ns, start_ns);
+        let Detail::Exit { duration_ns, args, .. } = ended.detail else { panic!("an exit") };
+        assert_eq!(duration_ns, after + 100 - start_ns);
+        assert_eq!(args, Some(Args::new(b"ls\0", false)), "it is one process");
+        assert_eq!(complete(fork(3, 999)).start_ns, 999, "another one under its id");
     }
 
     #[test]

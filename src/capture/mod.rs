@@ -127,6 +127,7 @@ impl Capture<'_> {
         let start = Instant::now();
         report::say("tracing fork, exec and exit (Ctrl-C ends it)");
         if let Some(command) = &mut command {
+            writer.let_go(command.pid());
             command.release()?;
         }
 

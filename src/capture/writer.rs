@@ -73,6 +73,13 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// The command of this process id is let go now.
+    pub fn let_go(&mut self, command: u32) {
+        if let Some(enricher) = &mut self.enricher {
+            enricher.let_go(command);
+        }
+    }
+
     /// Reads up to `limit` records from the ring and writes them. Returns how many there were.
     pub fn read(&mut self, ring: &mut Ring<'_>, limit: usize) -> usize {
         if let Some(enricher) = &mut self.enricher {

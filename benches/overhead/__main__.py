@@ -118,6 +118,8 @@ def versions(binary, peers):
 def main():
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Ignored in the background of a script, and so by the tracers, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     machine.private_tracefs()
     # Followed, and asleep.
     quiet = subprocess.Popen(["sleep", "infinity"])

@@ -17,6 +17,12 @@ pub fn alone() -> Option<RwLockWriteGuard<'static, ()>> {
 }
 
 fn is_root() -> bool {
+    // Where the tests run in the background of a script these are ignored, and would be by every
+    // program that they start.
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
+        // SAFETY: no handler is installed.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     let root = rustix::process::geteuid().is_root();
     if !root {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();

@@ -20,7 +20,8 @@ export RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative
 cargo build --locked --release --features static --target "$triple" --target-dir "$target_dir" \
 	--config 'source.crates-io.replace-with="vendored"' \
 	--config "source.vendored.directory='$target_dir/vendor'"
-cp "$target_dir/$triple/release/tuxscope" "$output"
+# Not by cp, which can't write over a program that runs.
+install "$target_dir/$triple/release/tuxscope" "$output"
 
 file "$output"
 case $(file -b "$output") in

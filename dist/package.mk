@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist deb rpm test-deb test-unit test-fleet soak deny \
+.PHONY: manual lint-dist deb rpm test-deb test-rpm test-unit test-fleet soak deny \
   dist-deps fleet-deps cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
@@ -50,6 +50,9 @@ $(STATIC)/third-party: Cargo.lock scripts/notices.sh | $(STATIC)/x86_64/vendor
 
 test-deb: deb ## install, run, upgrade and remove the package in fresh Debian 12 and 13 roots
 	$(Q)for release in bookworm trixie; do $(SUDO) dist/test-deb.sh $(DEB) $$release || exit 1; done
+
+test-rpm: rpm ## install, verify, run and remove the package in an empty root
+	$(Q)$(SUDO) dist/test-rpm.sh $(RPM)
 
 # The kernel that each release came with.
 test-unit: deb target/vm/root-bookworm.tar target/vm/root-trixie.tar ## the service under the real systemd of Debian 12 and 13, in QEMU

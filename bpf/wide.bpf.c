@@ -221,6 +221,8 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 		sent = send_exec(&subject, bprm, start, args, 65536);
 	/* A ring that is small or nearly full: rather arguments cut than an exec lost. */
 	if (sent == NO_ROOM)
+		sent = send_exec(&subject, bprm, start, args, 2048);
+	if (sent == NO_ROOM)
 		sent = send_exec(&subject, bprm, start, args, 512);
 	if (sent == NO_ROOM)
 		sent = send_exec(&subject, bprm, start, args, 128);

@@ -44,8 +44,8 @@ echo "$crates" | sed 's/ (\*)$//' | sort -u |
 		said=$(text "$crate"/LICENSE-MIT* "$crate"/license-mit*)
 		[ -n "$said" ] || said=$(text "$crate"/LICEN[CS]E* "$crate"/COPYING* "$crate"/license*)
 		if [ -z "$said" ]; then
-			echo "notices: $crate has no licence" >&2
-			said="(the crate holds no licence text)"
+			echo "notices: $crate holds no licence text" >&2
+			exit 1
 		fi
 		echo "$said"
 		echo

@@ -108,11 +108,16 @@ fn proc(args: Proc) -> Result<ExitCode> {
         report::say(format_args!("rights that are no longer needed can't be dropped: {error}"));
     }
     let renews = args.rotate_size.is_some() || args.reopen;
-    if !hidden {
-        // It would hide all others' processes, whatever the rights.
+    if hidden && rights::has(CapabilitySet::SYS_PTRACE) {
+        // Landlock would hide all others' processes, whatever the rights.
+        if args.verbose {
+            report::say("no sandbox: it and a /proc with hidepid would hide all processes");
+        }
+    } else {
+        if hidden && !running::is_visible(1) {
+            report::say("/proc hides processes (hidepid): those that run already stay unknown");
+        }
         enter_sandbox(renews.then(|| output.dir()).flatten(), args.verbose);
-    } else if !rights::has(CapabilitySet::SYS_PTRACE) && !running::is_visible(1) {
-        report::say("/proc hides processes (hidepid): those that run already stay unknown");
     }
     // Only now: the handler's thread has the rights of its maker.
     let hangup = if args.reopen { Hangup::Reopen } else { Hangup::End };

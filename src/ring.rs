@@ -121,10 +121,11 @@ impl<'a> Ring<'a> {
         let covers = |(mapping, begin): &(Mapping, usize)| {
             offset >= *begin && offset + length <= begin + mapping.length
         };
-        let (mapping, begin) = match self.window.take() {
-            Some(window) if covers(&window) => self.window.insert(window),
-            // The old one is gone by now, for it may be much of what we hold.
-            _ => {
+        // An old one goes before there is a new one, for it may be much of what we hold.
+        let window = self.window.take().filter(covers);
+        let (mapping, begin) = match window {
+            Some(window) => self.window.insert(window),
+            None => {
                 let begin = offset & !(self.page - 1);
                 let need = (offset - begin + length).next_multiple_of(self.page);
                 // Behind the data the same pages come again, so that a record is never in two

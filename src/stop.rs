@@ -40,15 +40,16 @@ impl Stop {
     /// out when a write blocks for ever, as into a pipe that nobody reads. Nearer ones are
     /// repetitions (a closing terminal sends SIGHUP twice) and must not cost the drain.
     ///
-    /// What whoever started us has set to be ignored stays so: nohup(1) does that with SIGHUP, a
-    /// shell with the SIGINT of what a script runs in the background.
+    /// A SIGHUP that was ignored from the start, as nohup(1) has it, stays so, unless it is to
+    /// reopen the output. A SIGINT does not: shells ignore it for what a script runs in the
+    /// background, which is where a capture is ended with `kill -INT`.
     ///
     /// # Errors
     /// The handler was installed before, or the system has no thread or pipe left for it.
     pub fn on_signals(hangup: Hangup) -> Result<Self> {
         const REPEAT: Duration = Duration::from_secs(1);
         let stop = Self::default();
-        let ignored: Vec<_> = [libc::SIGHUP, libc::SIGINT].into_iter().filter(is_ignored).collect();
+        let hangup_ignored = is_ignored(libc::SIGHUP);
         let flag = stop.clone();
         let mut first: Option<Instant> = None;
         ctrlc::set_handler(move || {
@@ -59,7 +60,7 @@ impl Stop {
         })
         .context("can't install the signal handler")?;
         // A write over the limit of file sizes fails then, as any write may.
-        for signal in ignored.into_iter().chain([libc::SIGXFSZ]) {
+        for signal in hangup_ignored.then_some(libc::SIGHUP).into_iter().chain([libc::SIGXFSZ]) {
             // SAFETY: no handler is installed, the signal is ignored.
             unsafe { libc::signal(signal, libc::SIG_IGN) };
         }
@@ -108,12 +109,12 @@ impl Stop {
     }
 }
 
-fn is_ignored(signal: &libc::c_int) -> bool {
+fn is_ignored(signal: libc::c_int) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: with no new action, the current one is written to `action`, of which zeros are a
     // value, too.
     let action = unsafe {
-        libc::sigaction(*signal, ptr::null(), action.as_mut_ptr());
+        libc::sigaction(signal, ptr::null(), action.as_mut_ptr());
         action.assume_init()
     };
     action.sa_sigaction == libc::SIG_IGN

@@ -21,6 +21,7 @@ use crate::failure::{Exit, Failure};
 use crate::filter::Conditions;
 use crate::preflight;
 use crate::report;
+use crate::rights;
 use crate::ring::Ring;
 use crate::wire::Maker;
 
@@ -319,7 +320,8 @@ impl<'obj> Tracer<'obj> {
     /// of maps and programs does.
     pub fn rights_to_read(&self) -> CapabilitySet {
         match kernel_before(5, 19) {
-            true => CapabilitySet::BPF | CapabilitySet::SYS_ADMIN,
+            true if rights::has(CapabilitySet::BPF) => CapabilitySet::BPF,
+            true => CapabilitySet::SYS_ADMIN, // all that a container may have been given
             false => CapabilitySet::empty(),
         }
     }
@@ -364,11 +366,12 @@ impl<'obj> Tracer<'obj> {
     /// Ends the tracing; what the ring buffer holds stays readable.
     pub fn detach(&self) {
         self.set_tracing(false);
-        // For the basic view the kernel waits here until no handler runs any more.
+        // For the basic view the kernel waits here until no handler runs any more; before 6.13 only
+        // where nobody else has the tracepoint open.
         self.links.borrow_mut().clear();
-        if matches!(self.loaded, Loaded::Wide(_)) {
-            // For the wide view we do. Kernels with nohz_full CPUs refuse it, and from 7.0 on it
-            // doesn't cover a handler that is preempted: the reader has to heed what is reserved.
+        if matches!(self.loaded, Loaded::Wide(_)) || kernel_before(6, 13) {
+            // Else we do. Kernels with nohz_full CPUs refuse it, and from 7.0 on it doesn't cover
+            // a handler that is preempted: the reader has to heed what is reserved.
             let _ = membarrier(MembarrierCommand::Global);
         }
     }

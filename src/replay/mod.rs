@@ -288,7 +288,7 @@ impl<'a> Replay<'a> {
         if self.ended && totals.cut_off {
             let why = match self.capture.summary {
                 Some(summary) if summary.cut_off => "its summary says so",
-                Some(_) => "an earlier one that is joined to it has no summary",
+                Some(_) => "an earlier one that is joined to it is not",
                 None => "it has no summary at its end",
             };
             report::say(format_args!("{name}: the capture is not complete: {why}"));

@@ -190,6 +190,26 @@ fn on_the_smallest_ring_a_long_command_line_is_cut_not_lost() {
     }
 }
 
+/// The name of a program is never cut, on whatever ring.
+#[test]
+fn long_names_fit_on_a_small_ring() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = dir.path().to_owned();
+    while program.as_os_str().len() < 600 {
+        program.push("d".repeat(100));
+    }
+    std::fs::create_dir_all(&program).unwrap();
+    program.push("true");
+    std::os::unix::fs::symlink("/bin/true", &program).unwrap();
+    let tuxscope = start(&["--buffer-size", "8K"]);
+    let pid = run(&program, &["x".repeat(5000).into()]);
+    let capture = Capture::parse(&tuxscope.stop().stdout);
+    let exec = capture.one("exec", pid);
+    assert_eq!(exec.filename.as_deref(), program.to_str());
+    assert!(exec.args_truncated);
+}
+
 /// A process that ran before the start: `cat` reads until its input ends.
 struct Early(Child);
 

@@ -205,6 +205,16 @@ fn losses_cannot_be_missed() {
 }
 
 #[test]
+fn a_capture_that_was_cut_off_is_not_complete() {
+    let lost = "{\"event_type\":\"lost\",\"time\":\"2026-01-01T00:00:00.000000000Z\",\
+                \"lost\":{\"fork\":7,\"exec\":0,\"exit\":0}}\n";
+    let ran = replay((META.to_owned() + lost).as_bytes(), &["--format", "summary"]);
+    let said =
+        "0 events of the wide view in 0 ns (not complete), 7 LOST: what follows lacks them\n";
+    assert_eq!(ran.out, said);
+}
+
+#[test]
 fn memory_is_bounded_however_many_names_and_processes_there_are() {
     let mut summary = Summary::json();
     let mut out = Vec::new();

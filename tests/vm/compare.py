@@ -26,9 +26,9 @@ CHECKS = {
     "lockdown": ("lockdown", {"basic_view": True, "wide_view": False}),
 }
 SITUATIONS = {
-    "unmounted": ["json", "table", "pid", "wide", "run-json", "run-wide", "follow-json",
+    "unmounted": ["json", "table", "pid", "wide", "cgroup", "run-json", "run-wide", "follow-json",
                   "follow-wide"],
-    "mounted": ["json", "table", "pid", "wide"],
+    "mounted": ["json", "table", "pid", "wide", "cgroup"],
     "lockdown": ["json", "run-json"],
 }
 
@@ -132,9 +132,10 @@ def capture(made, view):
     lines = made["events"].decode().splitlines()
     events, found = READERS[reader](lines, made)
     complaints += found
-    complaints += said(made["messages"].decode().splitlines(), len(events), reader == "wide")
+    is_wide = READERS[reader] is wide.read
+    complaints += said(made["messages"].decode().splitlines(), len(events), is_wide)
     worker, processes = int(made["worker"]), truth.read(made["truth"])
-    if reader == "wide":
+    if is_wide:
         return complaints + wide.same(wide.expected(processes, worker, held), events)
     expected = truth.basic_events(processes, worker)
     if held:
@@ -244,4 +245,5 @@ def _shown(comm):
     return text
 
 
-READERS = {"json": read_json, "table": read_table, "pid": read_json, "wide": wide.read}
+READERS = {"json": read_json, "table": read_table, "pid": read_json, "wide": wide.read,
+           "cgroup": wide.read}

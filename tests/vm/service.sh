@@ -143,9 +143,8 @@ mkdir logs
 cp -L $logs/* logs
 
 phase refused
-drop_in AmbientCapabilities= CapabilityBoundingSet=
+drop_in AmbientCapabilities= CapabilityBoundingSet= RestartSec=100ms
 try start systemctl start tuxscope
-# RestartSec is a tenth of a second.
 sleep 3
 try status systemctl status tuxscope
 show

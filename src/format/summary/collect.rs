@@ -245,6 +245,7 @@ impl Collector {
             schema: SCHEMA_VERSION,
             view: if self.basic { "basic" } else { "wide" },
             complete: totals.complete(),
+            cut_off: totals.cut_off,
             elapsed_ns,
             events: rate(events),
             fork: rate(fork),

@@ -13,6 +13,8 @@ pub struct Figures {
     /// `basic` where any event was of that view: it limits what can be said.
     pub view: &'static str,
     pub complete: bool,
+    #[serde(skip)] // said by the text, where losses are told by their number
+    pub cut_off: bool,
     pub elapsed_ns: u64,
     pub events: Rate,
     pub fork: Rate,

@@ -54,10 +54,9 @@ macro_rules! line {
 
 impl Page<'_> {
     fn totals(&mut self, figures: &Figures) {
-        let Figures { view, complete, elapsed_ns, events, lost, threads, .. } = figures;
+        let Figures { view, cut_off, missed, elapsed_ns, events, lost, threads, .. } = figures;
         let lost = lost.fork.saturating_add(lost.exec).saturating_add(lost.exit);
-        // Losses are told by their number.
-        let what = if *complete || lost > 0 { "" } else { " (not complete)" };
+        let what = if *cut_off || *missed > 0 { " (not complete)" } else { "" };
         let loss = match lost {
             0 => "none lost".to_owned(),
             _ => format!("{} LOST: what follows lacks them", count(lost)),

@@ -14,6 +14,7 @@ import handlers
 import held
 import idle
 import machine
+import replay
 import report
 import scale
 import slowdown
@@ -41,6 +42,8 @@ def arguments():
     parser.add_argument("--results", type=Path, default=ROOT / "target/bench/results.json",
                         help="where to write them as JSON")
     parser.add_argument("--doc", type=Path, help="write the page for docs/ there")
+    parser.add_argument("--generator", default=str(ROOT / "target/release/examples/generate"),
+                        help="what makes the captures that are replayed")
     parser.add_argument("--events-bench", type=Path, help="what cargo bench has printed")
     return parser.parse_args()
 
@@ -104,6 +107,8 @@ def run(args, directory, quiet_pid):
         return tracers.Tracer("tuxscope --follow", command, wide.line, filtered=True)
 
     results["by_processes"] = scale.by_processes(wide, follower, programs, directory, 50_000)
+    note("replay")
+    results["replay"] = replay.measure(args.binary, args.generator, directory)
     return results
 
 

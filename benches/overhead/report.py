@@ -52,6 +52,12 @@ def text(results):
               [[row["tracer"], f"{row['events']:,}", f"{row['cpu_ns_per_event']:.0f}",
                 f"{row['rss_kb'] / 1000:.1f}"] for row in results["by_events"]]),
         crowd(results["by_processes"]),
+        "## Replay",
+        "From a made-up capture to a summary; `make bench-replay` does it beside jq and DuckDB.",
+        table(["view", "events", "events/s", "MB/s", "peak RSS MB"],
+              [[row["view"], f"{row['events']:,}", f"{row['events_per_s']:,.0f}",
+                f"{row['bytes_per_s'] / 1e6:.0f}", f"{row['peak_rss_kb'] / 1000:.0f}"]
+               for row in results["replay"]]),
     ]
     return "\n\n".join(parts) + "\n"
 

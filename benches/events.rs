@@ -5,11 +5,12 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use tuxscope::enrich::Enricher;
-use tuxscope::event::Event;
-use tuxscope::format::{Json, Sink, Style, Table, WideTable};
-use tuxscope::users::Users;
-use tuxscope::wire::{self, Record};
+use tuxscope::capture::enrich::Enricher;
+use tuxscope::host::users::Users;
+use tuxscope::kernel::wire::{self, Record};
+use tuxscope::model::event::Event;
+use tuxscope::text::style::Style;
+use tuxscope::view::{Json, Sink, Table, WideTable};
 
 const BATCH: usize = 1_000;
 

@@ -12,8 +12,10 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tuxscope::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Meta, Totals, Wide};
-use tuxscope::format::{Json, Sink as _};
+use tuxscope::model::event::{
+    Args, Comm, Detail, Event, EventKind, ExitStatus, Meta, Totals, Wide,
+};
+use tuxscope::view::{Json, Sink as _};
 
 const COMMANDS: [&str; 24] = [
     "sh", "sed", "grep", "cat", "gcc", "cc1", "as", "ld", "make", "awk", "rm", "mkdir", "ls",

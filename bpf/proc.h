@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The records that the BPF programs put on the ring buffer: the one description of them.
- * src/wire.rs mirrors it and checks itself against the BTF that clang makes of this file.
+ * src/kernel/wire.rs mirrors it and checks itself against the BTF that clang makes of this file.
  */
 #ifndef TUXSCOPE_PROC_H
 #define TUXSCOPE_PROC_H

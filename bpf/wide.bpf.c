@@ -14,7 +14,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Keeps the record's type in the object's BTF, where src/wire.rs finds its layout. */
+/* Keeps the record's type in the object's BTF, where src/kernel/wire.rs finds its layout. */
 const struct wide_event wide_event_layout = {};
 
 /* --threads: tell of threads, too */

@@ -1,35 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Traces the life of processes with eBPF. The program is `src/main.rs`; README.md tells how to
 //! use it, docs/design.md how it fits together.
+//!
+//! A folder a floor; imports point downwards only, in this order:
+
+pub mod cli;
 
 pub mod capture;
-pub mod cgroup;
-pub mod check;
-pub mod cli;
-pub mod destination;
-pub mod enrich;
-pub mod event;
-pub mod failure;
-pub mod filter;
-pub mod follow;
-pub mod format;
-pub mod host;
-pub mod launch;
-pub mod output;
-pub mod preflight;
-pub mod progress;
 pub mod replay;
-pub mod report;
-pub mod rights;
-pub mod ring;
-pub mod running;
-pub mod sandbox;
-pub mod service;
-pub mod signal;
-pub mod stop;
-pub mod terminal;
-pub mod tracepoint;
-pub mod tracer;
-pub mod users;
-pub mod wait;
-pub mod wire;
+
+pub mod kernel;
+pub mod output;
+pub mod view;
+
+pub mod json;
+pub mod process;
+
+pub mod host;
+pub mod runtime;
+pub mod text;
+
+pub mod model;

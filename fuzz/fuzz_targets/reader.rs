@@ -5,18 +5,24 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tuxscope::event::{Event, Totals};
-use tuxscope::filter::{Conditions, Filter};
-use tuxscope::format::{Json, Sink, Style, Summary, Table};
-use tuxscope::replay::{Decoder, Line, Lines, Record};
+use tuxscope::json::read::{Decoder, Record};
+use tuxscope::model::conditions::Conditions;
+use tuxscope::model::event::{Event, Totals};
+use tuxscope::process::filter::Filter;
+use tuxscope::replay::{Line, Lines};
+use tuxscope::text::style::Style;
+use tuxscope::view::{Json, Sink, Summary, Table};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut lines = Lines::new(bytes);
     let mut decoder = Decoder::default();
     let conditions = Conditions { pids: vec![1, 7], follow: true, ..Conditions::default() };
     let mut filter = Filter::new(conditions);
-    let mut sinks: [Box<dyn Sink>; 3] =
-        [Box::new(Table::default()), Box::new(Summary::text(Style::default())), Box::new(Summary::json())];
+    let mut sinks: [Box<dyn Sink>; 3] = [
+        Box::new(Table::default()),
+        Box::new(Summary::text(Style::default())),
+        Box::new(Summary::json()),
+    ];
     let mut out = Vec::new();
     while let Ok(Some(line)) = lines.next_line() {
         let (Line::Whole(text) | Line::Last(text)) = line else { continue };

@@ -3,9 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tuxscope::event::Totals;
-use tuxscope::format::{Explain, Perfetto, Sink, Style, Timeline, Tree};
-use tuxscope::replay::{Decoder, Line, Lines, Record};
+use tuxscope::json::read::{Decoder, Record};
+use tuxscope::model::event::Totals;
+use tuxscope::replay::{Line, Lines};
+use tuxscope::text::style::Style;
+use tuxscope::view::{Explain, Perfetto, Sink, Timeline, Tree};
 
 fuzz_target!(|bytes: &[u8]| {
     let style = Style { unicode: true, ..Style::default() };

@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tuxscope::format::{Json, Sink as _, Table};
-use tuxscope::replay::{self, Decoder};
-use tuxscope::wire::{self, Record};
+use tuxscope::json::read::{self, Decoder};
+use tuxscope::kernel::wire::{self, Record};
+use tuxscope::view::{Json, Sink as _, Table};
 
 fuzz_target!(|bytes: &[u8]| {
     // Records lie at addresses that are multiples of 8.
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     out.clear();
     Json::new(true).event(&event, &mut out);
     match Decoder::default().decode(&out) {
-        Ok(replay::Record::Event(read)) => assert_eq!(read.wide.is_some(), event.wide.is_some()),
+        Ok(read::Record::Event(read)) => assert_eq!(read.wide.is_some(), event.wide.is_some()),
         other => panic!("{} became {other:?}", String::from_utf8_lossy(&out)),
     }
 });

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::event::Lost;
-use crate::report;
+use crate::model::event::Lost;
+use crate::text::report;
 
 /// The least time between two lines.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -7,20 +7,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result, anyhow};
 
-use crate::enrich::Enricher;
-use crate::event::{Meta, Totals};
-use crate::filter::Filter;
-use crate::format::Sink;
-use crate::launch::Launched;
+use crate::capture::enrich::Enricher;
+use crate::capture::launch::Launched;
+use crate::capture::wait::{Waiter, Woken};
+use crate::kernel::tracer::Tracer;
+use crate::model::event::{Meta, Totals};
 use crate::output::Output;
-use crate::progress::Progress;
-use crate::report;
-use crate::service::Service;
-use crate::stop::Stop;
-use crate::tracer::Tracer;
-use crate::wait::{Waiter, Woken};
+use crate::output::progress::Progress;
+use crate::process::filter::Filter;
+use crate::runtime::service::Service;
+use crate::runtime::stop::Stop;
+use crate::text::report;
+use crate::view::Sink;
 
+pub mod enrich;
+mod follow;
+pub mod launch;
 mod losses;
+pub mod wait;
 mod writer;
 
 use losses::Losses;

@@ -6,16 +6,16 @@ use std::io;
 use anyhow::{Error, Result, anyhow};
 use rustix::time::ClockId;
 
-use crate::enrich::Enricher;
-use crate::event::{Event, Lost, Meta, Totals};
-use crate::filter::Filter;
-use crate::follow::Follow;
-use crate::format::Sink;
+use crate::capture::enrich::Enricher;
+use crate::capture::follow::Follow;
+use crate::host::running::now_ns;
+use crate::kernel::ring::Ring;
+use crate::kernel::tracer::{Learning, Tracer};
+use crate::kernel::wire::{self, Record};
+use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::output::{Output, WriteFailed};
-use crate::ring::Ring;
-use crate::running::now_ns;
-use crate::tracer::{Learning, Tracer};
-use crate::wire::{self, Record};
+use crate::process::filter::Filter;
+use crate::view::Sink;
 
 /// Bytes that are worth a write in the middle of a batch.
 const WRITE_SIZE: usize = 64 * 1024;

@@ -6,22 +6,20 @@ use std::io;
 
 use anyhow::{Error, Result, anyhow};
 
-use crate::event::{Event, Lost, Meta, Totals};
-use crate::filter::Filter;
-use crate::format::Sink;
+use crate::json::read::{Decoder, Record};
+use crate::model::event::{Event, Lost, Meta, Totals};
+use crate::output::progress::Progress;
 use crate::output::{Output, WriteFailed};
-use crate::progress::Progress;
-use crate::report;
-use crate::stop::Stop;
+use crate::process::filter::Filter;
+use crate::runtime::stop::Stop;
+use crate::text::report;
+use crate::view::Sink;
 
 mod input;
 mod lines;
-mod quick;
-mod record;
 
 pub use input::Input;
 pub use lines::{Line, Lines, MAX_LINE};
-pub use record::{Decoder, Record};
 
 /// Bytes that are worth a write while more lines are at hand.
 const WRITE_SIZE: usize = 64 * 1024;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The bytes on the ring themselves.
 
-use tuxscope::filter::Conditions;
-use tuxscope::tracer::{Config, Storage, Tracer, View};
+use tuxscope::kernel::tracer::{Config, Storage, Tracer, View};
+use tuxscope::model::conditions::Conditions;
 
 use crate::{machine, worker};
 

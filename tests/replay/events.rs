@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 
-use tuxscope::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Wide};
+use tuxscope::model::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Wide};
 
 /// Names and arguments: mostly bytes that mean something to somebody.
 pub fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {

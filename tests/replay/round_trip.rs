@@ -3,9 +3,9 @@
 
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
-use tuxscope::event::{Args, Comm, Detail, Event, EventKind, Lost, Meta, Totals};
-use tuxscope::format::{Json, Sink as _};
-use tuxscope::replay::{Decoder, Record};
+use tuxscope::json::read::{Decoder, Record};
+use tuxscope::model::event::{Args, Comm, Detail, Event, EventKind, Lost, Meta, Totals};
+use tuxscope::view::{Json, Sink as _};
 
 use crate::events;
 

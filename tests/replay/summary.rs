@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
-use tuxscope::event::{Detail, Event, EventKind, Totals};
-use tuxscope::format::{Sink as _, Style, Summary};
+use tuxscope::model::event::{Detail, Event, EventKind, Totals};
+use tuxscope::text::style::Style;
+use tuxscope::view::{Sink as _, Summary};
 
 use crate::events;
 use crate::program::{META, end, line, replay, wide};
@@ -222,7 +223,7 @@ fn memory_is_bounded_however_many_names_and_processes_there_are() {
         kind,
         pid,
         ppid: 1,
-        comm: tuxscope::event::Comm::new(pid.to_string().as_bytes()),
+        comm: tuxscope::model::event::Comm::new(pid.to_string().as_bytes()),
         timestamp_ns: ns,
         wide: None,
     };

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a capture tells of where it was made.
+
+use std::fs;
+
+use rustix::system::uname;
+
+use crate::model::event::Meta;
+
+/// `filters`: the options that choose the events. `clock_offset_ns`: wall clock less
+/// `CLOCK_MONOTONIC`.
+pub fn meta(filters: Vec<String>, clock_offset_ns: u64) -> Meta {
+    let name = uname();
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    Meta {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        kernel: name.release().to_string_lossy().into_owned(),
+        host: name.nodename().to_string_lossy().into_owned(),
+        boot_id: boot_id.trim().to_owned(),
+        filters,
+        clock_offset_ns,
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The processes that ran before the trace began, as /proc tells of them.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use procfs::FromRead as _;
+use procfs::process::{Process, Stat};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::model::event::Args;
+
+/// A process that is there already.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Its process id.
+    pub pid: u32,
+    /// Its parent's.
+    pub ppid: u32,
+    /// When it began, `CLOCK_MONOTONIC`, in nanoseconds, to a clock tick (10 ms).
+    pub start_ns: u64,
+}
+
+/// All processes that this one can see. Those that end meanwhile are left out. None inside a PID
+/// namespace: their pids there are not those that events have.
+pub fn all() -> Vec<Running> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    if !pids_are_the_kernels() {
+        return Vec::new();
+    }
+    let tick_ns = 1_000_000_000 / procfs::ticks_per_second().max(1);
+    // /proc counts suspended time, CLOCK_MONOTONIC does not.
+    let suspended = now_ns(ClockId::Boottime).saturating_sub(now_ns(ClockId::Monotonic));
+    // Not procfs' all_processes: it makes three times as many system calls, for each of thousands.
+    entries
+        .filter_map(|entry| {
+            let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = Stat::from_file(format!("/proc/{pid}/stat")).ok()?;
+            Some(Running {
+                pid,
+                ppid: stat.ppid.try_into().ok()?,
+                start_ns: (stat.starttime * tick_ns).saturating_sub(suspended),
+            })
+        })
+        .collect()
+}
+
+/// Whether a process has ended and been waited for. Never inside a PID namespace, where that
+/// can't be told.
+pub fn is_gone(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    // Not by /proc, which may hide it.
+    pids_are_the_kernels() && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+}
+
+/// Whether /proc shows it.
+pub fn is_visible(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// Whether /proc is mounted with `hidepid`: it then shows others' processes only to those who may
+/// trace them.
+pub fn are_hidden() -> bool {
+    let mounts = Process::myself().and_then(|me| me.mountinfo());
+    mounts.is_ok_and(|mounts| {
+        let mut proc = mounts.into_iter().filter(|mount| mount.mount_point == Path::new("/proc"));
+        proc.next_back().is_some_and(|mount| mount.super_options.contains_key("hidepid"))
+    })
+}
+
+/// Whether /proc counts pids as the kernel does, and not as a PID namespace of its own.
+pub fn pids_are_the_kernels() -> bool {
+    /// `PROC_PID_INIT_INO` of include/uapi/linux/nsfs.h
+    const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+    fs::metadata("/proc/self/ns/pid").is_ok_and(|meta| meta.ino() == INITIAL_PID_NAMESPACE)
+}
+
+/// The arguments of a process now; `None` for a kernel thread, or when it is gone.
+pub fn args(pid: u32, max: usize) -> Option<Args> {
+    let cmdline = File::open(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut bytes = Vec::with_capacity(256);
+    cmdline.take(max as u64 + 1).read_to_end(&mut bytes).ok()?;
+    let truncated = bytes.len() > max;
+    bytes.truncate(max);
+    (!bytes.is_empty()).then(|| Args::new(&bytes, truncated))
+}
+
+/// A clock in nanoseconds.
+pub fn now_ns(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
+    // Neither is negative: the clocks begin at 0.
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_this_process_and_its_parent() {
+        let me = std::process::id();
+        let found = all().into_iter().find(|process| process.pid == me).expect("listed");
+        assert_eq!(found.ppid, std::os::unix::process::parent_id());
+        let now = now_ns(ClockId::Monotonic);
+        assert!(found.start_ns <= now + 20_000_000 && found.start_ns > 0);
+    }
+
+    #[test]
+    fn reads_arguments_up_to_a_limit() {
+        let me = std::process::id();
+        let all = args(me, 4096).expect("a test has arguments");
+        assert!(!all.truncated && all.iter().next().is_some());
+        let cut = args(me, 3).expect("a test has arguments");
+        assert!(cut.truncated);
+        assert_eq!(cut.iter().next().map(<[u8]>::len), Some(3));
+    }
+}

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The JSON line: how a capture is written and read. Knows the model and how times are written.
+
+mod quick;
+pub mod read;

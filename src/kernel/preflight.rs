@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What tracing needs of the kernel and of the caller's rights, and the remedy where it lacks.
+//!
+//! The checks come before the load because libbpf's own words for these failures
+//! (`-ESRCH`, `invalid func unknown#195896080`) help nobody.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use libbpf_rs::MapType;
+use rustix::thread::{self, CapabilitySet};
+
+use crate::kernel::tracepoint::Tracefs;
+use crate::model::failure::{Exit, Failure};
+
+/// CO-RE resolves the kernel's types against this file; 5.8 is also the first kernel whose
+/// `CONFIG_DEBUG_INFO_BTF` distributions set.
+pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Checks all that the basic view needs and opens the tracefs that it attaches through.
+///
+/// # Errors
+/// The first thing that is missing, as a [`Failure`] with its remedy.
+pub fn basic_view() -> Result<Tracefs, Failure> {
+    rights()?;
+    btf()?;
+    ring_buffer()?;
+    tracefs()
+}
+
+/// Checks all that the wide view needs: no tracefs.
+///
+/// # Errors
+/// As for [`basic_view`].
+pub fn wide_view() -> Result<(), Failure> {
+    rights()?;
+    btf()?;
+    ring_buffer()
+}
+
+fn rights() -> Result<(), Failure> {
+    user_namespace()?;
+    capabilities()
+}
+
+/// BPF capabilities count in the initial user namespace only.
+///
+/// # Errors
+/// This is another one.
+pub fn user_namespace() -> Result<(), Failure> {
+    if in_initial_user_namespace() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Rights,
+        "inside a user namespace nobody may trace the kernel, not even its root",
+        "run it outside of rootless containers, as the host's root",
+    ))
+}
+
+/// What loading and attaching take.
+///
+/// # Errors
+/// They are missing.
+pub fn capabilities() -> Result<(), Failure> {
+    let Ok(sets) = thread::capabilities(None) else { return Ok(()) };
+    let bpf = CapabilitySet::BPF | CapabilitySet::PERFMON;
+    if sets.effective.contains(CapabilitySet::SYS_ADMIN) || sets.effective.contains(bpf) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Rights,
+        "tracing takes the capabilities CAP_BPF and CAP_PERFMON, which this user lacks",
+        "run it as root (sudo tuxscope ...)",
+    ))
+}
+
+/// True also where /proc can't tell.
+fn in_initial_user_namespace() -> bool {
+    /// `PROC_USER_INIT_INO` of include/uapi/linux/nsfs.h
+    const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+    fs::metadata("/proc/self/ns/user").map_or(true, |meta| meta.ino() == INITIAL_USER_NAMESPACE)
+}
+
+/// The kernel's description of its types.
+///
+/// # Errors
+/// It is missing.
+pub fn btf() -> Result<(), Failure> {
+    if Path::new(KERNEL_BTF).exists() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Kernel,
+        format!("this kernel does not describe its types: {KERNEL_BTF} is missing"),
+        "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (most distributions' from 5.8 on), and mount sysfs",
+    ))
+}
+
+/// The ring buffer that events come through.
+///
+/// # Errors
+/// The kernel has none.
+pub fn ring_buffer() -> Result<(), Failure> {
+    match MapType::RingBuf.is_supported() {
+        Ok(false) => Err(Failure::new(
+            Exit::Kernel,
+            "this kernel gives no BPF ring buffer",
+            "boot Linux 5.8 or newer; in a container or sandbox, allow the bpf system call",
+        )),
+        // A probe that itself failed proves nothing: the load will tell.
+        Ok(true) | Err(_) => Ok(()),
+    }
+}
+
+/// The tracefs that the basic view attaches through.
+///
+/// # Errors
+/// It can't be read, or the kernel has none.
+pub fn tracefs() -> Result<Tracefs, Failure> {
+    Tracefs::open().map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => Failure::new(
+            Exit::Rights,
+            format!("tracefs can't be read: {error}"),
+            "run it as root (sudo tuxscope ...), or use --wide, which does without tracefs",
+        ),
+        _ => Failure::new(
+            Exit::Kernel,
+            format!("this kernel gives no tracefs: {error}"),
+            "boot a kernel with CONFIG_FTRACE=y, or mount it: mount -t tracefs none /sys/kernel/tracing",
+        ),
+    })
+}
+
+/// Lockdown's confidentiality mode withholds from BPF what reads kernel memory.
+///
+/// # Errors
+/// It is on.
+pub fn lockdown() -> Result<(), Failure> {
+    let modes = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    if !modes.contains("[confidentiality]") {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Kernel,
+        "this kernel is locked down (confidentiality mode): BPF may not read its memory",
+        "boot with lockdown=integrity or without lockdown",
+    ))
+}

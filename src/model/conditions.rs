@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What an event must be to be kept, as the options say it.
+
+use regex_lite::Regex;
+
+use crate::model::event::EventKind;
+
+/// What an event must be to be kept. An empty list asks for nothing; of several values one must
+/// fit, of several conditions all.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    /// The process id.
+    pub pids: Vec<u32>,
+    /// The parent's process id (wide view only, in a capture).
+    pub ppids: Vec<u32>,
+    /// The name.
+    pub comm: Option<String>,
+    /// The real user id (wide view only, in a capture).
+    pub uid: Option<u32>,
+    /// What happened.
+    pub kinds: Vec<EventKind>,
+    /// The path of the cgroup, or of one above it (wide view only, in a capture).
+    pub cgroup: Option<String>,
+    /// Only ends that are no success (wide view only).
+    pub failed: bool,
+    /// With `pids`: their descendants, too.
+    pub follow: bool,
+    /// What the name, or the arguments with blanks between, must contain.
+    pub pattern: Option<Regex>,
+}
+
+impl Conditions {
+    /// The options that say the same.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        words.extend(list("--pid", &self.pids));
+        words.extend(self.follow.then(|| "--follow".to_owned()));
+        words.extend(list("--ppid", &self.ppids));
+        words.extend(self.comm.iter().map(|comm| format!("--comm={comm}")));
+        words.extend(self.uid.iter().map(|uid| format!("--uid={uid}")));
+        words.extend(self.cgroup.iter().map(|path| format!("--cgroup={path}")));
+        words.extend(self.kinds.iter().map(|kind| format!("--event={}", kind.name())));
+        words.extend(self.failed.then(|| "--failed".to_owned()));
+        words.extend(self.pattern.iter().map(|pattern| format!("--match={pattern}")));
+        words
+    }
+}
+
+/// One word, however many there are.
+fn list(option: &str, pids: &[u32]) -> Option<String> {
+    let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+    (!pids.is_empty()).then(|| format!("{option}={}", pids.join(",")))
+}

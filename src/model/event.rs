@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The model of what happened to a process. It knows nothing of BPF or of output formats.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::signal;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum EventKind {
+    /// A task was created.
+    Fork = 0,
+    /// A task replaced its program.
+    Exec = 1,
+    /// A task ended.
+    Exit = 2,
+}
+
+impl EventKind {
+    /// Every kind, in the order of its number in `bpf/proc.h`.
+    pub const ALL: [Self; 3] = [Self::Fork, Self::Exec, Self::Exit];
+
+    /// The kind with this number in `bpf/proc.h`, if there is one.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    /// The name in JSON and in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fork => "fork",
+            Self::Exec => "exec",
+            Self::Exit => "exit",
+        }
+    }
+}
+
+/// A task's name. The kernel's has up to 15 bytes that the task itself can choose, so any byte
+/// but NUL may occur; one read back from a capture is UTF-8 and may be three times as long,
+/// each byte that was none having become U+FFFD.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Comm {
+    len: u8,
+    bytes: [u8; Self::CAPACITY],
+}
+
+impl Comm {
+    const CAPACITY: usize = 47;
+
+    /// Up to the first NUL, cut at the end of what a name can be.
+    pub fn new(name: &[u8]) -> Self {
+        let len = name.iter().position(|&b| b == 0).unwrap_or(name.len()).min(Self::CAPACITY);
+        let mut bytes = [0; Self::CAPACITY];
+        bytes[..len].copy_from_slice(&name[..len]);
+        Self { len: len as u8, bytes }
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    /// As text: what isn't UTF-8 becomes U+FFFD.
+    pub fn to_text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.as_bytes())
+    }
+}
+
+impl fmt::Debug for Comm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_text())
+    }
+}
+
+/// One event. The first five fields are the basic view's; the wide view means them alike but for
+/// the ids, which are always process ids there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// Basic: the child's task id at fork, else the process id (TGID). Wide: the process id.
+    pub pid: u32,
+    /// Basic: the parent's task id at fork, else 0. Wide: the process id of the real parent.
+    pub ppid: u32,
+    /// Basic: the name of the task that the event happened in (fork: of the parent). Wide: the
+    /// name of the process, that is of its thread group's leader.
+    pub comm: Comm,
+    /// `CLOCK_MONOTONIC`, in nanoseconds since boot, suspend not counted.
+    pub timestamp_ns: u64,
+    /// What the wide view adds.
+    pub wide: Option<Box<Wide>>,
+}
+
+/// What the wide view knows of every event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wide {
+    /// Wall clock, in nanoseconds since 1970-01-01 UTC.
+    pub time_ns: u64,
+    /// The task that the event is about: fork: the new one, exec, exit: the current one.
+    pub tid: u32,
+    /// Real user id, as the initial user namespace numbers it.
+    pub uid: u32,
+    /// When the process began, on the clock of `timestamp_ns`: with the pid it names a process
+    /// uniquely within a boot.
+    pub start_ns: u64,
+    /// The id of the process' cgroup in the v2 hierarchy.
+    pub cgroup_id: u64,
+    /// The path of that cgroup below the hierarchy's root, if it could still be found.
+    pub cgroup: Option<Arc<str>>,
+    /// What is known of this kind of event.
+    pub detail: Detail,
+}
+
+/// What the wide view adds for one kind of event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// A task was created.
+    Fork {
+        /// It is a thread of the process `pid`, not a process of its own.
+        thread: bool,
+        /// The task that made it, which under `CLONE_PARENT` does not become its parent.
+        parent_tid: u32,
+    },
+    /// The process replaced its program.
+    Exec {
+        /// The path that was executed, as the caller gave it.
+        filename: Vec<u8>,
+        /// The new program's arguments.
+        args: Args,
+    },
+    /// The process (or one of its threads) ended.
+    Exit {
+        /// Only the thread `tid` ended.
+        thread: bool,
+        /// What wait(2) gives its parent.
+        status: ExitStatus,
+        /// Time since it began, in nanoseconds.
+        duration_ns: u64,
+        /// The arguments of its last exec, where that was seen or could be read.
+        args: Option<Args>,
+        /// The process that it was forked by, where that is no longer its parent.
+        born_to: Option<u32>,
+    },
+}
+
+/// An argument array: each argument ends with a NUL, as in `/proc/PID/cmdline`, so that it is
+/// one small shared allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Args {
+    bytes: Arc<[u8]>,
+    /// There were more bytes than are kept.
+    pub truncated: bool,
+}
+
+impl Args {
+    /// From NUL-terminated arguments; the last may lack its NUL where it was cut.
+    pub fn new(bytes: &[u8], truncated: bool) -> Self {
+        Self { bytes: bytes.into(), truncated }
+    }
+
+    /// The arguments, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let ended = self.bytes.strip_suffix(b"\0").unwrap_or(&self.bytes);
+        let none = self.bytes.is_empty();
+        ended.split(|&b| b == 0).skip(usize::from(none))
+    }
+
+    /// There is no argument at all: not even the program's name.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+/// How a process or thread ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExitStatus {
+    /// With exit(2): 0 to 255.
+    Code(u8),
+    /// By a signal.
+    Signal {
+        /// Its number on this architecture.
+        number: u8,
+        /// A core dump was written.
+        core_dumped: bool,
+    },
+}
+
+impl ExitStatus {
+    /// From the status word of wait(2), which is also the kernel's `exit_code`.
+    pub fn from_wait(status: u32) -> Self {
+        match (status & 0x7f) as u8 {
+            0 => Self::Code((status >> 8) as u8),
+            number => Self::Signal { number, core_dumped: status & 0x80 != 0 },
+        }
+    }
+
+    /// Neither exit status 0 nor anything else that a script would take for success.
+    pub fn failed(self) -> bool {
+        self != Self::Code(0)
+    }
+}
+
+/// `0`, `SIGSEGV`, `SIGABRT (core dumped)`
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Code(code) => write!(f, "{code}"),
+            Self::Signal { number, core_dumped } => {
+                let core = if core_dumped { " (core dumped)" } else { "" };
+                write!(f, "{}{core}", signal::name(number))
+            }
+        }
+    }
+}
+
+/// Events that did not reach the program, a count for each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost([u64; 3]);
+
+impl Lost {
+    /// Counts in the order of [`EventKind::ALL`].
+    pub fn new(counts: [u64; 3]) -> Self {
+        Self(counts)
+    }
+
+    /// All kinds together.
+    pub fn total(&self) -> u64 {
+        // A capture may claim any number.
+        self.0.iter().fold(0, |sum, &count| sum.saturating_add(count))
+    }
+
+    /// These and those of another capture.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self(EventKind::ALL.map(|kind| self.of(kind).saturating_add(other.of(kind))))
+    }
+
+    /// The count of one kind.
+    pub fn of(&self, kind: EventKind) -> u64 {
+        self.0[kind as usize]
+    }
+}
+
+/// `fork 3, exec 0, exit 12`
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, kind) in EventKind::ALL.into_iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{} {}", kind.name(), self.of(kind))?;
+        }
+        Ok(())
+    }
+}
+
+/// How a capture came about: what its `meta` record tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// The version of the program that captured.
+    pub version: String,
+    /// The kernel's release, as uname(2) gives it.
+    pub kernel: String,
+    /// The host's name.
+    pub host: String,
+    /// The kernel's random id of this boot: `start_ns` and `timestamp_ns` are comparable within it.
+    pub boot_id: String,
+    /// The options that chose the events, as they were given.
+    pub filters: Vec<String>,
+    /// `time - timestamp_ns` at the start, in nanoseconds.
+    pub clock_offset_ns: u64,
+}
+
+/// What a capture came to: what its `summary` record tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Events that were printed.
+    pub printed: u64,
+    /// Events that were lost.
+    pub lost: Lost,
+    /// Times that the kernel skipped a handler: at most so many events are missing besides.
+    pub missed: u64,
+    /// How long the capture lasted, in nanoseconds.
+    pub elapsed_ns: u64,
+    /// It did not come to its end: what happened behind its last event is missing.
+    pub cut_off: bool,
+}
+
+impl Totals {
+    /// These and those of another capture.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            printed: self.printed.saturating_add(other.printed),
+            lost: self.lost.plus(&other.lost),
+            missed: self.missed.saturating_add(other.missed),
+            elapsed_ns: self.elapsed_ns.saturating_add(other.elapsed_ns),
+            cut_off: self.cut_off || other.cut_off,
+        }
+    }
+
+    /// Nothing that was asked for is missing.
+    pub fn complete(&self) -> bool {
+        self.lost.total() == 0 && self.missed == 0 && !self.cut_off
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comm_ends_at_its_first_nul_or_is_full() {
+        assert_eq!(Comm::new(b"sh\0garbage......").as_bytes(), b"sh");
+        assert_eq!(Comm::new(b"0123456789abcdef").as_bytes(), b"0123456789abcdef");
+        assert_eq!(Comm::new(&[0; 16]).as_bytes(), b"");
+        assert_eq!(Comm::new(&[b'x'; 99]).as_bytes().len(), 47);
+    }
+
+    #[test]
+    fn kinds_keep_their_wire_numbers() {
+        for kind in EventKind::ALL {
+            assert_eq!(EventKind::from_number(kind as u8), Some(kind));
+        }
+        assert_eq!(EventKind::from_number(3), None);
+    }
+
+    #[test]
+    fn lost_counts_read_aloud() {
+        let lost = Lost::new([3, 0, 12]);
+        assert_eq!(lost.to_string(), "fork 3, exec 0, exit 12");
+        assert_eq!(lost.total(), 15);
+    }
+
+    fn list(bytes: &[u8]) -> Vec<Vec<u8>> {
+        Args::new(bytes, false).iter().map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn arguments_keep_their_structure() {
+        assert_eq!(list(b"ls\0-l\0"), [b"ls".to_vec(), b"-l".to_vec()]);
+        assert_eq!(list(b"sh\0-c\0\0"), [b"sh".to_vec(), b"-c".to_vec(), b"".to_vec()]);
+        assert_eq!(list(b"\0"), [b"".to_vec()]);
+        assert_eq!(list(b"cut\0in the mid"), [b"cut".to_vec(), b"in the mid".to_vec()]);
+        assert!(list(b"").is_empty());
+    }
+
+    #[test]
+    fn status_words_are_those_of_wait() {
+        assert_eq!(ExitStatus::from_wait(0), ExitStatus::Code(0));
+        assert_eq!(ExitStatus::from_wait(42 << 8), ExitStatus::Code(42));
+        assert_eq!(ExitStatus::from_wait(255 << 8), ExitStatus::Code(255));
+        let segv = ExitStatus::Signal { number: 11, core_dumped: true };
+        assert_eq!(ExitStatus::from_wait(0x8b), segv);
+        assert_eq!(segv.to_string(), "SIGSEGV (core dumped)");
+        assert!(segv.failed() && !ExitStatus::Code(0).failed());
+    }
+}

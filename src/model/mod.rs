@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What happened, in the words of wait(2) and the kernel: events, statuses, signals, losses, and
+//! what can go wrong. Knows nothing of the rest of the program.
+
+pub mod conditions;
+pub mod event;
+pub mod failure;
+pub mod signal;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the reader's terminal and locale allow.
+
+use std::env;
+use std::ffi::OsString;
+
+use crate::output::Output;
+use crate::text::style::Style;
+
+/// How to draw on this output: in ASCII where the locale isn't UTF-8, and in colour if `color`
+/// says so; where it says nothing, on a terminal, unless `NO_COLOR` is set or it is a dumb one.
+pub fn style(output: &Output, color: Option<bool>) -> Style {
+    let get = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let columns = output.columns();
+    Style {
+        unicode: is_utf8(get),
+        color: color.unwrap_or_else(|| {
+            columns.is_some()
+                && get("NO_COLOR").is_none()
+                && get("TERM").is_some_and(|term| term != "dumb")
+        }),
+        // A terminal that doesn't know its size has 0.
+        width: columns.filter(|&columns| columns > 0),
+    }
+}
+
+/// The locale's character set, by the first of the variables that is set, as in locale(7).
+fn is_utf8(get: impl Fn(&str) -> Option<OsString>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(get);
+    let locale = locale.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf8(variables: &[(&str, &str)]) -> bool {
+        let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        is_utf8(|name| find(name).map(|(_, value)| value.into()))
+    }
+
+    #[test]
+    fn the_first_variable_that_is_set_decides() {
+        assert!(!utf8(&[]));
+        assert!(!utf8(&[("LANG", "C")]));
+        assert!(!utf8(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]));
+        assert!(utf8(&[("LC_CTYPE", "de_DE.utf8"), ("LANG", "C")]));
+        assert!(utf8(&[("LANG", "C.UTF-8")]));
+    }
+}

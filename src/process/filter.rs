@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which events are kept. Live, all conditions but the pattern are checked in BPF.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+
+use crate::host::cgroup;
+use crate::model::conditions::Conditions;
+use crate::model::event::{Detail, Event, EventKind, Wide};
+use crate::model::failure::{Exit, Failure};
+
+/// Conditions, and who is followed.
+#[derive(Debug, Default)]
+pub struct Filter {
+    conditions: Conditions,
+    /// Descendants of `pids`, while they live.
+    followed: HashSet<u32>,
+    /// Scratch for an argument list as one text.
+    line: Vec<u8>,
+}
+
+impl Filter {
+    /// Keeps the events that meet all conditions.
+    pub fn new(mut conditions: Conditions) -> Self {
+        conditions.cgroup = conditions.cgroup.as_deref().map(cgroup::below_root);
+        Self { conditions, ..Self::default() }
+    }
+
+    /// The options that say the same.
+    pub fn words(&self) -> Vec<String> {
+        self.conditions.words()
+    }
+
+    /// The processes that are named.
+    pub fn pids(&self) -> &[u32] {
+        &self.conditions.pids
+    }
+
+    /// Whether their descendants are meant, too.
+    pub fn follows(&self) -> bool {
+        self.conditions.follow
+    }
+
+    /// Whether to keep this event. Events must come in the order of the capture.
+    ///
+    /// # Errors
+    /// A condition is about something that the capture does not tell.
+    pub fn keeps(&mut self, event: &Event) -> Result<bool, Failure> {
+        let wide = event.wide.as_deref();
+        if wide.is_none() {
+            self.basic_suffices()?;
+        }
+        // Before all else: a fork that isn't shown still makes a descendant.
+        let chosen = self.follow(event);
+        let Conditions { ppids, comm, uid, kinds, cgroup, failed, .. } = &self.conditions;
+        Ok(chosen
+            && any(ppids, |&ppid| ppid == event.ppid)
+            && any(kinds, |&kind| kind == event.kind)
+            && comm.as_ref().is_none_or(|comm| comm.as_bytes() == event.comm.as_bytes())
+            && uid.is_none_or(|uid| wide.is_some_and(|wide| wide.uid == uid))
+            && cgroup.as_ref().is_none_or(|path| wide.is_some_and(|wide| lies_below(wide, path)))
+            && (!failed || wide.is_some_and(|wide| has_failed(&wide.detail)))
+            && self.matches(event))
+    }
+
+    fn basic_suffices(&self) -> Result<(), Failure> {
+        let Conditions { ppids, uid, cgroup, failed, .. } = &self.conditions;
+        let option = match () {
+            // Only its forks have a parent, and that is a task.
+            () if !ppids.is_empty() => "--ppid",
+            () if uid.is_some() => "--uid",
+            () if cgroup.is_some() => "--cgroup",
+            () if *failed => "--failed",
+            () => return Ok(()),
+        };
+        Err(Failure::new(
+            Exit::Usage,
+            format!("{option} can't be answered from this capture: it is of the basic view"),
+            "capture with: tuxscope proc --wide --format json",
+        ))
+    }
+
+    fn follow(&mut self, event: &Event) -> bool {
+        let Conditions { pids, follow, .. } = &self.conditions;
+        let named = any(pids, |&pid| pid == event.pid);
+        if !follow || pids.is_empty() {
+            return named;
+        }
+        let knows = |pid| pids.contains(&pid) || self.followed.contains(&pid);
+        let mut ended = false;
+        match (event.kind, event.wide.as_deref().map(|wide| &wide.detail)) {
+            (EventKind::Fork, Some(&Detail::Fork { thread: false, parent_tid })) => {
+                // Under CLONE_PARENT the parent is not who made it.
+                if knows(event.ppid) || knows(parent_tid) {
+                    self.followed.insert(event.pid);
+                } else {
+                    self.followed.remove(&event.pid);
+                }
+            }
+            // The basic view does not say which exit is the process' last, so that a pid is
+            // followed until somebody else's child gets it.
+            (EventKind::Fork, None) => {
+                if knows(event.ppid) {
+                    self.followed.insert(event.pid);
+                } else {
+                    self.followed.remove(&event.pid);
+                }
+            }
+            (EventKind::Exit, Some(Detail::Exit { thread: false, .. })) => ended = true,
+            _ => {}
+        }
+        let chosen = named || self.followed.contains(&event.pid);
+        if ended {
+            self.followed.remove(&event.pid);
+        }
+        chosen
+    }
+
+    /// Whether the pattern is found in the name or the arguments; without one, always.
+    pub fn matches(&mut self, event: &Event) -> bool {
+        let Some(pattern) = &self.conditions.pattern else { return true };
+        if pattern.is_match(&event.comm.to_text()) {
+            return true;
+        }
+        let args = match event.wide.as_deref().map(|wide| &wide.detail) {
+            Some(Detail::Exec { args, .. } | Detail::Exit { args: Some(args), .. }) => args,
+            _ => return false,
+        };
+        self.line.clear();
+        for (i, arg) in args.iter().enumerate() {
+            self.line.extend_from_slice(if i == 0 { b"" } else { b" " });
+            self.line.extend_from_slice(arg);
+        }
+        pattern.is_match(&String::from_utf8_lossy(&self.line))
+    }
+}
+
+/// Whether one of them fits, or there are none.
+fn any<T>(list: &[T], fits: impl Fn(&T) -> bool) -> bool {
+    list.is_empty() || list.iter().any(fits)
+}
+
+fn lies_below(wide: &Wide, path: &str) -> bool {
+    let rest = wide.cgroup.as_deref().and_then(|own| own.strip_prefix(path));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn has_failed(detail: &Detail) -> bool {
+    matches!(detail, Detail::Exit { thread: false, status, .. } if status.failed())
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One plain sentence an event, for those who learn what fork, exec and exit do.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+
+use super::Sink;
+use super::lives::{Life, LifeId, Lives, Step};
+use crate::model::event::{Comm, Detail, Event, ExitStatus, Lost, Totals};
+use crate::text;
+use crate::text::elapsed::Elapsed;
+
+/// The sink of `--format explain`.
+#[derive(Debug, Default)]
+pub struct Explain {
+    lives: Lives,
+    /// Of each process, the children that haven't ended.
+    children: HashMap<LifeId, BTreeSet<LifeId>>,
+}
+
+impl Sink for Explain {
+    fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
+        let before = self.lives.with_pid(event.pid);
+        let before_id = before.map(|(id, _)| id);
+        let name_before = before.and_then(|(_, life)| life.comm);
+        let adopter_before = before.and_then(|(_, life)| life.adopter);
+
+        let step = self.lives.event(event);
+        let (Step::Born(id)
+        | Step::ThreadBorn(id)
+        | Step::Execed(id)
+        | Step::ThreadEnded(id)
+        | Step::Ended(id)) = step;
+        let mut text = String::new();
+        if let Some(life) = self.lives.get(id) {
+            if life.adopter != adopter_before {
+                self.adoption(life, &mut text);
+            }
+            match step {
+                Step::Born(_) => self.birth(event, &mut text),
+                Step::ThreadBorn(_) => {
+                    let _ = write!(text, "{} started the thread {}", who(life), tid(event));
+                }
+                Step::Execed(_) => exec(life, name_before, &mut text),
+                Step::ThreadEnded(_) => {
+                    let (thread, lived) = (tid(event), Elapsed(thread_lived_ns(event)));
+                    let _ = write!(
+                        text,
+                        "thread {thread} of {} ended after {lived}; the process goes on",
+                        who(life)
+                    );
+                }
+                Step::Ended(_) => self.end_of(event, id, life, &mut text),
+            }
+        }
+        text.push('\n');
+        out.extend_from_slice(text.as_bytes());
+        self.forget(step, before_id);
+    }
+
+    fn lost(&mut self, lost: &Lost, _time_ns: u64, out: &mut Vec<u8>) {
+        let line =
+            format!("({} events were lost up to here: some steps are missing)\n", lost.total());
+        out.extend_from_slice(line.as_bytes());
+    }
+
+    fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
+        if totals.cut_off {
+            out.extend_from_slice(b"(the capture was cut off here: more happened)\n");
+        }
+    }
+}
+
+impl Explain {
+    fn birth(&self, event: &Event, out: &mut String) {
+        let (child, parent) = (event.pid, event.ppid);
+        let maker = named(parent, Some(event.comm));
+        let detail = event.wide.as_deref().map(|wide| &wide.detail);
+        let _ = match detail {
+            Some(&Detail::Fork { parent_tid, .. }) if parent_tid != parent => {
+                // A thread of the parent, or under CLONE_PARENT a process of its own.
+                match self.lives.with_pid(parent_tid) {
+                    Some((_, life)) => {
+                        write!(out, "{} made {child}, but as a child of {parent}", who(life))
+                    }
+                    None => write!(
+                        out,
+                        "{maker} forked {child} from its thread {parent_tid}: \
+                         a new process that is a copy of it"
+                    ),
+                }
+            }
+            Some(_) => {
+                write!(out, "{maker} forked {child}: a new process that is a copy of it")
+            }
+            None => {
+                write!(out, "{maker} made {child}: a new process that is a copy of it, or a thread")
+            }
+        };
+    }
+
+    fn adoption(&self, life: &Life, out: &mut String) {
+        let (Some(parent), Some(adopter)) = (life.born_to, life.adopter) else { return };
+        let comm = self.lives.with_pid(adopter).and_then(|(_, life)| life.comm);
+        let adopter = named(adopter, comm);
+        let _ = writeln!(out, "{}'s parent {parent} is gone; {adopter} adopted it", life.pid);
+    }
+
+    fn end_of(&self, event: &Event, id: LifeId, life: &Life, out: &mut String) {
+        let who = named(event.pid, Some(event.comm));
+        let children = self.living_children(id);
+        let Some(status) = life.status() else {
+            // The basic view: an exit for each thread, and no word of which it is.
+            let silent = |id: &LifeId| self.lives.get(*id).is_some_and(Life::never_execed);
+            let _ = match children.iter().any(silent) {
+                true => write!(out, "{who} ended, or one of its threads did"),
+                false => write!(out, "{who} ended"),
+            };
+            return;
+        };
+        let _ = match status {
+            ExitStatus::Code(0) => write!(out, "{who} ended with status 0, success"),
+            ExitStatus::Code(code) => write!(out, "{who} ended with status {code}, a failure"),
+            ExitStatus::Signal { .. } => write!(out, "{who} was killed by {status}"),
+        };
+        if let Some(lived) = life.lived_ns(event.timestamp_ns) {
+            let _ = write!(out, ", after {}", Elapsed(lived));
+        }
+        if life.never_execed() {
+            out.push_str(" and without an exec");
+        }
+        let pids = children.iter().filter_map(|id| Some(self.lives.get(*id)?.pid));
+        let pids: Vec<_> = pids.map(|pid| pid.to_string()).collect();
+        let _ = match pids.as_slice() {
+            [] => Ok(()),
+            [pid] => write!(out, "; its child {pid} goes on and gets a new parent"),
+            [pids @ .., last] if pids.len() < 4 => {
+                let pids = pids.join(", ");
+                write!(out, "; its children {pids} and {last} go on and get a new parent")
+            }
+            _ => write!(out, "; its {} children go on and get a new parent", pids.len()),
+        };
+    }
+
+    fn living_children(&self, id: LifeId) -> Vec<LifeId> {
+        self.children
+            .get(&id)
+            .map(|children| children.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// Keeps what is alive, and nothing else: a capture may go on for weeks.
+    fn forget(&mut self, step: Step, before: Option<LifeId>) {
+        match step {
+            Step::Born(id) => {
+                if let Some(parent) = self.lives.get(id).and_then(|life| life.parent) {
+                    self.children.entry(parent).or_default().insert(id);
+                }
+                if let Some(before) = before {
+                    self.bury(before);
+                }
+            }
+            Step::Ended(id) => {
+                let wide = self.lives.get(id).is_some_and(|life| life.status().is_some());
+                if wide || self.living_children(id).is_empty() {
+                    self.bury(id);
+                }
+            }
+            Step::ThreadBorn(_) | Step::Execed(_) | Step::ThreadEnded(_) => {}
+        }
+    }
+
+    fn bury(&mut self, id: LifeId) {
+        self.children.remove(&id);
+        let parent = self.lives.remove(id).and_then(|life| life.parent);
+        if let Some(siblings) = parent.and_then(|parent| self.children.get_mut(&parent)) {
+            siblings.remove(&id);
+        }
+    }
+}
+
+fn exec(life: &Life, name_before: Option<Comm>, out: &mut String) {
+    let Some(exec) = life.execs.last() else { return };
+    let again = if life.execs.len() > 1 { " again" } else { "" };
+    let _ = write!(out, "{} exec'd{again}", named(life.pid, name_before));
+    if let Some(filename) = &exec.filename {
+        out.push(' ');
+        text::escape(filename, out);
+    }
+    if let (Some(ns), "") = (life.fork_to_exec_ns(), again) {
+        let _ = write!(out, " {} after its fork", Elapsed(ns));
+    }
+    let _ = write!(out, ": same pid, new program: {}", exec.command_line());
+}
+
+/// `4521 (bash)`
+fn named(pid: u32, comm: Option<Comm>) -> String {
+    let mut out = pid.to_string();
+    if let Some(comm) = comm {
+        out.push_str(" (");
+        text::escape(comm.as_bytes(), &mut out);
+        out.push(')');
+    }
+    out
+}
+
+fn who(life: &Life) -> String {
+    named(life.pid, life.comm)
+}
+
+fn thread_lived_ns(event: &Event) -> u64 {
+    match event.wide.as_deref().map(|wide| &wide.detail) {
+        Some(Detail::Exit { duration_ns, .. }) => *duration_ns,
+        _ => 0,
+    }
+}
+
+fn tid(event: &Event) -> u32 {
+    event.wide.as_deref().map_or(event.pid, |wide| wide.tid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::EventKind;
+    use crate::view::fixtures::{self, Random, basic, run};
+
+    #[test]
+    fn a_pipeline() {
+        assert_eq!(
+            run(Explain::default(), &fixtures::pipeline()),
+            "\
+3890 (bash) forked 4521: a new process that is a copy of it
+4521 (bash) exec'd /bin/sh 600 us after its fork: same pid, new program: \
+sh -c 'cat /etc/passwd | grep root'
+4521 (sh) forked 4522: a new process that is a copy of it
+4521 (sh) forked 4523: a new process that is a copy of it
+4522 (sh) exec'd /bin/cat 500 us after its fork: same pid, new program: cat /etc/passwd
+4523 (sh) exec'd /bin/grep 600 us after its fork: same pid, new program: grep root
+4522 (cat) ended with status 0, success, after 1.30 ms
+4523 (grep) ended with status 1, a failure, after 1.50 ms
+4521 (sh) ended with status 1, a failure, after 4.00 ms
+"
+        );
+    }
+
+    #[test]
+    fn a_daemon_and_its_thread() {
+        let text = run(Explain::default(), &fixtures::daemon());
+        let lines: Vec<_> = text.lines().skip(4).collect();
+        assert_eq!(
+            lines,
+            [
+                "5001 (daemon) ended with status 0, success, after 2.00 ms and without an exec; \
+                 its child 5002 goes on and gets a new parent",
+                "5000 (daemon) ended with status 0, success, after 4.00 ms",
+                "5002's parent 5001 is gone; 1 adopted it",
+                "5002 (daemon) exec'd /bin/sh 3.00 ms after its fork: same pid, new program: \
+                 sh -c 'exec work'",
+                "5002 (sh) exec'd again /bin/work: same pid, new program: work",
+                "5002 (work) started the thread 5003",
+                "thread 5003 of 5002 (work) ended after 1.00 us; the process goes on",
+                "5002 (work) forked 5004: a new process that is a copy of it",
+                "5002 (work) was killed by SIGSEGV (core dumped), after 18.0 ms; \
+                 its child 5004 goes on and gets a new parent",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_basic_view_claims_no_more_than_it_knows() {
+        use EventKind::{Exec, Exit, Fork};
+        let events = [
+            basic(Fork, 0, 10, 9, "bash"),
+            basic(Exec, 100, 10, 0, "prog"),
+            basic(Fork, 200, 11, 10, "prog"),
+            basic(Exit, 300, 10, 0, "prog"),
+            basic(Fork, 400, 12, 9, "bash"),
+            basic(Exit, 500, 12, 0, "bash"),
+        ];
+        assert_eq!(
+            run(Explain::default(), &events),
+            "\
+9 (bash) made 10: a new process that is a copy of it, or a thread
+10 (bash) exec'd 100 us after its fork: same pid, new program: prog
+10 (prog) made 11: a new process that is a copy of it, or a thread
+10 (prog) ended, or one of its threads did
+9 (bash) made 12: a new process that is a copy of it, or a thread
+12 (bash) ended
+"
+        );
+    }
+
+    #[test]
+    fn takes_any_events_and_has_a_line_for_each() {
+        for seed in 1..300 {
+            let events = Random(seed).capture();
+            let text = run(Explain::default(), &events);
+            assert!(!fixtures::steers_a_terminal(&text), "seed {seed}: {text}");
+            let about_parents = text.matches(" is gone; ").count();
+            assert_eq!(text.lines().count(), events.len() + about_parents, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn forgets_the_dead() {
+        let mut explain = Explain::default();
+        for _ in 0..100 {
+            for event in fixtures::pipeline() {
+                explain.event(&event, &mut Vec::new());
+            }
+        }
+        assert_eq!(explain.lives.iter().count(), 1, "the shell that was there before");
+        assert!(explain.children.values().all(BTreeSet::is_empty));
+    }
+}

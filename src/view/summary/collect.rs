@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Events -> figures, one event at a time.
+
+use std::collections::HashMap;
+
+use super::figures::{
+    Command, Count, Failure, Figures, Longest, Lost, NeverExeced, OtherExecs, Rate, Status, Threads,
+};
+use super::times::Times;
+use crate::model::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Totals, Wide};
+use crate::model::signal;
+
+/// Commands (names, as any process may choose them) that are told apart; the others are counted
+/// together.
+const MAX_COMMANDS: usize = 1024;
+/// Processes that are remembered until their exit. Where there are more, the older half is
+/// dropped: in the basic view threads, too, take such a place until their id is used again.
+const MAX_ALIVE: usize = 1 << 18;
+/// Processes in the list of those that ran longest.
+const LONGEST: usize = 10;
+
+/// Changes with the meaning of what is there, not with keys that are added.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The state between events.
+#[derive(Debug, Default)]
+pub struct Collector {
+    counts: [u64; 3],
+    basic: bool,
+    threads_started: u64,
+    threads_ended: u64,
+    alive: HashMap<u32, Process>,
+    names: HashMap<Comm, usize>,
+    commands: Vec<Name>,
+    /// All names beyond `MAX_COMMANDS`.
+    others: Name,
+    fork_to_exec: Times<u64, 3>,
+    run_time: Times<u64, 3>,
+    failures: HashMap<(usize, ExitStatus), u64>,
+    /// The longest first.
+    longest: Vec<Longest>,
+    never_execed: u64,
+    repeated_execs: u64,
+    execs_without_fork: u64,
+    backwards: u64,
+    dropped: u64,
+    last_ns: u64,
+}
+
+/// What is counted for one name.
+#[derive(Debug, Default)]
+struct Name {
+    comm: Option<Comm>,
+    execs: u64,
+    never_execed: u64,
+    fork_to_exec: Times<u32, 2>,
+}
+
+/// A process that has not ended.
+#[derive(Debug)]
+struct Process {
+    /// Wide view: with the pid, its identity.
+    start_ns: u64,
+    /// When its fork was seen.
+    fork_ns: Option<u64>,
+    execed: bool,
+    comm: usize,
+    args: Option<Args>,
+}
+
+impl Collector {
+    /// Counts one event.
+    pub fn event(&mut self, event: &Event) {
+        self.last_ns = self.last_ns.max(event.timestamp_ns);
+        match event.wide.as_deref() {
+            Some(wide) => self.wide(event, wide),
+            None => self.basic(event),
+        }
+        if self.alive.len() > MAX_ALIVE {
+            self.drop_older_half();
+        }
+    }
+
+    /// Fork: a task of its own or a thread, nobody knows. Exit: of any task of the process.
+    fn basic(&mut self, event: &Event) {
+        self.basic = true;
+        self.counts[event.kind as usize] += 1;
+        match event.kind {
+            EventKind::Fork => self.begin(event, event.timestamp_ns),
+            EventKind::Exec => {
+                let comm = self.name(event.comm);
+                self.name_mut(comm).execs += 1;
+                match self.alive.remove(&event.pid) {
+                    Some(Process { fork_ns: Some(fork_ns), execed: false, .. }) => {
+                        self.latency(fork_ns, event.timestamp_ns, comm)
+                    }
+                    _ => self.execs_without_fork += 1,
+                }
+            }
+            EventKind::Exit => {
+                if self.alive.remove(&event.pid).is_some_and(|process| process.never_execed()) {
+                    self.never(event.comm);
+                }
+            }
+        }
+    }
+
+    fn wide(&mut self, event: &Event, wide: &Wide) {
+        match &wide.detail {
+            Detail::Fork { thread: true, .. } => {
+                self.threads_started += 1;
+                return;
+            }
+            Detail::Exit { thread: true, .. } => {
+                self.threads_ended += 1;
+                return;
+            }
+            _ => self.counts[event.kind as usize] += 1,
+        }
+        match &wide.detail {
+            Detail::Fork { .. } => self.begin(event, wide.start_ns),
+            Detail::Exec { args, .. } => self.exec(event, wide, args),
+            Detail::Exit { status, duration_ns, args, .. } => {
+                let process = self.alive.remove(&event.pid);
+                if process.is_some_and(|process| process.never_execed() && process.is(wide)) {
+                    self.never(event.comm);
+                }
+                self.run_time.record(*duration_ns);
+                if status.failed() {
+                    let comm = self.name(event.comm);
+                    *self.failures.entry((comm, *status)).or_default() += 1;
+                }
+                if self.is_long(*duration_ns) {
+                    self.keep_long(Longest {
+                        pid: event.pid,
+                        comm: Some(text(event.comm.as_bytes())),
+                        args: args.clone(),
+                        run_time_ns: *duration_ns,
+                        status: Some(of_status(*status)),
+                    });
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, event: &Event, start_ns: u64) {
+        let comm = self.name(event.comm);
+        let fork_ns = Some(event.timestamp_ns);
+        let process = Process { start_ns, fork_ns, execed: false, comm, args: None };
+        // One of the same pid has ended unseen: that event was lost, or it was a thread.
+        self.alive.insert(event.pid, process);
+    }
+
+    fn exec(&mut self, event: &Event, wide: &Wide, args: &Args) {
+        let comm = self.name(event.comm);
+        self.name_mut(comm).execs += 1;
+        let before = self.alive.remove(&event.pid).filter(|process| process.is(wide));
+        match &before {
+            Some(Process { execed: true, .. }) => self.repeated_execs += 1,
+            Some(Process { fork_ns: Some(fork_ns), .. }) => {
+                self.latency(*fork_ns, event.timestamp_ns, comm);
+            }
+            _ => self.execs_without_fork += 1,
+        }
+        let fork_ns = before.and_then(|process| process.fork_ns);
+        let (start_ns, args) = (wide.start_ns, Some(args.clone()));
+        self.alive.insert(event.pid, Process { start_ns, fork_ns, execed: true, comm, args });
+    }
+
+    fn latency(&mut self, fork_ns: u64, exec_ns: u64, comm: usize) {
+        match exec_ns.checked_sub(fork_ns) {
+            Some(ns) => {
+                self.fork_to_exec.record(ns);
+                self.name_mut(comm).fork_to_exec.record(ns);
+            }
+            None => self.backwards += 1,
+        }
+    }
+
+    fn never(&mut self, comm: Comm) {
+        self.never_execed += 1;
+        let comm = self.name(comm);
+        self.name_mut(comm).never_execed += 1;
+    }
+
+    /// The index of a name; that of `others` lies behind the last.
+    fn name(&mut self, comm: Comm) -> usize {
+        if let Some(&index) = self.names.get(&comm) {
+            return index;
+        }
+        if self.commands.len() == MAX_COMMANDS {
+            return MAX_COMMANDS;
+        }
+        self.commands.push(Name { comm: Some(comm), ..Name::default() });
+        self.names.insert(comm, self.names.len());
+        self.names.len() - 1
+    }
+
+    fn name_mut(&mut self, index: usize) -> &mut Name {
+        self.commands.get_mut(index).unwrap_or(&mut self.others)
+    }
+
+    fn comm(&self, index: usize) -> Option<String> {
+        let comm = self.commands.get(index)?.comm?;
+        Some(text(comm.as_bytes()))
+    }
+
+    fn is_long(&self, ns: u64) -> bool {
+        self.longest.len() < LONGEST || self.longest.last().is_some_and(|run| ns > run.run_time_ns)
+    }
+
+    fn keep_long(&mut self, new: Longest) {
+        let at = self.longest.partition_point(|run| run.run_time_ns >= new.run_time_ns);
+        self.longest.insert(at, new);
+        self.longest.truncate(LONGEST);
+    }
+
+    /// Done once in `MAX_ALIVE / 2` events at most, so that its cost does not count.
+    fn drop_older_half(&mut self) {
+        let mut starts: Vec<u64> = self.alive.values().map(|process| process.start_ns).collect();
+        let middle = starts.len() / 2;
+        let (_, &mut median, _) = starts.select_nth_unstable(middle);
+        let before = self.alive.len();
+        let mut to_drop = middle;
+        self.alive.retain(|_, process| {
+            let old = to_drop > 0 && process.start_ns <= median;
+            to_drop -= usize::from(old);
+            !old
+        });
+        self.dropped += (before - self.alive.len()) as u64;
+    }
+
+    /// What was counted up to now.
+    pub fn figures(&mut self, totals: &Totals) -> Figures {
+        let elapsed_ns = totals.elapsed_ns;
+        let rate = |count| Rate { count, per_second: per_second(count, elapsed_ns) };
+        let [fork, exec, exit] = self.counts;
+        let events = fork + exec + exit + self.threads_started + self.threads_ended;
+        let wide_only = !self.basic;
+        if wide_only {
+            self.add_running();
+        }
+        let not_yet = self.alive.values().filter(|process| process.never_execed());
+        Figures {
+            schema: SCHEMA_VERSION,
+            view: if self.basic { "basic" } else { "wide" },
+            complete: totals.complete(),
+            cut_off: totals.cut_off,
+            elapsed_ns,
+            events: rate(events),
+            fork: rate(fork),
+            exec: rate(exec),
+            exit: rate(exit),
+            threads: wide_only
+                .then_some(Threads { started: self.threads_started, ended: self.threads_ended }),
+            lost: Lost {
+                fork: totals.lost.of(EventKind::Fork),
+                exec: totals.lost.of(EventKind::Exec),
+                exit: totals.lost.of(EventKind::Exit),
+            },
+            missed: totals.missed,
+            fork_to_exec: self.fork_to_exec.spread(),
+            run_time: wide_only.then(|| self.run_time.spread()),
+            never_execed: NeverExeced {
+                ended: self.never_execed,
+                not_yet: not_yet.count() as u64,
+                comms: self.never_execed_comms(),
+            },
+            commands: self.command_figures(),
+            other_execs: OtherExecs {
+                repeated: wide_only.then_some(self.repeated_execs),
+                without_fork: self.execs_without_fork,
+            },
+            failures: wide_only.then(|| self.failure_figures()),
+            longest: wide_only.then(|| std::mem::take(&mut self.longest)),
+            backwards: self.backwards,
+            dropped: self.dropped,
+        }
+    }
+
+    /// Those that still run may be those that ran longest.
+    fn add_running(&mut self) {
+        let alive = std::mem::take(&mut self.alive);
+        for (&pid, process) in &alive {
+            let ns = self.last_ns.saturating_sub(process.start_ns);
+            if self.is_long(ns) {
+                self.keep_long(Longest {
+                    pid,
+                    comm: self.comm(process.comm),
+                    args: process.args.clone(),
+                    run_time_ns: ns,
+                    status: None,
+                });
+            }
+        }
+        self.alive = alive;
+    }
+
+    fn all_names(&self) -> impl Iterator<Item = &Name> {
+        self.commands.iter().chain([&self.others])
+    }
+
+    fn command_figures(&self) -> Vec<Command> {
+        let mut list: Vec<Command> = self
+            .all_names()
+            .filter(|name| name.execs > 0)
+            .map(|name| Command {
+                comm: name.comm.map(|comm| text(comm.as_bytes())),
+                execs: name.execs,
+                fork_to_exec: name.fork_to_exec.spread(),
+            })
+            .collect();
+        list.sort_by(|a, b| b.execs.cmp(&a.execs).then_with(|| a.comm.cmp(&b.comm)));
+        list
+    }
+
+    fn never_execed_comms(&self) -> Vec<Count> {
+        let mut list: Vec<Count> = self
+            .all_names()
+            .filter(|name| name.never_execed > 0)
+            .map(|name| Count {
+                comm: name.comm.map(|comm| text(comm.as_bytes())),
+                count: name.never_execed,
+            })
+            .collect();
+        list.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.comm.cmp(&b.comm)));
+        list
+    }
+
+    fn failure_figures(&self) -> Vec<Failure> {
+        let mut list: Vec<Failure> = self
+            .failures
+            .iter()
+            .map(|(&(comm, status), &count)| Failure {
+                comm: self.comm(comm),
+                status: of_status(status),
+                count,
+            })
+            .collect();
+        list.sort_by(|a, b| {
+            let by_name = || (&a.comm, &a.status).cmp(&(&b.comm, &b.status));
+            b.count.cmp(&a.count).then_with(by_name)
+        });
+        list
+    }
+}
+
+impl Process {
+    fn is(&self, wide: &Wide) -> bool {
+        self.start_ns == wide.start_ns
+    }
+
+    fn never_execed(&self) -> bool {
+        self.fork_ns.is_some() && !self.execed
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn of_status(status: ExitStatus) -> Status {
+    match status {
+        ExitStatus::Code(code) => Status::Code(code),
+        ExitStatus::Signal { number, .. } => Status::Signal(signal::name(number).into_owned()),
+    }
+}
+
+fn per_second(count: u64, elapsed_ns: u64) -> f64 {
+    if elapsed_ns == 0 { 0.0 } else { count as f64 * 1e9 / elapsed_ns as f64 }
+}

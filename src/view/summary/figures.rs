@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The figures of a summary: what `summary-json` prints as it is, and `summary` as text.
+//! docs/json.md describes them.
+
+use serde::{Serialize, Serializer};
+
+use crate::model::event::Args;
+
+/// All of them.
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    pub schema: u32,
+    /// `basic` where any event was of that view: it limits what can be said.
+    pub view: &'static str,
+    pub complete: bool,
+    #[serde(skip)] // said by the text, where losses are told by their number
+    pub cut_off: bool,
+    pub elapsed_ns: u64,
+    pub events: Rate,
+    pub fork: Rate,
+    pub exec: Rate,
+    pub exit: Rate,
+    /// Not in the basic view, which takes them for processes.
+    pub threads: Option<Threads>,
+    pub lost: Lost,
+    /// Times that the kernel skipped a handler.
+    pub missed: u64,
+    pub fork_to_exec: Spread,
+    pub run_time: Option<Spread>,
+    /// The most frequent first.
+    pub commands: Vec<Command>,
+    pub never_execed: NeverExeced,
+    /// Execs that were not the first since the process' fork, or whose fork is not there.
+    pub other_execs: OtherExecs,
+    /// The most frequent first.
+    pub failures: Option<Vec<Failure>>,
+    /// The longest first.
+    pub longest: Option<Vec<Longest>>,
+    /// Intervals that ended before they began, and are in no other figure.
+    pub backwards: u64,
+    /// Processes that were dropped to bound memory, before their exec or exit was seen.
+    pub dropped: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Rate {
+    pub count: u64,
+    pub per_second: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Threads {
+    pub started: u64,
+    pub ended: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Lost {
+    pub fork: u64,
+    pub exec: u64,
+    pub exit: u64,
+}
+
+/// A distribution of times.
+#[derive(Debug, Default, Serialize)]
+pub struct Spread {
+    pub count: u64,
+    pub min_ns: u64,
+    pub p50_ns: u64,
+    pub p90_ns: u64,
+    pub p99_ns: u64,
+    pub max_ns: u64,
+    /// The parts between powers of two, without the empty ones at both ends.
+    pub histogram: Vec<Bin>,
+}
+
+/// How many were at least `from_ns` and less than twice that.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Bin {
+    pub from_ns: u64,
+    pub count: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Command {
+    /// None for all those beyond the limit together.
+    pub comm: Option<String>,
+    pub execs: u64,
+    pub fork_to_exec: Spread,
+}
+
+#[derive(Debug, Serialize)]
+pub struct NeverExeced {
+    /// They ended without an exec (basic view: threads among them).
+    pub ended: u64,
+    /// They had not exec'd when the capture ended.
+    pub not_yet: u64,
+    /// Of those that ended: their names, the most frequent first.
+    pub comms: Vec<Count>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Count {
+    pub comm: Option<String>,
+    pub count: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct OtherExecs {
+    /// Not the first of their process; not known in the basic view.
+    pub repeated: Option<u64>,
+    /// Of processes whose fork is not in the capture (basic view: or not the first).
+    pub without_fork: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Failure {
+    pub comm: Option<String>,
+    #[serde(flatten)]
+    pub status: Status,
+    pub count: u64,
+}
+
+/// Either of the two.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Status {
+    #[serde(rename = "exit_code")]
+    Code(u8),
+    #[serde(rename = "signal")]
+    Signal(String),
+}
+
+#[derive(Debug, Serialize)]
+pub struct Longest {
+    pub pid: u32,
+    pub comm: Option<String>,
+    #[serde(serialize_with = "arguments")]
+    pub args: Option<Args>,
+    pub run_time_ns: u64,
+    /// None while it runs.
+    #[serde(flatten)]
+    pub status: Option<Status>,
+}
+
+fn arguments<S: Serializer>(args: &Option<Args>, out: S) -> Result<S::Ok, S::Error> {
+    match args {
+        Some(args) => out.collect_seq(args.iter().map(String::from_utf8_lossy)),
+        None => out.serialize_none(),
+    }
+}

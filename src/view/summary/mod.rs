@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a capture comes to: counts, latencies, life times, failures. Its memory is bounded by
+//! what is alive at a time, and by the number of names that are told apart.
+
+mod collect;
+mod figures;
+mod text;
+mod times;
+
+use super::Sink;
+use crate::model::event::{Event, Totals};
+use crate::text::style::Style;
+use collect::Collector;
+
+/// The sink of `--format summary` and `--format summary-json`: both show the same figures.
+#[derive(Debug)]
+pub struct Summary {
+    collector: Collector,
+    /// None: as JSON.
+    style: Option<Style>,
+}
+
+impl Summary {
+    /// For people.
+    pub fn text(style: Style) -> Self {
+        Self { collector: Collector::default(), style: Some(style) }
+    }
+
+    /// One JSON object on one line.
+    pub fn json() -> Self {
+        Self { collector: Collector::default(), style: None }
+    }
+}
+
+impl Sink for Summary {
+    fn event(&mut self, event: &Event, _out: &mut Vec<u8>) {
+        self.collector.event(event);
+    }
+
+    fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
+        let figures = self.collector.figures(totals);
+        match self.style {
+            Some(style) => text::render(&figures, style, out),
+            None => {
+                // Strings for keys and a Vec to write to: nothing that could fail.
+                let _ = serde_json::to_writer(&mut *out, &figures);
+                out.push(b'\n');
+            }
+        }
+    }
+}

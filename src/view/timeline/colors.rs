@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which name has which colour, and the legend that tells.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::{MARGIN, WIDTH, columns, cut, tag};
+use crate::model::event::Comm;
+use crate::text;
+use crate::view::lives::{Life, Lives};
+
+const CLASSES: [&str; 12] =
+    ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11"];
+/// The class of those of which nothing is known.
+const OTHER: &str = "other";
+/// From one colour to try to the next, far away on the wheel: prime to their number.
+const STRIDE: usize = 5;
+/// Names in the legend.
+const MAX_NAMES: usize = 9;
+
+/// A colour for each name: of its own for the most frequent ones, and as far as that allows
+/// the same in every picture.
+pub struct Colors {
+    classes: HashMap<Comm, usize>,
+    /// The most frequent names with their counts.
+    names: Vec<(Comm, usize)>,
+}
+
+impl Colors {
+    /// For these lives.
+    pub fn of(lives: &Lives) -> Self {
+        let mut counts: HashMap<Comm, usize> = HashMap::new();
+        for (_, life) in lives.iter().filter(|(_, life)| !life.is_bystander()) {
+            let mut comms: Vec<_> = life.execs.iter().map(|exec| exec.comm).collect();
+            comms.extend(life.comm.filter(|_| comms.is_empty()));
+            comms.iter().for_each(|comm| *counts.entry(*comm).or_default() += 1);
+        }
+        let mut names: Vec<_> = counts.into_iter().collect();
+        names.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.as_bytes().cmp(b.0.as_bytes())));
+        names.truncate(CLASSES.len());
+
+        let mut classes = HashMap::new();
+        let mut taken = [false; CLASSES.len()];
+        for (comm, _) in &names {
+            let tries = (0..CLASSES.len()).map(|i| (favourite(*comm) + i * STRIDE) % CLASSES.len());
+            let free = |class: &usize| !taken[*class];
+            let (left, right) = (CLASSES.len() - 1, 1);
+            let distinct = |class: &usize| {
+                [0, left, right].iter().all(|by| !taken[(class + by) % CLASSES.len()])
+            };
+            let class = tries.clone().find(distinct).or_else(|| tries.clone().find(free));
+            if let Some(class) = class {
+                taken[class] = true;
+                classes.insert(*comm, class);
+            }
+        }
+        names.truncate(MAX_NAMES);
+        Self { classes, names }
+    }
+
+    /// The class of a name.
+    pub fn class(&self, comm: Comm) -> &'static str {
+        CLASSES[self.classes.get(&comm).copied().unwrap_or_else(|| favourite(comm))]
+    }
+
+    /// The class of a process before its first exec.
+    pub fn class_of(&self, life: &Life) -> &'static str {
+        let comm = life.execs.first().map(|exec| exec.comm).or(life.comm);
+        comm.filter(|_| !life.is_bystander()).map_or(OTHER, |comm| self.class(comm))
+    }
+
+    /// Draws the legend.
+    pub fn legend(&self, svg: &mut String) {
+        let mut x = MARGIN;
+        for (comm, count) in &self.names {
+            let mut name = String::new();
+            text::escape(comm.as_bytes(), &mut name);
+            let text = format!("{} ×{count}", cut(&name, 15));
+            let class = self.class(*comm);
+            let _ = write!(
+                svg,
+                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"58\" width=\"11\" height=\"11\" rx=\"2\"/>"
+            );
+            tag("text", &format!("x=\"{:.1}\" y=\"67.5\"", x + 16.0), &text, svg);
+            x += 16.0 + columns(&text) + 14.0;
+            if x > WIDTH * 0.65 {
+                break;
+            }
+        }
+        let place = format!("class=\"facts end\" x=\"{}\" y=\"67.5\"", WIDTH - MARGIN);
+        tag("text", &place, "lighter: before the exec · red: failed", svg);
+    }
+}
+
+/// The colour of a name where it is free: FNV-1a.
+fn favourite(comm: Comm) -> usize {
+    let hash = comm.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    (hash >> 32) as usize % CLASSES.len()
+}

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A picture of the capture: an SVG with a bar for each process on a time axis.
+
+use std::fmt::Write as _;
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::Sink;
+use super::lives::{Exec, Life, Lives};
+use crate::model::event::{Event, Lost, Meta, Totals};
+use crate::text;
+use crate::text::elapsed::Elapsed;
+use crate::text::time::Rfc3339;
+use crate::text::xml;
+
+mod axis;
+mod colors;
+mod layout;
+
+use colors::Colors;
+use layout::{Bar, Layout};
+
+/// All in pixels.
+const WIDTH: f64 = 1200.0;
+const MARGIN: f64 = 20.0;
+const TOP: f64 = 100.0;
+const ROW: f64 = 18.0;
+const BAR: f64 = 14.0;
+/// A bar is never narrower, or nobody would see it.
+const MIN_BAR: f64 = 1.5;
+/// Between two bars that touch.
+const SEAM: f64 = 0.8;
+/// A column of the font.
+const COLUMN: f64 = 6.62;
+/// Between a bar and its label.
+const PAD: f64 = 5.0;
+
+/// Columns of a label, and characters of a tooltip's command.
+const MAX_LABEL: usize = 56;
+const MAX_TOOLTIP: usize = 1000;
+/// Execs of one process that are told apart.
+const MAX_EXECS: usize = 100;
+
+const STYLE: &str = include_str!("style.css");
+
+/// The sink of `--format timeline`.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    lives: Lives,
+    meta: Meta,
+    lost: u64,
+}
+
+impl Sink for Timeline {
+    fn begin(&mut self, meta: &Meta, _out: &mut Vec<u8>) {
+        self.meta = meta.clone();
+    }
+
+    fn event(&mut self, event: &Event, _out: &mut Vec<u8>) {
+        self.lives.event(event);
+    }
+
+    fn lost(&mut self, lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {
+        self.lost = self.lost.max(lost.total());
+    }
+
+    fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
+        self.lost = self.lost.max(totals.lost.total());
+        self.lives.settle();
+        out.extend_from_slice(self.draw(totals.cut_off).as_bytes());
+    }
+}
+
+/// What is drawn in one bar's place.
+struct Drawn<'a> {
+    bar: &'a Bar,
+    life: &'a Life,
+    x0: f64,
+    x1: f64,
+    y: f64,
+}
+
+impl Timeline {
+    fn draw(&self, cut_off: bool) -> String {
+        let label = |id| self.lives.get(id).map_or(0.0, |life| columns(&label(life)) + 2.0 * PAD);
+        let layout = layout::layout(&self.lives, WIDTH - 2.0 * MARGIN, &label);
+        let bottom = TOP + layout.rows as f64 * ROW;
+        let height = bottom + 30.0;
+
+        let mut svg = String::new();
+        // Writing to a String can't fail.
+        let _ = writeln!(
+            svg,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+             width=\"{WIDTH}\" height=\"{height}\">\n<style>\n{STYLE}</style>\n\
+             <rect class=\"page\" width=\"100%\" height=\"100%\"/>"
+        );
+        self.heading(&layout, cut_off, &mut svg);
+        let colors = Colors::of(&self.lives);
+        colors.legend(&mut svg);
+        self.axis(bottom, &mut svg);
+
+        let drawn: Vec<_> =
+            layout.bars.iter().filter_map(|bar| self.drawn(bar, layout.labelled)).collect();
+        // With thousands of bars they would be a curtain.
+        for drawn in drawn.iter().filter(|_| layout.labelled) {
+            let Some(parent) = drawn.bar.parent.and_then(|parent| layout.bars.get(parent)) else {
+                continue;
+            };
+            let (x, top) = (drawn.x0 + 0.5, row_y(parent.row) + BAR);
+            let _ = writeln!(svg, "<path class=\"link\" d=\"M{x:.1} {top:.1}V{:.1}\"/>", drawn.y);
+        }
+        for drawn in &drawn {
+            self.bar(drawn, layout.labelled, &colors, &mut svg);
+        }
+        svg.push_str("</svg>\n");
+        svg
+    }
+
+    fn x(&self, ns: u64) -> f64 {
+        let (first, last) = self.lives.span_ns();
+        let span = last.saturating_sub(first).max(1) as f64;
+        MARGIN + ns.clamp(first, last).saturating_sub(first) as f64 / span * (WIDTH - 2.0 * MARGIN)
+    }
+
+    fn heading(&self, layout: &Layout, cut_off: bool, svg: &mut String) {
+        let title = self.title();
+        tag("text", &format!("class=\"title\" x=\"{MARGIN}\" y=\"28\""), &title, svg);
+
+        let mut facts = vec![self.lives.summary()];
+        if let Some(ns) = self.lives.began_at_ns() {
+            let time = Rfc3339(ns).to_string();
+            let (seconds, _) = time.split_once('.').unwrap_or((&time, ""));
+            facts.push(format!("{} UTC", seconds.replace('T', " ")));
+        }
+        if !self.meta.kernel.is_empty() {
+            facts.push(format!("Linux {}", self.meta.kernel));
+        }
+        let facts = facts.join(" · ");
+        tag("text", &format!("class=\"facts\" x=\"{MARGIN}\" y=\"47\""), &facts, svg);
+
+        let mut gaps = Vec::new();
+        if self.lost > 0 {
+            gaps.push(format!("{} events were lost: the picture has gaps", self.lost));
+        }
+        if cut_off {
+            gaps.push("the capture was cut off: more happened".to_owned());
+        }
+        if layout.folded.count > 0 {
+            gaps.push(format!("{} processes are not drawn", layout.folded.count));
+        }
+        if !gaps.is_empty() {
+            let place = format!("class=\"gaps\" x=\"{}\" y=\"28\"", WIDTH - MARGIN);
+            tag("text", &place, &gaps.join(" · "), svg);
+        }
+    }
+
+    /// The command that all others descend from, where there is one.
+    fn title(&self) -> String {
+        let own = |life: &Life| !life.is_bystander();
+        let root = |life: &Life| {
+            own(life) && !life.parent.and_then(|id| self.lives.get(id)).is_some_and(own)
+        };
+        let mut roots = self.lives.iter().map(|(_, life)| life).filter(|life| root(life));
+        match (roots.next(), roots.next()) {
+            (Some(life), None) => cut(&command(life), 120),
+            _ if self.meta.host.is_empty() => "Processes".to_owned(),
+            _ => format!("Processes on {}", self.meta.host),
+        }
+    }
+
+    fn axis(&self, bottom: f64, svg: &mut String) {
+        let (first, last) = self.lives.span_ns();
+        for (ns, label) in axis::ticks(last.saturating_sub(first)) {
+            let x = self.x(first.saturating_add(ns));
+            let (top, end) = (TOP - 8.0, bottom + 4.0);
+            let _ = writeln!(svg, "<path class=\"grid\" d=\"M{x:.1} {top}V{end}\"/>");
+            let anchor = match x {
+                _ if x < 2.0 * MARGIN => "",
+                _ if x > WIDTH - 2.0 * MARGIN => " end",
+                _ => " mid",
+            };
+            for y in [TOP - 12.0, bottom + 17.0] {
+                tag(
+                    "text",
+                    &format!("class=\"facts{anchor}\" x=\"{x:.1}\" y=\"{y}\""),
+                    &label,
+                    svg,
+                );
+            }
+        }
+    }
+
+    fn drawn<'a>(&'a self, bar: &'a Bar, labelled: bool) -> Option<Drawn<'a>> {
+        let life = self.lives.get(bar.id)?;
+        // Those that follow each other at once stay two where no label is between them.
+        let gap = if labelled || bar.x1 - bar.x0 < 4.0 { 0.0 } else { SEAM };
+        let x0 = MARGIN + bar.x0.min(WIDTH - 2.0 * MARGIN - MIN_BAR);
+        let x1 = (MARGIN + bar.x1 - gap).max(x0 + MIN_BAR);
+        Some(Drawn { bar, life, x0, x1, y: row_y(bar.row) })
+    }
+
+    fn bar(&self, drawn: &Drawn<'_>, labelled: bool, colors: &Colors, svg: &mut String) {
+        let Drawn { bar, life, x0, x1, y } = drawn;
+        let (first, last) = self.lives.span_ns();
+        svg.push_str("<g>");
+        tag("title", "", &self.tooltip(drawn), svg);
+
+        let mut part = |class: &str, from: f64, to: f64| {
+            if to > from {
+                let width = to - from;
+                let _ = write!(
+                    svg,
+                    "<rect class=\"{class}\" x=\"{from:.2}\" y=\"{y:.1}\" \
+                     width=\"{width:.2}\" height=\"{BAR}\"/>"
+                );
+            }
+        };
+        // Up to its first exec it runs its parent's program.
+        let mut from = *x0;
+        let mut color = colors.class_of(life);
+        let mut fork = if life.fork_seen { " fork" } else { "" };
+        let mut execs = Vec::new();
+        for exec in life.execs.iter().take(MAX_EXECS) {
+            let at = exec.at_ns.map_or(*x0, |at| self.x(at)).clamp(from, *x1);
+            if fork.is_empty() && from > *x0 {
+                execs.push(at);
+            }
+            part(&format!("{color}{fork}"), from, at);
+            (from, color, fork) = (at, colors.class(exec.comm), "");
+        }
+        part(&format!("{color}{fork}"), from, *x1);
+        let width = x1 - x0;
+        for x in execs {
+            let _ = write!(svg, "<path class=\"exec\" d=\"M{x:.1} {y:.1}v{BAR}\"/>");
+        }
+        // Points where it goes on beyond the picture.
+        let half = BAR / 2.0;
+        if life.born_ns.is_none_or(|born| born < first) {
+            let _ =
+                write!(svg, "<path class=\"{color}\" d=\"M{x0:.1} {y:.1}l-5 {half}l5 {half}z\"/>");
+        }
+        if life.end.is_none() && *x1 + SEAM >= self.x(last) {
+            let _ =
+                write!(svg, "<path class=\"{color}\" d=\"M{x1:.1} {y:.1}l5 {half}l-5 {half}z\"/>");
+        }
+        if life.failed() {
+            let edge = width.min(3.0);
+            let x = x1 - edge;
+            let _ = write!(
+                svg,
+                "<rect class=\"failed\" x=\"{x:.2}\" y=\"{y:.1}\" width=\"{edge:.2}\" height=\"{BAR}\"/>"
+            );
+        }
+
+        let (text_y, mut text) = (y + BAR - 3.2, label(life));
+        let mut add = |what: String| {
+            let _ = write!(text, " {what}");
+        };
+        if bar.folded.count > 0 {
+            add(format!("(+{} short)", bar.folded.count));
+        }
+        let place = if columns(&text) + 2.0 * PAD <= width {
+            Some((x0 + PAD, ""))
+        } else if labelled {
+            match x1 + columns(&text) + 2.0 * PAD <= WIDTH - MARGIN {
+                true => Some((x1 + PAD, " class=\"out\"")),
+                false => Some((x0 - PAD, " class=\"out end\"")),
+            }
+        } else {
+            let fits = ((width - 2.0 * PAD) / COLUMN) as usize;
+            text = cut(&text, fits);
+            (fits >= 4).then_some((x0 + PAD, ""))
+        };
+        if let Some((x, class)) = place {
+            tag("text", &format!("x=\"{x:.1}\" y=\"{text_y:.1}\"{class}"), &text, svg);
+        }
+        svg.push_str("</g>\n");
+    }
+
+    fn tooltip(&self, drawn: &Drawn<'_>) -> String {
+        let Drawn { bar, life, .. } = drawn;
+        let (first, last) = self.lives.span_ns();
+        let mut out = cut(&command(life), MAX_TOOLTIP);
+        let _ = write!(out, "\npid {}", life.pid);
+        if let Some(parent) = life.born_to {
+            let _ = write!(out, ", child of {parent}");
+        }
+        if let Some(adopter) = life.adopter {
+            let _ = write!(out, ", adopted by {adopter}");
+        }
+        if let Some(born) = life.born_ns.filter(|&born| born >= first) {
+            let _ = write!(out, "\nbegan at {}", Elapsed(born.saturating_sub(first)));
+        }
+        if let Some(lived) = life.lived_ns(last) {
+            let _ = write!(out, "\nlived {}", Elapsed(lived));
+        }
+        if let Some(ns) = life.fork_to_exec_ns() {
+            let _ = write!(out, ", {} from fork to exec", Elapsed(ns));
+        }
+        if life.never_execed() {
+            out.push_str(", no exec");
+        }
+        for exec in life.execs.iter().skip(1).take(10) {
+            let _ = write!(out, "\nthen {}", cut(&exec.command_line(), MAX_TOOLTIP));
+        }
+        match (life.end, life.status()) {
+            (_, Some(status)) => {
+                let _ = write!(out, "\nended with {status}");
+            }
+            (Some(end), None) if end.seen => out.push_str("\nended"),
+            (Some(_), None) => out.push_str("\nits end was not seen"),
+            (None, None) => out.push_str("\nstill running at the end"),
+        }
+        if life.threads > 0 {
+            let _ = write!(out, "\nthreads beside the first: {}", life.threads);
+        }
+        if bar.folded.count > 0 {
+            let _ = write!(out, "\n{} short processes below it are not drawn", bar.folded.count);
+            if bar.folded.failed > 0 {
+                let _ = write!(out, ", {} of them failed", bar.folded.failed);
+            }
+        }
+        out
+    }
+}
+
+fn row_y(row: usize) -> f64 {
+    TOP + row as f64 * ROW + (ROW - BAR) / 2.0
+}
+
+fn columns(text: &str) -> f64 {
+    text.width() as f64 * COLUMN
+}
+
+/// The first program that it ran, or its name.
+fn command(life: &Life) -> String {
+    life.execs.first().map_or_else(|| life.name(), Exec::command_line)
+}
+
+/// The command without the directory of its program, and how it failed.
+fn label(life: &Life) -> String {
+    let command = command(life);
+    let end = command.find([' ', '\'', '"']).unwrap_or(command.len());
+    let name = command[..end].rfind('/').map_or(0, |slash| slash + 1);
+    let mut label = cut(if name < end { &command[name..] } else { &command }, MAX_LABEL);
+    if let Some(status) = life.status().filter(|status| status.failed()) {
+        let _ = write!(label, " ✗ {status}");
+    }
+    label
+}
+
+/// At most so many columns.
+fn cut(text: &str, room: usize) -> String {
+    let shown = text::fit(text, room);
+    let mark = if shown.len() < text.len() { "…" } else { "" };
+    shown.to_owned() + mark
+}
+
+fn tag(name: &str, attributes: &str, text: &str, svg: &mut String) {
+    let blank = if attributes.is_empty() { "" } else { " " };
+    let _ = write!(svg, "<{name}{blank}{attributes}>");
+    xml::escape(text, svg);
+    let _ = write!(svg, "</{name}>");
+}
+
+#[cfg(test)]
+mod tests {
+    use roxmltree::{Document, Node};
+
+    use super::*;
+    use crate::view::fixtures::{self, Random, Story, run};
+
+    fn number(node: Node<'_, '_>, attribute: &str) -> f64 {
+        node.attribute(attribute).and_then(|text| text.parse().ok()).expect("a number")
+    }
+
+    /// Tooltips, in the order of the bars.
+    fn tooltips<'a>(svg: &'a Document<'_>) -> Vec<&'a str> {
+        svg.descendants().filter(|node| node.has_tag_name("title")).flat_map(|n| n.text()).collect()
+    }
+
+    /// Left end and width of each bar, its parts together.
+    fn bars(svg: &Document<'_>) -> Vec<(f64, f64)> {
+        let groups = svg.descendants().filter(|node| node.has_tag_name("g"));
+        let parts = |group: Node<'_, '_>| {
+            let rects = group.children().filter(|node| node.has_tag_name("rect"));
+            let rects = rects.filter(|node| node.attribute("class") != Some("failed"));
+            let ends = rects.map(|rect| (number(rect, "x"), number(rect, "width")));
+            ends.reduce(|(x, width), (_, more)| (x, width + more)).expect("a bar has a part")
+        };
+        groups.map(parts).collect()
+    }
+
+    #[test]
+    fn a_pipeline() {
+        let text = run(Timeline::default(), &fixtures::pipeline());
+        let svg = Document::parse(&text).expect("well-formed");
+        let near = |got: f64, want: f64| (got - want).abs() < 0.02;
+        // 4 ms on 1160 pixels; bash was there before and after.
+        let want = [(20.0, 1160.0), (20.0, 1160.0), (368.0, 377.0), (397.0, 435.0)];
+        let got = bars(&svg);
+        assert_eq!(got.len(), want.len());
+        for ((x, width), (want_x, want_width)) in got.into_iter().zip(want) {
+            assert!(near(x, want_x) && near(width, want_width), "{x} {width}");
+        }
+        assert_eq!(
+            tooltips(&svg)[3],
+            "grep root\npid 4523, child of 4521\nbegan at 1.30 ms\n\
+             lived 1.50 ms, 600 us from fork to exec\nended with 1"
+        );
+        assert_eq!(text.matches("class=\"failed\"").count(), 2);
+        assert!(text.contains("✗ 1</text>") && text.contains("prefers-color-scheme: dark"));
+        assert!(text.contains(">3 processes, 3 execs, 2 failed, in 4.00 ms · "));
+        assert!(text.contains(">sh -c &#39;cat /etc/passwd | grep root&#39;</text>"));
+    }
+
+    #[test]
+    fn the_daemon_hangs_on_who_forked_it_and_runs_two_programs() {
+        let text = run(Timeline::default(), &fixtures::daemon());
+        let svg = Document::parse(&text).expect("well-formed");
+        let tooltip = tooltips(&svg)[3];
+        assert!(tooltip.starts_with("sh -c 'exec work'\npid 5002, child of 5001, adopted by 1\n"));
+        assert!(tooltip.contains("\nthen work\nended with SIGSEGV (core dumped)"), "{tooltip}");
+        assert_eq!(text.matches("class=\"exec\"").count(), 1);
+    }
+
+    /// The drawn and the folded ones are all, and the picture has a reader's size.
+    fn fits(events: &[Event], processes: usize) {
+        let text = run(Timeline::default(), events);
+        let svg = Document::parse(&text).expect("well-formed");
+        assert!(number(svg.root_element(), "height") < 4_000.0);
+        let folded = |tooltip: &&str| {
+            let line = tooltip.lines().find_map(|line| line.split_once(" short processes below"));
+            line.map_or(0, |(count, _)| count.parse().expect("a count"))
+        };
+        let folded: usize = tooltips(&svg).iter().map(folded).sum();
+        let elsewhere = text.split_once(" processes are not drawn").map_or(0, |(before, _)| {
+            let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next();
+            digits.and_then(|digits| digits.parse().ok()).expect("a count")
+        });
+        assert_eq!(bars(&svg).len() + folded + elsewhere, processes);
+    }
+
+    #[test]
+    fn thousands_fit_one_after_the_other_at_once_and_in_a_chain() {
+        let (mut row, mut heap, mut chain, mut strangers) =
+            (Story::default(), Story::default(), Story::default(), Story::default());
+        for i in 0..5_000 {
+            let (us, pid) = (u64::from(i), i + 10);
+            row.fork(us * 10, pid, 9).exec(us * 10 + 3, pid, 9, &["true"]).exit(
+                us * 10 + 9,
+                pid,
+                9,
+                0,
+            );
+            heap.fork(us, pid, 9);
+            chain.fork(us, pid, pid - 1);
+            strangers.exit(us, pid, 0, 0);
+        }
+        for story in [row, heap, chain] {
+            fits(&story.events, 5_001);
+        }
+        fits(&strangers.events, 5_000);
+    }
+
+    #[test]
+    fn takes_any_events() {
+        Document::parse(&run(Timeline::default(), &[])).expect("well-formed");
+        for seed in 1..300 {
+            let text = run(Timeline::default(), &Random(seed).capture());
+            let svg = Document::parse(&text).map_err(|error| format!("seed {seed}: {error}"));
+            let svg = svg.expect("well-formed");
+            for (x, width) in bars(&svg) {
+                assert!(x >= MARGIN && x + width <= WIDTH - MARGIN + MIN_BAR, "{x} {width}");
+            }
+            assert!(!text.contains("NaN") && !text.contains("inf\""), "seed {seed}");
+        }
+    }
+}

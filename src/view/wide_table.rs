@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The table of the wide view.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::Sink;
+use crate::host::users::Users;
+use crate::model::event::{Args, Detail, Event, ExitStatus, Meta};
+use crate::text;
+use crate::text::command;
+use crate::text::elapsed::Elapsed;
+use crate::text::style::Style;
+use crate::text::style::{DIM, RED, RESET};
+
+const TIME_WIDTH: usize = 14;
+const PID_WIDTH: usize = 9;
+const USER_WIDTH: usize = 10;
+const EVENT_WIDTH: usize = 7;
+const STATUS_WIDTH: usize = 9;
+const DURATION_WIDTH: usize = 10;
+/// The least columns for a command, on however narrow a terminal.
+const MIN_COMMAND: usize = 20;
+
+/// The sink of `--wide --format table`.
+#[derive(Debug)]
+pub struct WideTable {
+    style: Style,
+    users: Users,
+    zone: TimeZone,
+    /// The last event's second, and its text: most events share it with the one before.
+    second: Option<u64>,
+    clock: String,
+    row: String,
+    command: String,
+}
+
+impl WideTable {
+    /// Draws for a reader with this terminal, and names users by these names.
+    pub fn new(style: Style, users: Users) -> Self {
+        let zone = TimeZone::system();
+        let (clock, row, command) = (String::new(), String::new(), String::new());
+        Self { style, users, zone, second: None, clock, row, command }
+    }
+
+    /// Appends a column of the row.
+    fn column(&mut self, width: usize, value: impl std::fmt::Display) {
+        let begin = self.row.len();
+        // Writing to a String can't fail.
+        let _ = write!(self.row, "{value}");
+        let blanks = width.saturating_sub(self.row[begin..].width()).max(1);
+        self.row.extend(std::iter::repeat_n(' ', blanks));
+    }
+
+    fn flush(&mut self, color: &'static str, out: &mut Vec<u8>) {
+        let room = self.style.width.map(|width| width.saturating_sub(self.row.width()));
+        let command = self.style.cut(&self.command, room.map(|room| room.max(MIN_COMMAND)));
+        let end = if color.is_empty() { "" } else { self.style.color(RESET) };
+        for part in [self.style.color(color), &self.row, &command, end, "\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+impl Sink for WideTable {
+    fn begin(&mut self, _meta: &Meta, out: &mut Vec<u8>) {
+        self.row.clear();
+        self.column(TIME_WIDTH, "TIME");
+        self.column(PID_WIDTH, "PID");
+        self.column(PID_WIDTH, "PPID");
+        self.column(USER_WIDTH, "USER");
+        self.column(EVENT_WIDTH, "EVENT");
+        self.column(STATUS_WIDTH, "STATUS");
+        self.column(DURATION_WIDTH, "DURATION");
+        self.command.clear();
+        self.command.push_str("COMMAND");
+        self.flush(DIM, out);
+    }
+
+    fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
+        let Some(wide) = event.wide.as_deref() else { return };
+        self.row.clear();
+        let second = wide.time_ns / 1_000_000_000;
+        if self.second.replace(second) != Some(second) {
+            let time = Timestamp::from_nanosecond(i128::from(wide.time_ns)).unwrap_or_default();
+            self.clock = time.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string();
+        }
+        let time = format!("{}.{:03}", self.clock, wide.time_ns / 1_000_000 % 1_000);
+        self.column(TIME_WIDTH, time);
+        self.column(PID_WIDTH, event.pid);
+        self.column(PID_WIDTH, event.ppid);
+        let mut user = String::new();
+        match self.users.name(wide.uid) {
+            Some(name) => text::escape(name.as_bytes(), &mut user),
+            None => user = wide.uid.to_string(),
+        }
+        self.column(USER_WIDTH, user);
+
+        let (kind, status, duration, args) = match &wide.detail {
+            Detail::Fork { thread, .. } => {
+                (["FORK", "THREAD"][usize::from(*thread)], None, None, None)
+            }
+            Detail::Exec { args, .. } => ("EXEC", None, None, Some(args)),
+            Detail::Exit { thread, status, duration_ns, args, .. } => {
+                let kind = ["EXIT", "TEXIT"][usize::from(*thread)];
+                (kind, Some(*status), Some(*duration_ns), args.as_ref())
+            }
+        };
+        self.column(EVENT_WIDTH, kind);
+        self.column(STATUS_WIDTH, status.map_or_else(String::new, status_text));
+        self.column(
+            DURATION_WIDTH,
+            duration.map_or_else(String::new, |ns| Elapsed(ns).to_string()),
+        );
+
+        self.command.clear();
+        match args.filter(|args: &&Args| !args.is_empty()) {
+            Some(args) => command::quote(args, &mut self.command),
+            // As ps(1) shows what has no arguments to show.
+            None => {
+                self.command.push('[');
+                text::escape(event.comm.as_bytes(), &mut self.command);
+                self.command.push(']');
+            }
+        }
+        let color = match (kind, status) {
+            (_, Some(status)) if status.failed() => RED,
+            ("FORK" | "THREAD" | "TEXIT", _) => DIM,
+            _ => "",
+        };
+        self.flush(color, out);
+    }
+}
+
+/// Without the prefix that all signals have, so that the column stays narrow.
+fn status_text(status: ExitStatus) -> String {
+    let text = status.to_string();
+    let text = text.strip_prefix("SIG").unwrap_or(&text);
+    text.replace(" (core dumped)", "+core")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::{Comm, EventKind, Wide};
+
+    fn row(style: Style, comm: &[u8], detail: Detail) -> String {
+        let kind = match detail {
+            Detail::Fork { .. } => EventKind::Fork,
+            Detail::Exec { .. } => EventKind::Exec,
+            Detail::Exit { .. } => EventKind::Exit,
+        };
+        let event = Event {
+            kind,
+            pid: 4521,
+            ppid: 3890,
+            comm: Comm::new(comm),
+            timestamp_ns: 1,
+            wide: Some(Box::new(Wide {
+                time_ns: 1_700_000_000_042_000_000,
+                tid: 4521,
+                uid: 0,
+                start_ns: 1,
+                cgroup_id: 1,
+                cgroup: None,
+                detail,
+            })),
+        };
+        let mut table = WideTable::new(style, Users::default());
+        table.zone = TimeZone::UTC;
+        let mut out = Vec::new();
+        table.event(&event, &mut out);
+        String::from_utf8(out).expect("a table is UTF-8")
+    }
+
+    fn exec(args: &[u8]) -> Detail {
+        Detail::Exec { filename: b"/bin/ls".to_vec(), args: Args::new(args, false) }
+    }
+
+    fn exit(status: u32) -> Detail {
+        let status = ExitStatus::from_wait(status);
+        Detail::Exit { thread: false, status, duration_ns: 1_234_567, args: None, born_to: None }
+    }
+
+    #[test]
+    fn rows_line_up_with_the_header() {
+        let mut header = Vec::new();
+        WideTable::new(Style::default(), Users::default()).begin(&Meta::default(), &mut header);
+        let header = String::from_utf8(header).expect("a header is UTF-8");
+        let want = "TIME          PID      PPID     USER      EVENT  STATUS   DURATION  COMMAND\n";
+        assert_eq!(header, want);
+        assert_eq!(
+            row(Style::default(), b"ls", exec(b"ls\0a b\0")),
+            "22:13:20.042  4521     3890     0         EXEC                      ls 'a b'\n"
+        );
+        assert_eq!(
+            row(Style::default(), b"sh", exit(0x8b)),
+            "22:13:20.042  4521     3890     0         EXIT   SEGV+core 1.23 ms   [sh]\n"
+        );
+    }
+
+    #[test]
+    fn a_terminal_gets_what_fits_and_a_pipe_gets_all() {
+        let style = Style { unicode: true, width: Some(100), ..Style::default() };
+        let long = exec(&[b"echo\0", &[b'x'; 200][..], b"\0"].concat());
+        let cut = row(style, b"echo", long.clone());
+        assert_eq!(cut.trim_end().width(), 100);
+        assert!(cut.ends_with("x…\n"));
+        assert!(row(Style::default(), b"echo", long).trim_end().ends_with(&"x".repeat(200)));
+    }
+
+    #[test]
+    fn colour_is_for_failures_and_only_where_wanted() {
+        let style = Style { color: true, ..Style::default() };
+        let failed = row(style, b"sh", exit(1 << 8));
+        assert!(failed.starts_with(RED) && failed.ends_with("\x1b[0m\n"));
+        assert!(!row(style, b"sh", exit(0)).contains('\x1b'));
+        assert!(!row(Style::default(), b"sh", exit(1 << 8)).contains('\x1b'));
+    }
+
+    #[test]
+    fn a_hostile_command_steers_nothing() {
+        for detail in [exec(b"\x1b[2J\0\n\0"), exit(0)] {
+            let row = row(Style::default(), b"\x1b[2J\n", detail);
+            assert!(!row.contains('\x1b'));
+            assert_eq!(row.matches('\n').count(), 1);
+        }
+    }
+}

@@ -5,12 +5,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use regex_lite::Regex;
 
 use crate::host::users;
 use crate::model::conditions::Conditions;
 use crate::model::event::EventKind;
+use crate::view::{self, View};
 
 /// `PID_MAX_LIMIT` of include/linux/threads.h on 64-bit kernels.
 const PID_MAX_LIMIT: u32 = 1 << 22;
@@ -74,8 +76,8 @@ Exit status: 0 success, 1 failure, 2 usage, 3 events lost (--strict),
 #[command(after_help = EXAMPLES)]
 pub struct Proc {
     /// How to print the events
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: &'static View,
 
     /// Processes instead of tasks: one exit each, with parent, user, arguments, status, duration
     #[arg(short, long)]
@@ -198,8 +200,8 @@ pub struct Replay {
     pub input: PathBuf,
 
     /// How to print the events
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: &'static View,
 
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
@@ -289,41 +291,14 @@ impl From<Choose> for Conditions {
     }
 }
 
-/// The output formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Aligned columns
-    Table,
-    /// One JSON object a line
-    Json,
-    /// Counts, latency from fork to exec, run times, failures
-    Summary,
-    /// The same as one JSON object
-    SummaryJson,
-    /// The tree of processes, at the end
-    Tree,
-    /// A picture (SVG) of processes over time, at the end
-    Timeline,
-    /// Trace events (JSON) for ui.perfetto.dev
-    Perfetto,
-    /// One plain sentence an event
-    Explain,
-}
-
-impl Format {
-    /// Whether it needs the wide view's events.
-    pub fn is_wide(self) -> bool {
-        !matches!(self, Self::Table | Self::Json)
+/// The values of `--format` are the registry of views.
+impl ValueEnum for &'static View {
+    fn value_variants<'a>() -> &'a [Self] {
+        view::ALL
     }
 
-    /// Whether each of its lines stands for itself.
-    pub fn is_lines(self) -> bool {
-        matches!(self, Self::Table | Self::Json | Self::Explain)
-    }
-
-    /// Whether it says nothing before the capture is over.
-    pub fn is_drawn_at_the_end(self) -> bool {
-        matches!(self, Self::Summary | Self::SummaryJson | Self::Timeline | Self::Tree)
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name).help(self.help))
     }
 }
 

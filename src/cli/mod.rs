@@ -8,19 +8,15 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 
 use crate::capture::launch;
-use crate::host::users::Users;
 use crate::output::{Output, Rotation};
-use crate::text::style::Style;
-use crate::view::{
-    Explain, Json, Perfetto, SCHEMA, Sink, Summary, Table, Timeline, Tree, WideTable,
-};
+use crate::view::SCHEMA;
 
 mod args;
 pub mod check;
 mod proc;
 mod replay;
 
-pub use args::{Check, CheckFormat, Choose, Cli, Color, Command, Format, Proc, Replay, Wait};
+pub use args::{Check, CheckFormat, Choose, Cli, Color, Command, Proc, Replay, Wait};
 
 /// Does what was asked for.
 ///
@@ -49,18 +45,4 @@ fn schema() -> Result<ExitCode> {
 
 fn output(path: Option<&Path>, rotation: Option<Rotation>) -> Result<Output> {
     path.map_or_else(Output::stdout, |path| Output::open(path, rotation))
-}
-
-fn sink(format: Format, wide: bool, style: Style) -> Box<dyn Sink> {
-    match format {
-        Format::Table if wide => Box::new(WideTable::new(style, Users::read())),
-        Format::Table => Box::new(Table::default()),
-        Format::Json => Box::new(Json::new(wide)),
-        Format::Summary => Box::new(Summary::text(style)),
-        Format::SummaryJson => Box::new(Summary::json()),
-        Format::Explain => Box::new(Explain::default()),
-        Format::Perfetto => Box::new(Perfetto::default()),
-        Format::Timeline => Box::new(Timeline::default()),
-        Format::Tree => Box::new(Tree::new(style)),
-    }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use rustix::thread::CapabilitySet;
 
-use super::{Proc, Wait, output, sink};
+use super::{Proc, Wait, output};
 use crate::capture::enrich::Enricher;
 use crate::capture::launch::Launched;
 use crate::capture::wait::Waiter;
@@ -22,6 +22,7 @@ use crate::process::filter::Filter;
 use crate::runtime::stop::{Hangup, Stop};
 use crate::runtime::{rights, sandbox};
 use crate::text::report;
+use crate::view::{Shape, Speaks};
 
 /// Traces, live.
 ///
@@ -34,7 +35,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         let what = "there is no COMMAND behind --";
         return Err(Failure::new(Exit::Usage, what, "name one, or leave -- away").into());
     }
-    let wide = args.wide || args.format.is_wide();
+    let wide = args.wide || args.format.needs_wide;
     if args.threads && !wide {
         let what = "--threads is of the wide view";
         return Err(Failure::new(Exit::Usage, what, "add --wide").into());
@@ -44,7 +45,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         None if runs_command => Output::stderr()?,
         path => output(path.as_deref(), rotation)?,
     };
-    let mut sink = sink(args.format, wide, terminal::style(&output, args.color.into()));
+    let mut sink = (args.format.start)(wide, terminal::style(&output, args.color.into()));
     let view = match wide {
         true => View::Wide { threads: args.threads, max_args: args.max_args },
         false => View::Basic,
@@ -114,7 +115,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         enricher,
         filter: Filter::new(config.choice.clone()),
         command: launched.as_mut(),
-        show_count: args.format.is_drawn_at_the_end() && !runs_command,
+        show_count: args.format.speaks == Speaks::AtTheEnd && !runs_command,
         wait_for_all: args.wait == Wait::All,
     };
     let summary = capture.run(&stop, &waiter)?;
@@ -147,7 +148,7 @@ fn enter_sandbox(output: Option<BorrowedFd<'_>>, verbose: bool) {
 }
 
 fn rotation(args: &Proc) -> Result<Option<Rotation>> {
-    if (args.rotate_size.is_some() || args.reopen) && !args.format.is_lines() {
+    if (args.rotate_size.is_some() || args.reopen) && args.format.shape != Shape::Lines {
         let what = "this format is one whole, and can't go on in another file";
         return Err(
             Failure::new(Exit::Usage, what, "choose --format json, table or explain").into()

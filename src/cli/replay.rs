@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use super::{Replay, output, sink};
+use super::{Replay, output};
 use crate::model::failure::Exit;
 use crate::output::terminal;
 use crate::process::filter::Filter;
@@ -26,7 +26,7 @@ pub fn run(args: Replay) -> Result<ExitCode> {
     let filter = Filter::new(args.choose.into());
     let stop = Stop::on_signals(Hangup::End)?;
     let style = terminal::style(&output, args.color.into());
-    let mut make_sink = |wide| sink(args.format, wide, style);
+    let mut make_sink = |wide| (args.format.start)(wide, style);
     let outcome = crate::replay::run(input, filter, &mut make_sink, &mut output, &stop)?;
     if let Some(error) = &outcome.error {
         report::error(error);

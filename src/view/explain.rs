@@ -4,11 +4,21 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
-use super::Sink;
 use super::lives::{Life, LifeId, Lives, Step};
+use super::{Shape, Sink, Speaks, View};
 use crate::model::event::{Comm, Detail, Event, ExitStatus, Lost, Totals};
 use crate::text;
 use crate::text::elapsed::Elapsed;
+
+/// `--format explain`
+pub static VIEW: View = View {
+    name: "explain",
+    help: "One plain sentence an event",
+    needs_wide: true,
+    shape: Shape::Lines,
+    speaks: Speaks::AsItHappens,
+    start: |_, _| Box::new(Explain::default()),
+};
 
 /// The sink of `--format explain`.
 #[derive(Debug, Default)]

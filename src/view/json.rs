@@ -6,7 +6,7 @@ use std::num::NonZero;
 
 use serde::{Serialize, Serializer};
 
-use super::Sink;
+use super::{Shape, Sink, Speaks, View};
 use crate::model::event::{Args, Detail, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide};
 use crate::model::signal;
 use crate::text::time::Rfc3339;
@@ -16,6 +16,16 @@ pub const SCHEMA: &str = include_str!("../json/schema.json");
 
 /// Changes with the meaning of what is there, not with keys that are added.
 const SCHEMA_VERSION: u32 = 1;
+
+/// `--format json`
+pub static VIEW: View = View {
+    name: "json",
+    help: "One JSON object a line",
+    needs_wide: false,
+    shape: Shape::Lines,
+    speaks: Speaks::AsItHappens,
+    start: |wide, _| Box::new(Json::new(wide)),
+};
 
 /// The sink of `--format json`: the five keys of the basic view, and all that an event of the
 /// wide view has beyond them. Records about the capture are told apart by their `event_type`;

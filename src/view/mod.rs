@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The output formats: one sink a file.
+//! What is drawn: a view a file, and the registry of them.
 //!
-//! A sink turns events into bytes and does no I/O; [`crate::output`] writes them.
+//! A view turns events into bytes and does no I/O; [`crate::output`] writes them. All that is said
+//! of a view elsewhere (`--format`, help, completions, the fuzzing) comes from [`ALL`].
+
+use std::fmt;
 
 use crate::model::event::{Event, Lost, Meta, Totals};
+use crate::text::style::Style;
 
 mod explain;
 #[cfg(test)]
@@ -17,16 +21,68 @@ mod timeline;
 mod tree;
 mod wide_table;
 
-pub use explain::Explain;
 pub use json::{Json, SCHEMA};
-pub use perfetto::Perfetto;
 pub use summary::Summary;
 pub use table::Table;
-pub use timeline::Timeline;
-pub use tree::Tree;
 pub use wide_table::WideTable;
 
-/// One output format. A format that needs the whole capture appends its bytes at the end.
+/// The views, in the order in which they are told of.
+pub static ALL: &[&View] = &[
+    &table::VIEW,
+    &json::VIEW,
+    &summary::TEXT,
+    &summary::JSON,
+    &tree::VIEW,
+    &timeline::VIEW,
+    &perfetto::VIEW,
+    &explain::VIEW,
+];
+
+/// A view, as the command line knows it.
+pub struct View {
+    /// Its name for `--format`.
+    pub name: &'static str,
+    /// What it shows, in half a line.
+    pub help: &'static str,
+    /// It is drawn from the wide mode's events, so that a capture for it is made in that mode.
+    pub needs_wide: bool,
+    /// What its output is.
+    pub shape: Shape,
+    /// When it speaks.
+    pub speaks: Speaks,
+    /// Begins one, for events of the wide mode or of the basic one, and for a reader with this
+    /// terminal.
+    pub start: fn(wide: bool, style: Style) -> Box<dyn Sink>,
+}
+
+/// What a view's output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Lines that each stand for themselves: any of them may go on in another file.
+    Lines,
+    /// One text, for people or for a program that reads it as a whole.
+    Text,
+    /// One document for another program, nothing to look at on a terminal.
+    Document,
+}
+
+/// When a view speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// While things happen.
+    AsItHappens,
+    /// When the capture is over.
+    AtTheEnd,
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A view at work: takes events, appends bytes. One that needs the whole capture does so at the
+/// end.
 pub trait Sink {
     /// Appends what comes before the first event.
     fn begin(&mut self, _meta: &Meta, _out: &mut Vec<u8>) {}
@@ -40,4 +96,53 @@ pub trait Sink {
 
     /// Appends what comes after the last event.
     fn end(&mut self, _totals: &Totals, _out: &mut Vec<u8>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::view::fixtures::{Random, pipeline, steers_a_terminal};
+
+    #[test]
+    fn names_are_told_apart() {
+        assert_eq!(ALL.iter().map(|view| view.name).collect::<HashSet<_>>().len(), ALL.len());
+    }
+
+    /// Bytes before the end, and at the end.
+    fn draw(view: &View, wide: bool, events: &[Event]) -> (usize, String) {
+        let mut sink = (view.start)(wide, Style::default());
+        let mut out = Vec::new();
+        sink.begin(&Meta::default(), &mut out);
+        events.iter().for_each(|event| sink.event(event, &mut out));
+        let before = out.len();
+        sink.end(&Totals::default(), &mut out);
+        (before, String::from_utf8(out).expect("every view is UTF-8"))
+    }
+
+    #[test]
+    fn each_is_what_the_registry_says() {
+        for view in ALL {
+            let (before, all) = draw(view, true, &pipeline());
+            assert_eq!(before > 0, view.speaks == Speaks::AsItHappens, "{view:?}");
+            assert!(all.ends_with('\n'), "{view:?}");
+            if view.shape == Shape::Lines {
+                assert!(all[..before].lines().count() >= pipeline().len(), "{view:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_takes_any_events_of_either_mode() {
+        for view in ALL {
+            for seed in 1..100 {
+                let events = Random(seed).capture();
+                let wide = events.iter().any(|event| event.wide.is_some());
+                let (_, all) = draw(view, wide, &events);
+                let for_people = view.shape != Shape::Document && !view.name.contains("json");
+                assert!(!for_people || !steers_a_terminal(&all), "{view:?}, seed {seed}");
+            }
+        }
+    }
 }

@@ -12,13 +12,23 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use super::Sink;
 use super::lives::{Exec, Life, LifeId, Lives, Step};
+use super::{Shape, Sink, Speaks, View};
 use crate::model::event::{Event, ExitStatus, Lost, Meta, Totals};
 use crate::model::signal;
 
 /// `PID_MAX_LIMIT` of include/linux/threads.h: no pid is larger.
 const PID_MAX_LIMIT: u64 = 1 << 22;
+
+/// `--format perfetto`
+pub static VIEW: View = View {
+    name: "perfetto",
+    help: "Trace events (JSON) for ui.perfetto.dev",
+    needs_wide: true,
+    shape: Shape::Document,
+    speaks: Speaks::AsItHappens,
+    start: |_, _| Box::new(Perfetto::default()),
+};
 
 /// The sink of `--format perfetto`. A process is written when it ends; only in the basic view,
 /// which tells threads from processes at the end alone, all of them wait for it.

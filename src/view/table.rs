@@ -1,16 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The table of the basic view.
+//! The table: its registry entry, and its rows in the basic mode.
 
 use std::io::Write as _;
 
-use super::Sink;
+use super::wide_table::WideTable;
+use super::{Shape, Sink, Speaks, View};
+use crate::host::users::Users;
 use crate::model::event::{Event, EventKind, Meta};
 use crate::text;
+use crate::text::style::Style;
 
 const PID_WIDTH: usize = 10;
 const COMM_WIDTH: usize = 20;
 
-/// The sink of `--format table`.
+/// `--format table`, of either mode.
+pub static VIEW: View = View {
+    name: "table",
+    help: "Aligned columns",
+    needs_wide: false,
+    shape: Shape::Lines,
+    speaks: Speaks::AsItHappens,
+    start,
+};
+
+fn start(wide: bool, style: Style) -> Box<dyn Sink> {
+    match wide {
+        true => Box::new(WideTable::new(style, Users::read())),
+        false => Box::new(Table::default()),
+    }
+}
+
+/// The basic mode's table.
 #[derive(Debug, Default)]
 pub struct Table {
     comm: String,

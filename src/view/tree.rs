@@ -6,8 +6,8 @@ use std::io::Write as _;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Sink;
 use super::lives::{Life, LifeId, Lives};
+use super::{Shape, Sink, Speaks, View};
 use crate::model::event::{Event, Lost, Totals};
 use crate::text;
 use crate::text::elapsed::Elapsed;
@@ -19,6 +19,16 @@ use crate::text::style::{DIM, RED, RESET, YELLOW};
 const MAX_DEPTH: usize = 64;
 /// The least columns for a command, on however narrow a terminal.
 const MIN_COMMAND: usize = 20;
+
+/// `--format tree`
+pub static VIEW: View = View {
+    name: "tree",
+    help: "The tree of processes, at the end",
+    needs_wide: true,
+    shape: Shape::Text,
+    speaks: Speaks::AtTheEnd,
+    start: |_, style| Box::new(Tree::new(style)),
+};
 
 /// The sink of `--format tree`.
 #[derive(Debug)]

@@ -7,10 +7,30 @@ mod figures;
 mod text;
 mod times;
 
-use super::Sink;
+use super::{Shape, Sink, Speaks, View};
 use crate::model::event::{Event, Totals};
 use crate::text::style::Style;
 use collect::Collector;
+
+/// `--format summary`
+pub static TEXT: View = View {
+    name: "summary",
+    help: "Counts, latency from fork to exec, run times, failures",
+    needs_wide: true,
+    shape: Shape::Text,
+    speaks: Speaks::AtTheEnd,
+    start: |_, style| Box::new(Summary::text(style)),
+};
+
+/// `--format summary-json`
+pub static JSON: View = View {
+    name: "summary-json",
+    help: "The same as one JSON object",
+    needs_wide: true,
+    shape: Shape::Text,
+    speaks: Speaks::AtTheEnd,
+    start: |_, _| Box::new(Summary::json()),
+};
 
 /// The sink of `--format summary` and `--format summary-json`: both show the same figures.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Sink;
 use super::lives::{Exec, Life, Lives};
+use super::{Shape, Sink, Speaks, View};
 use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::text;
 use crate::text::elapsed::Elapsed;
@@ -42,6 +42,16 @@ const MAX_TOOLTIP: usize = 1000;
 const MAX_EXECS: usize = 100;
 
 const STYLE: &str = include_str!("style.css");
+
+/// `--format timeline`
+pub static VIEW: View = View {
+    name: "timeline",
+    help: "A picture (SVG) of processes over time, at the end",
+    needs_wide: true,
+    shape: Shape::Document,
+    speaks: Speaks::AtTheEnd,
+    start: |_, _| Box::new(Timeline::default()),
+};
 
 /// The sink of `--format timeline`.
 #[derive(Debug, Default)]

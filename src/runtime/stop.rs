@@ -2,12 +2,14 @@
 //! What signals ask for: the end, or the output's file anew.
 
 use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use rustix::event::{EventfdFlags, eventfd};
 
 /// What SIGHUP asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,37 +28,74 @@ extern "C" fn on_hangup(_signal: libc::c_int) {
 }
 
 /// The wishes that have come by signals: SIGINT, SIGTERM and SIGHUP ask for the end.
-#[derive(Clone, Debug, Default)]
+///
+/// [`Self::requested`] is what a loop looks at between its steps. What may wait in between, for
+/// something to read or for room to write, waits for [`Self::fd`] as well (with `poll(2)` or
+/// `epoll(7)`), and looks again at what it waits for only if this didn't end the wait. So nothing
+/// depends on a system call that a signal interrupts: the signal may come to another thread, or
+/// a moment before the call.
+#[derive(Clone, Debug)]
 pub struct Stop {
-    requested: Arc<AtomicBool>,
+    asked: Arc<Asked>,
     /// What to do on SIGINT, while that is ignored.
     on_interrupt: Option<libc::sighandler_t>,
 }
+
+#[derive(Debug)]
+struct Asked {
+    requested: AtomicBool,
+    insisted: AtomicBool,
+    /// An eventfd(2), never read: once it is readable, it stays so.
+    event: OwnedFd,
+}
+
+/// Nearer signals are repetitions (a closing terminal sends SIGHUP twice) and must not cost the
+/// drain.
+const REPEAT: Duration = Duration::from_secs(1);
 
 impl Stop {
     /// Installs the handler for the three signals.
     ///
     /// A signal that comes a second or more after the first ends the program at once: the way
-    /// out when a write blocks for ever, as into a pipe that nobody reads. Nearer ones are
-    /// repetitions (a closing terminal sends SIGHUP twice) and must not cost the drain.
+    /// out of a system call that blocks for ever, as a write to a dead network's file may.
     ///
     /// A SIGHUP that was ignored from the start, as nohup(1) has it, stays so, unless it is to
     /// reopen the output. A SIGINT does not: shells ignore it for what a script runs in the
     /// background, which is where a capture is ended with `kill -INT`.
     ///
     /// # Errors
-    /// The handler was installed before, or the system has no thread or pipe left for it.
+    /// The handler was installed before, or the system has no thread or descriptor left for it.
     pub fn on_signals(hangup: Hangup) -> Result<Self> {
-        const REPEAT: Duration = Duration::from_secs(1);
-        let stop = Self::default();
+        Self::install(hangup, || std::process::exit(130))
+    }
+
+    /// The same where a command runs that a terminal's Ctrl-C and Ctrl-\ reach, too: they are
+    /// the command's to answer, and ignored here.
+    ///
+    /// # Errors
+    /// As for [`Self::on_signals`].
+    pub fn on_termination(hangup: Hangup) -> Result<Self> {
+        let stop = Self::install(hangup, || std::process::exit(130))?;
+        // SAFETY: no handler is installed, the signal is ignored.
+        let [handler, _] = [libc::SIGINT, libc::SIGQUIT]
+            .map(|signal| unsafe { libc::signal(signal, libc::SIG_IGN) });
+        Ok(Self { on_interrupt: Some(handler), ..stop })
+    }
+
+    fn install(hangup: Hangup, insisted: impl Fn() + Send + 'static) -> Result<Self> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let event = event.context("can't install the signal handler")?;
+        let asked = Asked { requested: false.into(), insisted: false.into(), event };
+        let stop = Self { asked: Arc::new(asked), on_interrupt: None };
         let hangup_ignored = is_ignored(libc::SIGHUP);
-        let flag = stop.clone();
+        let asked = stop.clone();
         let mut first: Option<Instant> = None;
         ctrlc::set_handler(move || {
             if first.get_or_insert_with(Instant::now).elapsed() >= REPEAT {
-                std::process::exit(130);
+                asked.asked.insisted.store(true, Ordering::Relaxed);
+                insisted();
             }
-            flag.request();
+            asked.request();
         })
         .context("can't install the signal handler")?;
         // A write over the limit of file sizes fails then, as any write may.
@@ -72,19 +111,6 @@ impl Stop {
         Ok(stop)
     }
 
-    /// The same where a command runs that a terminal's Ctrl-C and Ctrl-\ reach, too: they are
-    /// the command's to answer, and ignored here.
-    ///
-    /// # Errors
-    /// As for [`Self::on_signals`].
-    pub fn on_termination(hangup: Hangup) -> Result<Self> {
-        let stop = Self::on_signals(hangup)?;
-        // SAFETY: no handler is installed, the signal is ignored.
-        let [handler, _] = [libc::SIGINT, libc::SIGQUIT]
-            .map(|signal| unsafe { libc::signal(signal, libc::SIG_IGN) });
-        Ok(Self { on_interrupt: Some(handler), ..stop })
-    }
-
     /// Once the command has ended, Ctrl-C is meant for us again.
     pub fn heed_interrupt(&self) {
         if let Some(handler) = self.on_interrupt {
@@ -94,13 +120,26 @@ impl Stop {
     }
 
     /// Asks for the end.
-    pub fn request(&self) {
-        self.requested.store(true, Ordering::Relaxed);
+    fn request(&self) {
+        self.asked.requested.store(true, Ordering::Relaxed);
+        // It fails when 2^64 - 2 signals have come: it is readable then.
+        let _ = rustix::io::write(&self.asked.event, &1_u64.to_ne_bytes());
     }
 
     /// Whether the end was asked for.
     pub fn requested(&self) -> bool {
-        self.requested.load(Ordering::Relaxed)
+        self.asked.requested.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was asked for again, a second or more after the first time.
+    pub fn insisted(&self) -> bool {
+        self.asked.insisted.load(Ordering::Relaxed)
+    }
+
+    /// Becomes readable when the end is asked for, and stays so. Not to be read: others wait for
+    /// it, too.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.asked.event.as_fd()
     }
 
     /// Whether the output's file was to be opened anew since this was last asked.

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tuxscope::model::event::{
-    Args, Comm, Detail, Event, EventKind, ExitStatus, Meta, Totals, Wide,
+    Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Meta, Totals, Wide,
 };
 use tuxscope::view::{Json, Sink as _};
 
@@ -185,13 +185,12 @@ impl World {
             _ => ExitStatus::Code(0),
         };
         let process = self.alive.get(&pid);
-        let detail = Detail::Exit {
-            thread: false,
+        let detail = Detail::Exit(Ended {
             status,
             duration_ns: self.now - process.map_or(self.now, |process| process.start_ns),
             args: process.and_then(|process| process.args.clone()),
-            born_to: None,
-        };
+            ..Ended::default()
+        });
         let event = self.event(EventKind::Exit, pid, pid, 0, Some(detail));
         self.alive.remove(&pid);
         event

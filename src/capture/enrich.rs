@@ -41,8 +41,11 @@ impl Command {
             return; // its id has come back
         }
         wide.start_ns = self.began_ns;
-        if let Detail::Exit { thread: false, duration_ns, .. } = &mut wide.detail {
-            *duration_ns = timestamp_ns.saturating_sub(self.began_ns);
+        if let Detail::Exit(ended) = &mut wide.detail {
+            // A thread's is its own.
+            if !ended.thread {
+                ended.duration_ns = timestamp_ns.saturating_sub(self.began_ns);
+            }
         }
     }
 }
@@ -130,7 +133,7 @@ impl Enricher {
         wide.time_ns = event.timestamp_ns.saturating_add(self.clock_offset_ns);
         wide.cgroup = self.cgroups.path(wide.cgroup_id);
         match &mut wide.detail {
-            Detail::Fork { thread: true, .. } | Detail::Exit { thread: true, .. } => {}
+            detail if detail.is_of_thread() => {}
             Detail::Fork { .. } => {
                 let life = Life { start_ns: wide.start_ns, args: None, born_to: Some(ppid) };
                 self.lives.insert(pid, life);
@@ -150,13 +153,13 @@ impl Enricher {
                 life.start_ns = wide.start_ns;
                 life.args = Some(args.clone());
             }
-            Detail::Exit { args, born_to, .. } => {
+            Detail::Exit(ended) => {
                 // A process of the same id that was another one has nothing to say here.
                 let life = self.lives.remove(&pid);
                 let life = life.filter(|l| l.start_ns.abs_diff(wide.start_ns) <= TICK_NS);
                 if let Some(life) = life {
-                    *args = life.args;
-                    *born_to = life.born_to.filter(|&maker| maker != ppid);
+                    ended.args = life.args;
+                    ended.born_to = life.born_to.filter(|&maker| maker != ppid);
                 }
             }
         }
@@ -166,7 +169,7 @@ impl Enricher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::event::{Comm, EventKind, ExitStatus};
+    use crate::model::event::{Comm, Ended, EventKind};
 
     fn event(kind: EventKind, ppid: u32, start_ns: u64, detail: Detail) -> Event {
         Event {
@@ -198,9 +201,7 @@ mod tests {
     }
 
     fn exit(ppid: u32, start_ns: u64) -> Event {
-        let status = ExitStatus::Code(0);
-        let detail =
-            Detail::Exit { thread: false, status, duration_ns: 1, args: None, born_to: None };
+        let detail = Detail::Exit(Ended { duration_ns: 1, ..Ended::default() });
         event(EventKind::Exit, ppid, start_ns, detail)
     }
 
@@ -214,7 +215,7 @@ mod tests {
         }
         assert!(enricher.lives.is_empty(), "an exit forgets");
         match last.expect("a wide event").detail {
-            Detail::Exit { args, born_to, .. } => (args, born_to),
+            Detail::Exit(ended) => (ended.args, ended.born_to),
             other => panic!("{other:?}"),
         }
     }
@@ -242,7 +243,7 @@ mod tests {
         assert!((before..=after).contains(&start_ns), "{before} {start_ns} {after}");
         let ended = complete(exit(3, 10));
         assert_eq!(ended.start_ns, start_ns);
-        let Detail::Exit { duration_ns, args, .. } = ended.detail else { panic!("an exit") };
+        let Detail::Exit(Ended { duration_ns, args, .. }) = ended.detail else { panic!("an exit") };
         assert_eq!(duration_ns, after + 100 - start_ns);
         assert_eq!(args, Some(Args::new(b"ls\0", false)), "it is one process");
         assert_eq!(complete(fork(3, 999)).start_ns, 999, "another one under its id");

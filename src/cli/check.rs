@@ -233,7 +233,7 @@ fn as_expected(events: &[Event]) -> bool {
         && exec.pid == fork.ppid
         && [last_exec, last_exit].iter().all(|event| event.pid == fork.pid)
         && events.iter().filter_map(|event| event.wide.as_deref()).all(|wide| match &wide.detail {
-            Detail::Exit { status, .. } => *status == ExitStatus::Code(STATUS),
+            Detail::Exit(ended) => ended.status == ExitStatus::Code(STATUS),
             Detail::Exec { args, .. } => args.iter().any(|word| word == CHILD.as_bytes()),
             Detail::Fork { thread, .. } => !thread,
         })

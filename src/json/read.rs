@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::quick;
 use crate::model::event::{
-    Args, Comm, Detail, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide,
+    Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide,
 };
 use crate::model::signal;
 use crate::text::time::Rfc3339;
@@ -214,7 +214,8 @@ fn detail(kind: EventKind, keys: &EventLine<'_>) -> Result<Option<Detail>, Strin
         },
         EventKind::Exit => match (keys.thread, status(keys)?, keys.duration_ns) {
             (Some(thread), Some(status), Some(duration_ns)) => {
-                Some(Detail::Exit { thread, status, duration_ns, args, born_to: keys.born_to })
+                let born_to = keys.born_to;
+                Some(Detail::Exit(Ended { thread, status, duration_ns, args, born_to }))
             }
             _ => None,
         },

@@ -5,7 +5,7 @@ use std::fmt;
 
 use plain::Plain;
 
-use crate::model::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Wide};
+use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Wide};
 
 /// `struct proc_event` of `bpf/proc.h`.
 #[repr(C)]
@@ -174,13 +174,12 @@ fn wide(raw: &WideEvent, kind: EventKind, tail: &[u8]) -> Option<Event> {
                 args: Args::new(args, truncated),
             }
         }
-        EventKind::Exit => Detail::Exit {
+        EventKind::Exit => Detail::Exit(Ended {
             thread,
             status: ExitStatus::from_wait(raw.detail),
             duration_ns: raw.timestamp_ns.saturating_sub(*plain::from_bytes(tail).ok()?),
-            args: None,
-            born_to: None,
-        },
+            ..Ended::default()
+        }),
     };
     Some(Event {
         kind,
@@ -281,13 +280,11 @@ mod tests {
     fn an_exit_brings_its_status_and_age() {
         let began = 128_900_000_001_u64.to_ne_bytes();
         let record = wide(EventKind::Exit, 0, 42 << 8, 0, &began);
-        let want = Detail::Exit {
-            thread: false,
+        let want = Detail::Exit(Ended {
             status: ExitStatus::Code(42),
             duration_ns: 34_567_889,
-            args: None,
-            born_to: None,
-        };
+            ..Ended::default()
+        });
         assert_eq!(detail(&record.0[..80]), want);
         assert_eq!(decode(&record.0[..72]), Err(WireError::Shape { len: 72 }));
     }

@@ -94,6 +94,21 @@ pub struct Event {
     pub wide: Option<Box<Wide>>,
 }
 
+impl Event {
+    /// What the wide mode knows of this kind of event.
+    pub fn detail(&self) -> Option<&Detail> {
+        Some(&self.wide.as_deref()?.detail)
+    }
+
+    /// How it ended, where it did and the wide mode tells.
+    pub fn ended(&self) -> Option<&Ended> {
+        match self.detail()? {
+            Detail::Exit(ended) => Some(ended),
+            _ => None,
+        }
+    }
+}
+
 /// What the wide view knows of every event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wide {
@@ -132,18 +147,38 @@ pub enum Detail {
         args: Args,
     },
     /// The process (or one of its threads) ended.
-    Exit {
-        /// Only the thread `tid` ended.
-        thread: bool,
-        /// What wait(2) gives its parent.
-        status: ExitStatus,
-        /// Time since it began, in nanoseconds.
-        duration_ns: u64,
-        /// The arguments of its last exec, where that was seen or could be read.
-        args: Option<Args>,
-        /// The process that it was forked by, where that is no longer its parent.
-        born_to: Option<u32>,
-    },
+    Exit(Ended),
+}
+
+impl Detail {
+    /// It is about a thread, not about a process.
+    pub fn is_of_thread(&self) -> bool {
+        matches!(self, Self::Fork { thread: true, .. } | Self::Exit(Ended { thread: true, .. }))
+    }
+
+    /// The arguments that it tells.
+    pub fn args(&self) -> Option<&Args> {
+        match self {
+            Self::Fork { .. } => None,
+            Self::Exec { args, .. } => Some(args),
+            Self::Exit(ended) => ended.args.as_ref(),
+        }
+    }
+}
+
+/// What the wide mode knows of an end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Only the thread `tid` ended.
+    pub thread: bool,
+    /// What wait(2) gives its parent.
+    pub status: ExitStatus,
+    /// Time since it began, in nanoseconds.
+    pub duration_ns: u64,
+    /// The arguments of its last exec, where that was seen or could be read.
+    pub args: Option<Args>,
+    /// The process that it was forked by, where that is no longer its parent.
+    pub born_to: Option<u32>,
 }
 
 /// An argument array: each argument ends with a NUL, as in `/proc/PID/cmdline`, so that it is
@@ -186,6 +221,13 @@ pub enum ExitStatus {
         /// A core dump was written.
         core_dumped: bool,
     },
+}
+
+/// Success.
+impl Default for ExitStatus {
+    fn default() -> Self {
+        Self::Code(0)
+    }
 }
 
 impl ExitStatus {

@@ -60,7 +60,7 @@ impl Filter {
             && comm.as_ref().is_none_or(|comm| comm.as_bytes() == event.comm.as_bytes())
             && uid.is_none_or(|uid| wide.is_some_and(|wide| wide.uid == uid))
             && cgroup.as_ref().is_none_or(|path| wide.is_some_and(|wide| lies_below(wide, path)))
-            && (!failed || wide.is_some_and(|wide| has_failed(&wide.detail)))
+            && (!failed || event.ended().is_some_and(|end| !end.thread && end.status.failed()))
             && self.matches(event))
     }
 
@@ -89,7 +89,7 @@ impl Filter {
         }
         let knows = |pid| pids.contains(&pid) || self.followed.contains(&pid);
         let mut ended = false;
-        match (event.kind, event.wide.as_deref().map(|wide| &wide.detail)) {
+        match (event.kind, event.detail()) {
             (EventKind::Fork, Some(&Detail::Fork { thread: false, parent_tid })) => {
                 // Under CLONE_PARENT the parent is not who made it.
                 if knows(event.ppid) || knows(parent_tid) {
@@ -107,7 +107,7 @@ impl Filter {
                     self.followed.remove(&event.pid);
                 }
             }
-            (EventKind::Exit, Some(Detail::Exit { thread: false, .. })) => ended = true,
+            (EventKind::Exit, Some(detail)) if !detail.is_of_thread() => ended = true,
             _ => {}
         }
         let chosen = named || self.followed.contains(&event.pid);
@@ -123,10 +123,7 @@ impl Filter {
         if pattern.is_match(&event.comm.to_text()) {
             return true;
         }
-        let args = match event.wide.as_deref().map(|wide| &wide.detail) {
-            Some(Detail::Exec { args, .. } | Detail::Exit { args: Some(args), .. }) => args,
-            _ => return false,
-        };
+        let Some(args) = event.detail().and_then(Detail::args) else { return false };
         self.line.clear();
         for (i, arg) in args.iter().enumerate() {
             self.line.extend_from_slice(if i == 0 { b"" } else { b" " });
@@ -144,8 +141,4 @@ fn any<T>(list: &[T], fits: impl Fn(&T) -> bool) -> bool {
 fn lies_below(wide: &Wide, path: &str) -> bool {
     let rest = wide.cgroup.as_deref().and_then(|own| own.strip_prefix(path));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-fn has_failed(detail: &Detail) -> bool {
-    matches!(detail, Detail::Exit { thread: false, status, .. } if status.failed())
 }

@@ -85,7 +85,7 @@ impl Explain {
     fn birth(&self, event: &Event, out: &mut String) {
         let (child, parent) = (event.pid, event.ppid);
         let maker = named(parent, Some(event.comm));
-        let detail = event.wide.as_deref().map(|wide| &wide.detail);
+        let detail = event.detail();
         let _ = match detail {
             Some(&Detail::Fork { parent_tid, .. }) if parent_tid != parent => {
                 // A thread of the parent, or under CLONE_PARENT a process of its own.
@@ -219,10 +219,7 @@ fn who(life: &Life) -> String {
 }
 
 fn thread_lived_ns(event: &Event) -> u64 {
-    match event.wide.as_deref().map(|wide| &wide.detail) {
-        Some(Detail::Exit { duration_ns, .. }) => *duration_ns,
-        _ => 0,
-    }
+    event.ended().map_or(0, |ended| ended.duration_ns)
 }
 
 fn tid(event: &Event) -> u32 {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::Sink;
 use crate::model::event::{
-    Args, Comm, Detail, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide,
+    Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide,
 };
 
 /// Everything that a sink writes for these events.
@@ -69,8 +69,7 @@ impl Story {
 
     /// A thread of `pid` ends.
     pub fn thread_exit(&mut self, us: u64, pid: u32, tid: u32, ppid: u32) -> &mut Self {
-        let (status, duration_ns, args) = (ExitStatus::Code(0), 1_000, None);
-        let detail = Detail::Exit { thread: true, status, duration_ns, args, born_to: None };
+        let detail = Detail::Exit(Ended { thread: true, duration_ns: 1_000, ..Ended::default() });
         self.wide(EventKind::Exit, us, (pid, tid, ppid), detail);
         self
     }
@@ -89,13 +88,11 @@ impl Story {
     /// `pid`, whose parent is `ppid` then, ends with a status word of wait(2).
     pub fn exit(&mut self, us: u64, pid: u32, ppid: u32, status: u32) -> &mut Self {
         let start = self.starts.get(&pid).copied().unwrap_or(7);
-        let detail = Detail::Exit {
-            thread: false,
+        let detail = Detail::Exit(Ended {
             status: ExitStatus::from_wait(status),
             duration_ns: 1_000_000_000 + us * 1_000 - start,
-            args: None,
-            born_to: None,
-        };
+            ..Ended::default()
+        });
         self.wide(EventKind::Exit, us, (pid, pid, ppid), detail);
         self
     }
@@ -185,13 +182,13 @@ impl Random {
         let detail = match kind {
             EventKind::Fork => Detail::Fork { thread: self.one_in(4), parent_tid: self.pid() },
             EventKind::Exec => Detail::Exec { filename: self.bytes(20), args },
-            EventKind::Exit => Detail::Exit {
+            EventKind::Exit => Detail::Exit(Ended {
                 thread: self.one_in(4),
                 status: ExitStatus::from_wait(self.next() as u32 & 0xffff),
                 duration_ns: self.time(0),
                 args: self.one_in(2).then_some(args),
                 born_to: self.one_in(3).then(|| self.pid()),
-            },
+            }),
         };
         let wide = wide && !self.one_in(20);
         let wide = wide.then(|| {

@@ -7,7 +7,9 @@ use std::num::NonZero;
 use serde::{Serialize, Serializer};
 
 use super::{Shape, Sink, Speaks, View};
-use crate::model::event::{Args, Detail, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide};
+use crate::model::event::{
+    Args, Detail, Ended, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide,
+};
 use crate::model::signal;
 use crate::text::time::Rfc3339;
 
@@ -213,7 +215,7 @@ fn more(wide: &Wide, out: &mut Vec<u8>) {
             keys.args = Some(args);
             keys.args_truncated = args.truncated;
         }
-        Detail::Exit { thread, status, duration_ns, args, born_to } => {
+        Detail::Exit(Ended { thread, status, duration_ns, args, born_to }) => {
             keys.thread = Some(*thread);
             match *status {
                 ExitStatus::Code(code) => keys.exit_code = Some(code),
@@ -292,13 +294,13 @@ mod tests {
                \"args_truncated\":true}\n";
         assert_eq!(event(EventKind::Exec, b"bash", wide(exec)), want);
 
-        let exit = Detail::Exit {
+        let exit = Detail::Exit(Ended {
             thread: false,
             status: ExitStatus::from_wait(0x8b),
             duration_ns: 34_567_890,
             args: Some(Args::new(b"ls\0", false)),
             born_to: Some(12),
-        };
+        });
         let want = BASIC.replace("KIND", "exit")
             + COMMON
             + ",\"thread\":false,\"signal\":\"SIGSEGV\",\"core_dumped\":true,\

@@ -204,29 +204,25 @@ impl Lives {
                 life.end = None;
                 Step::Execed(id)
             }
-            (EventKind::Exit, Some(Detail::Exit { thread: true, .. })) => {
+            (EventKind::Exit, Some(detail)) if detail.is_of_thread() => {
                 Step::ThreadEnded(self.whose(event).0)
             }
-            (EventKind::Exit, detail) => {
-                let (mut status, mut duration, mut args, mut born_to) = (None, None, None, None);
-                if let Some(Detail::Exit { status: s, duration_ns, args: a, born_to: b, .. }) =
-                    detail
-                {
-                    (status, duration, args, born_to) =
-                        (Some(*s), Some(*duration_ns), a.clone(), *b);
-                }
-                self.parent_now(event, born_to);
+            (EventKind::Exit, _) => {
+                let ended = event.ended();
+                let (status, duration_ns) = (ended.map(|e| e.status), ended.map(|e| e.duration_ns));
+                self.parent_now(event, ended.and_then(|ended| ended.born_to));
                 let (id, life) = self.whose(event);
                 // The name of a thread that ends says little of the process.
                 if wide.is_some() || life.comm.is_none() {
                     life.comm = Some(event.comm);
                 }
+                let args = ended.and_then(|ended| ended.args.clone());
                 if let Some(args) = args.filter(|_| life.execs.is_empty() && !life.fork_seen) {
                     let comm = event.comm;
                     life.execs.push(Exec { at_ns: None, comm, filename: None, args: Some(args) });
                 }
                 life.exits = life.exits.saturating_add(1);
-                life.end = Some(End { at_ns: now, seen: true, status, duration_ns: duration });
+                life.end = Some(End { at_ns: now, seen: true, status, duration_ns });
                 Step::Ended(id)
             }
         }
@@ -382,10 +378,7 @@ impl Lives {
     /// The life that the event is of, which may have begun unseen.
     fn whose(&mut self, event: &Event) -> (LifeId, &mut Life) {
         // An event of a thread has the thread's start.
-        let of_thread = |detail: &Detail| {
-            matches!(detail, Detail::Fork { thread: true, .. } | Detail::Exit { thread: true, .. })
-        };
-        let wide = event.wide.as_deref().filter(|wide| !of_thread(&wide.detail));
+        let wide = event.wide.as_deref().filter(|wide| !wide.detail.is_of_thread());
         let start = wide.map(|wide: &Wide| wide.start_ns);
         let known = self.with_pid(event.pid).filter(|(_, life)| match (start, life.start_ns) {
             (Some(start), Some(known)) => start == known,

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::Sink;
 use crate::host::users::Users;
-use crate::model::event::{Args, Detail, Event, ExitStatus, Meta};
+use crate::model::event::{Args, Detail, Ended, Event, ExitStatus, Meta};
 use crate::text;
 use crate::text::command;
 use crate::text::elapsed::Elapsed;
@@ -104,7 +104,7 @@ impl Sink for WideTable {
                 (["FORK", "THREAD"][usize::from(*thread)], None, None, None)
             }
             Detail::Exec { args, .. } => ("EXEC", None, None, Some(args)),
-            Detail::Exit { thread, status, duration_ns, args, .. } => {
+            Detail::Exit(Ended { thread, status, duration_ns, args, .. }) => {
                 let kind = ["EXIT", "TEXIT"][usize::from(*thread)];
                 (kind, Some(*status), Some(*duration_ns), args.as_ref())
             }
@@ -151,7 +151,7 @@ mod tests {
         let kind = match detail {
             Detail::Fork { .. } => EventKind::Fork,
             Detail::Exec { .. } => EventKind::Exec,
-            Detail::Exit { .. } => EventKind::Exit,
+            Detail::Exit(_) => EventKind::Exit,
         };
         let event = Event {
             kind,
@@ -182,7 +182,7 @@ mod tests {
 
     fn exit(status: u32) -> Detail {
         let status = ExitStatus::from_wait(status);
-        Detail::Exit { thread: false, status, duration_ns: 1_234_567, args: None, born_to: None }
+        Detail::Exit(Ended { status, duration_ns: 1_234_567, ..Ended::default() })
     }
 
     #[test]

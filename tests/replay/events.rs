@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 
-use tuxscope::model::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Wide};
+use tuxscope::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Wide};
 
 /// Names and arguments: mostly bytes that mean something to somebody.
 pub fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -49,7 +49,7 @@ fn wide_event(
         let kind = match detail {
             Detail::Fork { .. } => EventKind::Fork,
             Detail::Exec { .. } => EventKind::Exec,
-            Detail::Exit { .. } => EventKind::Exit,
+            Detail::Exit(_) => EventKind::Exit,
         };
         let wide = Wide { time_ns, tid, uid, start_ns, cgroup_id, cgroup, detail };
         Event { kind, wide: Some(Box::new(wide)), ..basic }
@@ -63,13 +63,13 @@ fn detail() -> BoxedStrategy<Detail> {
             .prop_map(|(thread, parent_tid)| Detail::Fork { thread, parent_tid }),
         (bytes(40), args()).prop_map(|(filename, args)| Detail::Exec { filename, args }),
         (any::<bool>(), status, any::<u64>(), option::of(args()), option::of(any::<u32>()))
-            .prop_map(|(thread, status, duration_ns, args, born_to)| Detail::Exit {
+            .prop_map(|(thread, status, duration_ns, args, born_to)| Detail::Exit(Ended {
                 thread,
                 status,
                 duration_ns,
                 args,
                 born_to,
-            }),
+            })),
     ]
     .boxed()
 }

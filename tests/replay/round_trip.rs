@@ -4,7 +4,7 @@
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
 use tuxscope::json::read::{Decoder, Record};
-use tuxscope::model::event::{Args, Comm, Detail, Event, EventKind, Lost, Meta, Totals};
+use tuxscope::model::event::{Args, Comm, Detail, Ended, Event, EventKind, Lost, Meta, Totals};
 use tuxscope::view::{Json, Sink as _};
 
 use crate::events;
@@ -33,7 +33,7 @@ fn lossy(event: &Event) -> Event {
             *filename = text(filename);
             *list = args(list);
         }
-        Some(Detail::Exit { args: Some(list), .. }) => *list = args(list),
+        Some(Detail::Exit(Ended { args: Some(list), .. })) => *list = args(list),
         _ => {}
     }
     event

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
-use tuxscope::model::event::{Detail, Event, EventKind, Totals};
+use tuxscope::model::event::{Event, EventKind, Totals};
 use tuxscope::text::style::Style;
 use tuxscope::view::{Sink as _, Summary};
 
@@ -256,10 +256,7 @@ fn latencies(events: &[Event]) -> Vec<u64> {
     for event in events {
         let detail = event.wide.as_deref().map(|wide| (wide.start_ns, &wide.detail));
         match (event.kind, detail) {
-            (
-                _,
-                Some((_, Detail::Fork { thread: true, .. } | Detail::Exit { thread: true, .. })),
-            ) => {}
+            (_, Some((_, detail))) if detail.is_of_thread() => {}
             (EventKind::Fork, detail) => {
                 // Of the basic view, none has a start but the fork's time.
                 let start_ns = Some(detail.map_or(event.timestamp_ns, |(start_ns, _)| start_ns));

@@ -7,7 +7,7 @@ use super::figures::{
     Command, Count, Failure, Figures, Longest, Lost, NeverExeced, OtherExecs, Rate, Status, Threads,
 };
 use super::times::Times;
-use crate::model::event::{Args, Comm, Detail, Event, EventKind, ExitStatus, Totals, Wide};
+use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Totals, Wide};
 use crate::model::signal;
 
 /// Commands (names, as any process may choose them) that are told apart; the others are counted
@@ -111,7 +111,7 @@ impl Collector {
                 self.threads_started += 1;
                 return;
             }
-            Detail::Exit { thread: true, .. } => {
+            Detail::Exit(Ended { thread: true, .. }) => {
                 self.threads_ended += 1;
                 return;
             }
@@ -120,7 +120,7 @@ impl Collector {
         match &wide.detail {
             Detail::Fork { .. } => self.begin(event, wide.start_ns),
             Detail::Exec { args, .. } => self.exec(event, wide, args),
-            Detail::Exit { status, duration_ns, args, .. } => {
+            Detail::Exit(Ended { status, duration_ns, args, .. }) => {
                 let process = self.alive.remove(&event.pid);
                 if process.is_some_and(|process| process.never_execed() && process.is(wide)) {
                     self.never(event.comm);

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use libbpf_cargo::SkeletonBuilder;
 
-const VIEWS: [&str; 2] = ["proc", "wide"];
+const MODES: [&str; 2] = ["proc", "wide"];
 
 fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=bpf");
@@ -24,14 +24,14 @@ fn main() -> Result<()> {
     let flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-mcpu=v3", "-Ivmlinux"];
     let flags: Vec<&str> = flags.into_iter().chain(extra.split_whitespace()).collect();
 
-    for view in VIEWS {
+    for mode in MODES {
         SkeletonBuilder::new()
-            .source(format!("bpf/{view}.bpf.c"))
+            .source(format!("bpf/{mode}.bpf.c"))
             .clang(&clang)
             .clang_args(&flags)
-            .build_and_generate(Path::new(&out_dir).join(format!("{view}.skel.rs")))
+            .build_and_generate(Path::new(&out_dir).join(format!("{mode}.skel.rs")))
             .with_context(|| {
-                format!("{clang} could not build bpf/{view}.bpf.c (Debian: apt-get install clang)")
+                format!("{clang} could not build bpf/{mode}.bpf.c (Debian: apt-get install clang)")
             })?;
     }
     Ok(())

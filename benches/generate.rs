@@ -4,7 +4,7 @@
 //! `cargo run --release --example generate -- 10000000 basic > capture.jsonl`
 //!
 //! Some hundred shells start commands: most exec within a millisecond, some never, some twice;
-//! some have threads (basic view: their forks and exits are there, too); one in twenty fails.
+//! some have threads (basic mode: their forks and exits are there, too); one in twenty fails.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -154,7 +154,7 @@ impl World {
         let process = Process { parent: shell, command: 0, start_ns: self.now, args: None };
         self.alive.insert(child, process);
         let detail = Detail::Fork { thread: false, parent_tid: shell };
-        // The basic view takes the name from the task that forks: here, a shell, too.
+        // The basic mode takes the name from the task that forks: here, a shell, too.
         self.event(EventKind::Fork, child, child, shell, Some(detail))
     }
 
@@ -196,7 +196,7 @@ impl World {
         event
     }
 
-    /// An event of the process `owner` that the basic view shows with the ids `pid` and `ppid`.
+    /// An event of the process `owner` that the basic mode shows with the ids `pid` and `ppid`.
     fn event(
         &self,
         kind: EventKind,

@@ -111,7 +111,7 @@ const volatile __u64 own_pidns_dev = 0;
 const volatile __u64 own_pidns_ino = 0;
 
 /*
- * How many are followed that have not ended: processes in the wide view, tasks in the basic one.
+ * How many are followed that have not ended: processes in the wide mode, tasks in the basic one.
  * Counted from the adoption on only; it is not known how many threads a seed has.
  */
 __s64 alive = 0;
@@ -190,7 +190,7 @@ static __always_inline void learn_exit(struct task_struct *task)
 	}
 }
 
-/* At an exit: of a process, or (basic view) of a task. */
+/* At an exit: of a process, or (basic mode) of a task. */
 static __always_inline void follow_exit(__u32 tgid)
 {
 	__u8 *mark;

@@ -16,7 +16,7 @@ enum proc_event_type {
 	PROC_EVENT_TYPES,
 };
 
-/* A record of the basic view. Its layout never changes: scripts and tutorials know it. */
+/* A record of the basic mode. Its layout never changes: scripts and tutorials know it. */
 struct proc_event {
 	__u32 pid; /* fork: the child's task id; exec, exit: TGID of the current task */
 	__u32 ppid; /* fork: the parent's task id; exec, exit: 0 */
@@ -41,7 +41,7 @@ enum wide_flags {
 	WIDE_ARGS_UNREAD = 8, /* exec: the arguments could not be read */
 };
 
-/* A record of the wide view. Ids are process ids (TGIDs) but for those named tid. */
+/* A record of the wide mode. Ids are process ids (TGIDs) but for those named tid. */
 struct wide_event {
 	__u32 pid;
 	__u32 ppid; /* of the real parent */

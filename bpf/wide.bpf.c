@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The wide view: processes, with all that is known of them. It needs the task itself, which the
+ * The wide mode: processes, with all that is known of them. It needs the task itself, which the
  * records of tp/ don't hand over, and reads it directly: tp_btf arguments are typed.
  */
 #include "vmlinux.h"

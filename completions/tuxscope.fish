@@ -29,7 +29,7 @@ complete -c tuxscope -n "__fish_tuxscope_needs_command" -s V -l version -d 'Prin
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "proc" -d 'Show fork, exec and exit of processes as they happen'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "replay" -d 'Show the events of a capture again, in any format'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "schema" -d 'Print the JSON Schema of what --format json prints'
-complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "check" -d 'Say what this kernel and these rights allow, and try both views'
+complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "check" -d 'Say what this kernel and these rights allow, and try both modes'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l format -d 'How to print the events' -r -f -a "table\t'Aligned columns'
 json\t'One JSON object a line'
@@ -39,7 +39,7 @@ tree\t'The tree of processes, at the end'
 timeline\t'A picture (SVG) of processes over time, at the end'
 perfetto\t'Trace events (JSON) for ui.perfetto.dev'
 explain\t'One plain sentence an event'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'In the wide view: keep this much of a command line (at most 64K)' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'In the wide mode: keep this much of a command line (at most 64K)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l duration -d 'End after this time, in seconds (decimals allowed)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l count -d 'End after this many events' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s o -l output -d 'Write the events to FILE instead of standard output (with COMMAND: standard error)' -r -F
@@ -60,7 +60,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s e -l event -d
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l cgroup -d 'Only events in this cgroup (v2 hierarchy) and those below it' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Only events whose process name or argument list this regular expression matches' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Processes instead of tasks: one exit each, with parent, user, arguments, status, duration'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'In the wide view: forks and exits of threads, too'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'In the wide mode: forks and exits of threads, too'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'With --output: SIGHUP opens FILE anew (logrotate has renamed it) and ends nothing'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l strict -d 'Exit with status 3 if any event was lost'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show what libbpf says'
@@ -97,5 +97,5 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand check" -s h -l help -d
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "proc" -d 'Show fork, exec and exit of processes as they happen'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "replay" -d 'Show the events of a capture again, in any format'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "schema" -d 'Print the JSON Schema of what --format json prints'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "check" -d 'Say what this kernel and these rights allow, and try both views'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "check" -d 'Say what this kernel and these rights allow, and try both modes'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

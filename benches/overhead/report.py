@@ -76,7 +76,7 @@ def slowdowns(results):
 
 
 def crowd(row):
-    return (f"With {row['live']:,} processes that sleep, in the wide view: "
+    return (f"With {row['live']:,} processes that sleep, in the wide mode: "
             f"{row['bytes_seen']:.0f} bytes of memory for each where the tracer saw its fork and exec, "
             f"{row['bytes_there']:.0f} where it was there before. An event of a thread storm beside "
             f"them takes {row['cpu_ns_beside']:.0f} ns of the tracer's CPU and the storm "

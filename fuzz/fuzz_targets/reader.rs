@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
                 let other = Decoder::default().decode(&[b" ", text].concat());
                 assert_eq!(other, Ok(Record::Event(event.clone())));
                 round_trip(&event);
-                assert!(filter.keeps(&event).is_ok(), "these conditions need no wide view");
+                assert!(filter.keeps(&event).is_ok(), "these conditions need no wide mode");
                 for sink in &mut sinks {
                     sink.event(&event, &mut out);
                 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Completes events of the wide view: the wall clock, the cgroup's path, and what only a
+//! Completes events of the wide mode: the wall clock, the cgroup's path, and what only a
 //! process' earlier events tell.
 
 use std::collections::HashMap;
@@ -123,7 +123,7 @@ impl Enricher {
         self.clock_offset_ns
     }
 
-    /// Completes an event of the wide view; one of the basic view has nothing to complete.
+    /// Completes an event of the wide mode; one of the basic mode has nothing to complete.
     pub fn complete(&mut self, event: &mut Event) {
         let (pid, ppid) = (event.pid, event.ppid);
         let Some(wide) = event.wide.as_deref_mut() else { return };

@@ -89,7 +89,7 @@ pub struct Capture<'a> {
     pub meta: Meta,
     /// When it ends by itself.
     pub limits: Limits,
-    /// For the wide view.
+    /// For the wide mode.
     pub enricher: Option<Enricher>,
     /// The pattern is looked for here, all else is decided in BPF; `--follow` starts from its
     /// pids.

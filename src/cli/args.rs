@@ -38,7 +38,7 @@ pub enum Command {
     Replay(Replay),
     /// Print the JSON Schema of what --format json prints
     Schema,
-    /// Say what this kernel and these rights allow, and try both views
+    /// Say what this kernel and these rights allow, and try both modes
     Check(Check),
     /// A process that `check` looks at.
     #[command(hide = true, name = crate::cli::check::CHILD)]
@@ -83,11 +83,11 @@ pub struct Proc {
     #[arg(short, long)]
     pub wide: bool,
 
-    /// In the wide view: forks and exits of threads, too
+    /// In the wide mode: forks and exits of threads, too
     #[arg(long)]
     pub threads: bool,
 
-    /// In the wide view: keep this much of a command line (at most 64K)
+    /// In the wide mode: keep this much of a command line (at most 64K)
     #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = max_args)]
     pub max_args: u32,
 
@@ -195,7 +195,7 @@ Exit status: 0 success, 1 failure, 2 usage, 3 the capture lost events (--strict)
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_EXAMPLES)]
 pub struct Replay {
-    /// The capture: JSON lines of either view, also gzip or zstd of them; - is standard input
+    /// The capture: JSON lines of either mode, also gzip or zstd of them; - is standard input
     #[arg(value_name = "FILE")]
     pub input: PathBuf,
 
@@ -221,7 +221,7 @@ pub struct Replay {
 }
 
 const CHECK_HELP: &str = "\
-Exit status: 0 both views work, 69 the kernel lacks what is needed, 77 rights are missing.";
+Exit status: 0 both modes work, 69 the kernel lacks what is needed, 77 rights are missing.";
 
 /// `tuxscope check`
 #[derive(Debug, Args)]

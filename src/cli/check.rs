@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What this kernel and these rights allow, and whether both views really work here.
+//! What this kernel and these rights allow, and whether both modes really work here.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{Check, CheckFormat};
 use crate::host::running;
 use crate::kernel::preflight;
-use crate::kernel::tracer::{Config, Storage, Tracer, View};
+use crate::kernel::tracer::{Config, Mode, Storage, Tracer};
 use crate::kernel::wire::{self, Record};
 use crate::model::conditions::Conditions;
 use crate::model::event::{Detail, Event, EventKind, ExitStatus};
@@ -24,6 +24,10 @@ pub const CHILD: &str = "check-child";
 /// Makes a child the last one, the one that makes none itself.
 const LAST: &str = "--last";
 const STATUS: u8 = 42;
+
+/// Names in JSON, which never change.
+const BASIC_MODE: &str = "basic view";
+const WIDE_MODE: &str = "wide view";
 
 /// What a process of the self-test does: it makes the last one. Returns its exit status.
 ///
@@ -78,15 +82,17 @@ pub struct Line {
 #[derive(Debug, Serialize)]
 pub struct Report {
     checks: Vec<Line>,
-    basic_view: bool,
-    wide_view: bool,
+    #[serde(rename = "basic_view")]
+    basic_mode: bool,
+    #[serde(rename = "wide_view")]
+    wide_mode: bool,
 }
 
 impl Report {
     /// Asks all questions; takes well under a second.
     pub fn make() -> Self {
         let kernel = uname().release().to_string_lossy().into_owned();
-        let mut report = Self { checks: Vec::new(), basic_view: false, wide_view: false };
+        let mut report = Self { checks: Vec::new(), basic_mode: false, wide_mode: false };
         report.add("kernel", Ok(format!("Linux {kernel}")));
         let mut may = report.ask("user namespace", "the initial one", preflight::user_namespace());
         may &= report.ask("capabilities", "sufficient", preflight::capabilities());
@@ -101,19 +107,19 @@ impl Report {
         report.ask("lockdown", "leaves BPF alone", preflight::lockdown());
         report.ask(
             "tracefs",
-            "readable (for the basic view)",
+            "readable (for the basic mode)",
             preflight::tracefs().map(|_: crate::kernel::tracepoint::Tracefs| ()),
         );
         report.pid_namespace();
-        report.basic_view = report.add("basic view", self_test(View::Basic));
-        let wide = View::Wide { threads: false, max_args: 4096 };
-        report.wide_view = report.add("wide view", self_test(wide));
+        report.basic_mode = report.add(BASIC_MODE, self_test(Mode::Basic));
+        let wide = Mode::Wide { threads: false, max_args: 4096 };
+        report.wide_mode = report.add(WIDE_MODE, self_test(wide));
         report
     }
 
-    /// 0 where both views work, else that of the first thing that is missing.
+    /// 0 where both modes work, else that of the first thing that is missing.
     pub fn exit(&self) -> u8 {
-        if self.basic_view && self.wide_view {
+        if self.basic_mode && self.wide_mode {
             return 0;
         }
         self.checks.iter().find_map(|line| line.exit).unwrap_or(Exit::Failed) as u8
@@ -171,6 +177,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Line { name, answer, detail, remedy, .. } in &self.checks {
+            let name = match *name {
+                BASIC_MODE => "basic mode",
+                WIDE_MODE => "wide mode",
+                name => name,
+            };
             writeln!(f, "{name:<16}{:<6}{detail}", answer.name())?;
             if let Some(remedy) = remedy {
                 writeln!(f, "{:<22}-> {remedy}", "")?;
@@ -182,9 +193,9 @@ impl fmt::Display for Report {
 
 /// Traces a child that makes another, as a command that is run: this needs no pid, and so works
 /// in a PID namespace, too. Of the first child the fork comes before the trace.
-fn self_test(view: View) -> Result<String> {
+fn self_test(mode: Mode) -> Result<String> {
     let config = Config {
-        view,
+        mode,
         choice: Conditions::default(),
         adopt: true,
         buffer_size: 1 << 20,
@@ -270,7 +281,7 @@ mod tests {
     use super::*;
 
     fn report(results: Vec<Result<String>>) -> Report {
-        let mut report = Report { checks: Vec::new(), basic_view: false, wide_view: true };
+        let mut report = Report { checks: Vec::new(), basic_mode: false, wide_mode: true };
         for result in results {
             report.add("thing", result);
         }
@@ -284,7 +295,7 @@ mod tests {
         assert_eq!(report(vec![good(), no(Exit::Rights), no(Exit::Kernel)]).exit(), 77);
         assert_eq!(report(vec![no(Exit::Kernel), no(Exit::Rights)]).exit(), 69);
         assert_eq!(report(vec![Err(anyhow!("broke"))]).exit(), 1);
-        assert_eq!(Report { basic_view: true, ..report(vec![no(Exit::Kernel)]) }.exit(), 0);
+        assert_eq!(Report { basic_mode: true, ..report(vec![no(Exit::Kernel)]) }.exit(), 0);
     }
 
     #[test]

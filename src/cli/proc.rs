@@ -15,7 +15,7 @@ use crate::capture::launch::Launched;
 use crate::capture::wait::Waiter;
 use crate::capture::{Capture, Limits};
 use crate::host::{cgroup, identity, running};
-use crate::kernel::tracer::{Config, Storage, Tracer, View};
+use crate::kernel::tracer::{Config, Mode, Storage, Tracer};
 use crate::model::failure::{Exit, Failure};
 use crate::output::{Output, Rotation, terminal};
 use crate::process::filter::Filter;
@@ -37,7 +37,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     }
     let wide = args.wide || args.format.needs_wide;
     if args.threads && !wide {
-        let what = "--threads is of the wide view";
+        let what = "--threads is of the wide mode";
         return Err(Failure::new(Exit::Usage, what, "add --wide").into());
     }
     let rotation = rotation(&args)?;
@@ -46,12 +46,12 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         path => output(path.as_deref(), rotation)?,
     };
     let mut sink = (args.format.start)(wide, terminal::style(&output, args.color.into()));
-    let view = match wide {
-        true => View::Wide { threads: args.threads, max_args: args.max_args },
-        false => View::Basic,
+    let mode = match wide {
+        true => Mode::Wide { threads: args.threads, max_args: args.max_args },
+        false => Mode::Basic,
     };
     let config = Config {
-        view,
+        mode,
         choice: args.choose.into(),
         adopt: runs_command,
         buffer_size: args.buffer_size,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The lines of the basic view as tuxscope writes them: these keys, this order, no blanks, no
+//! The lines of the basic mode as tuxscope writes them: these keys, this order, no blanks, no
 //! escapes. All others are left to `serde_json`, which takes several times as long for these.
 
 use crate::model::event::{Comm, Event, EventKind};

@@ -162,7 +162,7 @@ impl Decoder {
         })
     }
 
-    /// What the wide view adds; none where any of its keys is missing, since what the others
+    /// What the wide mode adds; none where any of its keys is missing, since what the others
     /// say can't be told without it.
     fn wide(&mut self, kind: EventKind, keys: &EventLine<'_>) -> Result<Option<Wide>, String> {
         let (Some(time), Some(tid), Some(uid), Some(start_ns), Some(cgroup_id)) =

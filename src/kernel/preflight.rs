@@ -19,22 +19,22 @@ use crate::model::failure::{Exit, Failure};
 /// `CONFIG_DEBUG_INFO_BTF` distributions set.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
-/// Checks all that the basic view needs and opens the tracefs that it attaches through.
+/// Checks all that the basic mode needs and opens the tracefs that it attaches through.
 ///
 /// # Errors
 /// The first thing that is missing, as a [`Failure`] with its remedy.
-pub fn basic_view() -> Result<Tracefs, Failure> {
+pub fn basic_mode() -> Result<Tracefs, Failure> {
     rights()?;
     btf()?;
     ring_buffer()?;
     tracefs()
 }
 
-/// Checks all that the wide view needs: no tracefs.
+/// Checks all that the wide mode needs: no tracefs.
 ///
 /// # Errors
-/// As for [`basic_view`].
-pub fn wide_view() -> Result<(), Failure> {
+/// As for [`basic_mode`].
+pub fn wide_mode() -> Result<(), Failure> {
     rights()?;
     btf()?;
     ring_buffer()
@@ -115,7 +115,7 @@ pub fn ring_buffer() -> Result<(), Failure> {
     }
 }
 
-/// The tracefs that the basic view attaches through.
+/// The tracefs that the basic mode attaches through.
 ///
 /// # Errors
 /// It can't be read, or the kernel has none.

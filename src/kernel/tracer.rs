@@ -47,7 +47,7 @@ mod skel {
 
 /// Which set of BPF programs runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
+pub enum Mode {
     /// `bpf/proc.bpf.c`.
     Basic,
     /// `bpf/wide.bpf.c`.
@@ -75,7 +75,7 @@ pub enum Learning {
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The set of programs.
-    pub view: View,
+    pub mode: Mode,
     /// The events to keep; all but the pattern is decided in BPF.
     pub choice: Conditions,
     /// Follow what this process forks between [`Tracer::set_adopting`] on and off.
@@ -89,7 +89,7 @@ pub struct Config {
 /// Memory for the BPF object, which a [`Tracer`] borrows.
 pub type Storage = MaybeUninit<OpenObject>;
 
-/// The loaded object of either view: the two skeletons are distinct types with like members.
+/// The loaded object of either mode: the two skeletons are distinct types with like members.
 enum Loaded<'obj> {
     Basic(skel::proc::ProcSkel<'obj>),
     Wide(skel::wide::WideSkel<'obj>),
@@ -114,7 +114,7 @@ const PIDS_A_BLOCK: u32 = 64;
 /// `PID_MAX_LIMIT` of include/linux/threads.h on 64-bit kernels.
 const PID_MAX_LIMIT: u32 = 1 << 22;
 
-/// Opens a skeleton, sets what both views have in common, and loads it.
+/// Opens a skeleton, sets what both modes have in common, and loads it.
 macro_rules! load {
     ($builder:expr, $storage:expr, $config:expr, $cgroup:expr, |$rodata:ident| { $($more:tt)* }) => {{
         let config: &Config = $config;
@@ -205,7 +205,7 @@ impl fmt::Debug for Tracer<'_> {
 }
 
 impl<'obj> Tracer<'obj> {
-    /// Loads the BPF programs of a view and attaches them; [`Self::set_tracing`] starts them.
+    /// Loads the BPF programs of a mode and attaches them; [`Self::set_tracing`] starts them.
     ///
     /// # Errors
     /// A [`Failure`] where the kernel or the rights don't allow it.
@@ -213,9 +213,9 @@ impl<'obj> Tracer<'obj> {
         libbpf_rs::set_print(config.verbose.then_some((PrintLevel::Debug, print_libbpf)));
         let refused = |error: libbpf_rs::Error| refused(&error, "attach", config);
         let cgroup = config.choice.cgroup.as_deref().map(Cgroup::open).transpose()?;
-        let (loaded, shared, links) = match config.view {
-            View::Basic => {
-                let tracefs = preflight::basic_view()?;
+        let (loaded, shared, links) = match config.mode {
+            Mode::Basic => {
+                let tracefs = preflight::basic_mode()?;
                 let builder = skel::proc::ProcSkelBuilder::default();
                 let mut skel = load!(builder, storage, config, &cgroup, |rodata| {});
                 let mut links = Vec::new();
@@ -232,8 +232,8 @@ impl<'obj> Tracer<'obj> {
                 let shared = shared!(skel);
                 (Loaded::Basic(skel), shared, links)
             }
-            View::Wide { threads, max_args } => {
-                preflight::wide_view()?;
+            Mode::Wide { threads, max_args } => {
+                preflight::wide_mode()?;
                 let builder = skel::wide::WideSkelBuilder::default();
                 let kinds = &config.choice.kinds;
                 let exits = kinds.is_empty() || kinds.contains(&EventKind::Exit);
@@ -366,7 +366,7 @@ impl<'obj> Tracer<'obj> {
     /// Ends the tracing; what the ring buffer holds stays readable.
     pub fn detach(&self) {
         self.set_tracing(false);
-        // For the basic view the kernel waits here until no handler runs any more; before 6.13 only
+        // For the basic mode the kernel waits here until no handler runs any more; before 6.13 only
         // where nobody else has the tracepoint open.
         self.links.borrow_mut().clear();
         if matches!(self.loaded, Loaded::Wide(_)) || kernel_before(6, 13) {

@@ -129,7 +129,7 @@ impl fmt::Display for WireError {
 
 impl std::error::Error for WireError {}
 
-/// Decodes one record of either view; they differ in size.
+/// Decodes one record of either mode; they differ in size.
 ///
 /// The wall clock, the cgroup's path and what only earlier events tell is left empty.
 ///
@@ -232,7 +232,7 @@ mod tests {
 
     fn detail(record: &[u8]) -> Detail {
         match decode(record).expect("a good record") {
-            Record::Event(event) => event.wide.expect("of the wide view").detail,
+            Record::Event(event) => event.wide.expect("of the wide mode").detail,
             other => panic!("{other:?}"),
         }
     }

@@ -11,17 +11,17 @@ use crate::model::event::EventKind;
 pub struct Conditions {
     /// The process id.
     pub pids: Vec<u32>,
-    /// The parent's process id (wide view only, in a capture).
+    /// The parent's process id (wide mode only, in a capture).
     pub ppids: Vec<u32>,
     /// The name.
     pub comm: Option<String>,
-    /// The real user id (wide view only, in a capture).
+    /// The real user id (wide mode only, in a capture).
     pub uid: Option<u32>,
     /// What happened.
     pub kinds: Vec<EventKind>,
-    /// The path of the cgroup, or of one above it (wide view only, in a capture).
+    /// The path of the cgroup, or of one above it (wide mode only, in a capture).
     pub cgroup: Option<String>,
-    /// Only ends that are no success (wide view only).
+    /// Only ends that are no success (wide mode only).
     pub failed: bool,
     /// With `pids`: their descendants, too.
     pub follow: bool,

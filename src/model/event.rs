@@ -75,7 +75,7 @@ impl fmt::Debug for Comm {
     }
 }
 
-/// One event. The first five fields are the basic view's; the wide view means them alike but for
+/// One event. The first five fields are the basic mode's; the wide mode means them alike but for
 /// the ids, which are always process ids there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -90,7 +90,7 @@ pub struct Event {
     pub comm: Comm,
     /// `CLOCK_MONOTONIC`, in nanoseconds since boot, suspend not counted.
     pub timestamp_ns: u64,
-    /// What the wide view adds.
+    /// What the wide mode adds.
     pub wide: Option<Box<Wide>>,
 }
 
@@ -109,7 +109,7 @@ impl Event {
     }
 }
 
-/// What the wide view knows of every event.
+/// What the wide mode knows of every event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wide {
     /// Wall clock, in nanoseconds since 1970-01-01 UTC.
@@ -129,7 +129,7 @@ pub struct Wide {
     pub detail: Detail,
 }
 
-/// What the wide view adds for one kind of event.
+/// What the wide mode adds for one kind of event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// A task was created.

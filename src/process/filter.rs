@@ -76,7 +76,7 @@ impl Filter {
         };
         Err(Failure::new(
             Exit::Usage,
-            format!("{option} can't be answered from this capture: it is of the basic view"),
+            format!("{option} can't be answered from this capture: it is of the basic mode"),
             "capture with: tuxscope proc --wide --format json",
         ))
     }
@@ -98,7 +98,7 @@ impl Filter {
                     self.followed.remove(&event.pid);
                 }
             }
-            // The basic view does not say which exit is the process' last, so that a pid is
+            // The basic mode does not say which exit is the process' last, so that a pid is
             // followed until somebody else's child gets it.
             (EventKind::Fork, None) => {
                 if knows(event.ppid) {

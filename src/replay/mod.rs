@@ -32,7 +32,7 @@ const MAX_REASON: usize = 200;
 #[derive(Debug)]
 pub struct Outcome {
     /// The capture lost nothing, was ended, and was replayed to its end, as far as can be told:
-    /// the basic view's has no mark there.
+    /// the basic mode's has no mark there.
     pub complete: bool,
     /// Lines that were skipped because they could not be read.
     pub unreadable: u64,
@@ -41,7 +41,7 @@ pub struct Outcome {
 }
 
 /// Replays a capture to its end. The sink is made when it is known whether the capture is of
-/// the wide view.
+/// the wide mode.
 ///
 /// # Errors
 /// A filter needs what the capture does not tell.
@@ -148,7 +148,7 @@ impl Capture {
         self.span = Some((first.min(timestamp_ns), last.max(timestamp_ns)));
     }
 
-    /// What it came to, but for the events that were printed. The basic view's captures have no
+    /// What it came to, but for the events that were printed. The basic mode's captures have no
     /// mark at their end.
     fn totals(&self) -> Totals {
         let span_ns = self.span.map_or(0, |(first, last)| last - first);

@@ -120,7 +120,7 @@ impl Explain {
         let who = named(event.pid, Some(event.comm));
         let children = self.living_children(id);
         let Some(status) = life.status() else {
-            // The basic view: an exit for each thread, and no word of which it is.
+            // The basic mode: an exit for each thread, and no word of which it is.
             let silent = |id: &LifeId| self.lives.get(*id).is_some_and(Life::never_execed);
             let _ = match children.iter().any(silent) {
                 true => write!(out, "{who} ended, or one of its threads did"),
@@ -275,7 +275,7 @@ sh -c 'cat /etc/passwd | grep root'
     }
 
     #[test]
-    fn the_basic_view_claims_no_more_than_it_knows() {
+    fn the_basic_mode_claims_no_more_than_it_knows() {
         use EventKind::{Exec, Exit, Fork};
         let events = [
             basic(Fork, 0, 10, 9, "bash"),

@@ -17,13 +17,13 @@ pub fn run(mut sink: impl Sink, events: &[Event]) -> String {
     String::from_utf8(out).expect("every view is UTF-8")
 }
 
-/// An event of the basic view, `us` microseconds after 1 s.
+/// An event of the basic mode, `us` microseconds after 1 s.
 pub fn basic(kind: EventKind, us: u64, pid: u32, ppid: u32, comm: &str) -> Event {
     let comm = Comm::new(comm.as_bytes());
     Event { kind, pid, ppid, comm, timestamp_ns: 1_000_000_000 + us * 1_000, wide: None }
 }
 
-/// Tells a story in events of the wide view; times are in microseconds.
+/// Tells a story in events of the wide mode; times are in microseconds.
 #[derive(Default)]
 pub struct Story {
     /// What happened so far.
@@ -175,7 +175,7 @@ impl Random {
         }
     }
 
-    /// Any event at all. With `wide`, it may be one of the wide view.
+    /// Any event at all. With `wide`, it may be one of the wide mode.
     pub fn event(&mut self, near: u64, wide: bool) -> Event {
         let kind = EventKind::ALL[self.below(3) as usize];
         let args = Args::new(&self.bytes(40), self.one_in(5));

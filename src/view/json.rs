@@ -13,7 +13,7 @@ use crate::model::event::{
 use crate::model::signal;
 use crate::text::time::Rfc3339;
 
-/// JSON Schema of a line, of either view.
+/// JSON Schema of a line, of either mode.
 pub const SCHEMA: &str = include_str!("../json/schema.json");
 
 /// Changes with the meaning of what is there, not with keys that are added.
@@ -29,22 +29,22 @@ pub static VIEW: View = View {
     start: |wide, _| Box::new(Json::new(wide)),
 };
 
-/// The sink of `--format json`: the five keys of the basic view, and all that an event of the
-/// wide view has beyond them. Records about the capture are told apart by their `event_type`;
-/// the basic view, whose contract is one object an event, has none.
+/// The sink of `--format json`: the five keys of the basic mode, and all that an event of the
+/// wide mode has beyond them. Records about the capture are told apart by their `event_type`;
+/// the basic mode, whose contract is one object an event, has none.
 #[derive(Debug, Default)]
 pub struct Json {
     wide: bool,
 }
 
 impl Json {
-    /// The lines of the wide view, or of the basic one.
+    /// The lines of the wide mode, or of the basic one.
     pub fn new(wide: bool) -> Self {
         Self { wide }
     }
 }
 
-/// The basic view's keys.
+/// The basic mode's keys.
 #[derive(Serialize)]
 struct Basic<'a> {
     pid: u32,
@@ -54,7 +54,7 @@ struct Basic<'a> {
     timestamp_ns: u64,
 }
 
-/// The wide view's keys behind the basic ones.
+/// The wide mode's keys behind the basic ones.
 #[derive(Default, Serialize)]
 struct More<'a> {
     time: Rfc3339,
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn records_about_the_capture_are_in_the_wide_view_only() {
+    fn records_about_the_capture_are_in_the_wide_mode_only() {
         let meta = Meta { version: "1.2.3".to_owned(), clock_offset_ns: 5, ..Meta::default() };
         let totals = Totals {
             printed: 9,

@@ -18,7 +18,7 @@ pub type LifeId = u64;
 pub struct Life {
     /// Its process id.
     pub pid: u32,
-    /// When it was forked, or where that was not seen and the wide view tells: when it began.
+    /// When it was forked, or where that was not seen and the wide mode tells: when it began.
     pub born_ns: Option<u64>,
     /// Its fork is in the capture.
     pub fork_seen: bool,
@@ -37,9 +37,9 @@ pub struct Life {
     pub end: Option<End>,
     /// Threads that it had beside its first one.
     pub threads: u32,
-    /// The start time that the wide view gave, which tells it from others with its pid.
+    /// The start time that the wide mode gave, which tells it from others with its pid.
     start_ns: Option<u64>,
-    /// Exits in the basic view: one for each of its threads.
+    /// Exits in the basic mode: one for each of its threads.
     exits: u32,
 }
 
@@ -78,7 +78,7 @@ pub struct End {
     pub seen: bool,
     /// What wait(2) gave, where known.
     pub status: Option<ExitStatus>,
-    /// How long it lived, where the wide view tells.
+    /// How long it lived, where the wide mode tells.
     duration_ns: Option<u64>,
 }
 
@@ -254,7 +254,7 @@ impl Lives {
         self.span.unwrap_or_default()
     }
 
-    /// The wall clock of the first event, where the wide view tells.
+    /// The wall clock of the first event, where the wide mode tells.
     pub fn began_at_ns(&self) -> Option<u64> {
         self.began_at_ns
     }
@@ -303,7 +303,7 @@ impl Lives {
         }
     }
 
-    /// Makes threads of what the basic view can only tell to be threads at the end: its forks
+    /// Makes threads of what the basic mode can only tell to be threads at the end: its forks
     /// are of tasks, and every task's exit has the id of the process. As many as a process has
     /// exits beyond its own, of those that it made and that did nothing by themselves.
     fn settle_threads(&mut self) {
@@ -341,7 +341,7 @@ impl Lives {
         let parent = (event.ppid != 0).then(|| {
             let wide = event.wide.is_some();
             match self.with_pid(event.ppid) {
-                // In the basic view a thread's exit looks like its process'.
+                // In the basic mode a thread's exit looks like its process'.
                 Some((id, life)) if life.end.is_none_or(|end| end.seen && !wide) => id,
                 _ => {
                     let mut life = Life::new(event.ppid);
@@ -397,7 +397,7 @@ impl Lives {
         (id, life)
     }
 
-    /// Notes who is the parent at an exec or exit, where the wide view tells.
+    /// Notes who is the parent at an exec or exit, where the wide mode tells.
     fn parent_now(&mut self, event: &Event, born_to: Option<u32>) {
         let (id, life) = self.whose(event);
         if event.ppid == 0 {

@@ -30,7 +30,7 @@ pub static VIEW: View = View {
     start: |_, _| Box::new(Perfetto::default()),
 };
 
-/// The sink of `--format perfetto`. A process is written when it ends; only in the basic view,
+/// The sink of `--format perfetto`. A process is written when it ends; only in the basic mode,
 /// which tells threads from processes at the end alone, all of them wait for it.
 #[derive(Debug, Default)]
 pub struct Perfetto {
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn the_basic_view_has_slices_too() {
+    fn the_basic_mode_has_slices_too() {
         use EventKind::{Exec, Exit, Fork};
         let events = [
             basic(Fork, 0, 10, 9, "bash"),

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_basic_view_tells_threads_at_the_end() {
+    fn the_basic_mode_tells_threads_at_the_end() {
         use EventKind::{Exec, Exit, Fork};
         let events = [
             basic(Fork, 0, 10, 9, "bash"),

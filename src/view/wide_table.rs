@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The table of the wide view.
+//! The table of the wide mode.
 
 use std::fmt::Write as _;
 

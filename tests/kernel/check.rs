@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `tuxscope check`: both views work here, and what is said where they don't.
+//! `tuxscope check`: both modes work here, and what is said where they don't.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output};
@@ -28,7 +28,7 @@ fn answer<'a>(report: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
-fn both_views_work() {
+fn both_modes_work() {
     let Some(_machine) = machine::shared() else { return };
     let (report, code) = report(check("json"));
     assert_eq!(code, Some(0), "{report}");
@@ -42,7 +42,7 @@ fn both_views_work() {
 }
 
 #[test]
-fn both_views_work_in_a_pid_namespace() {
+fn both_modes_work_in_a_pid_namespace() {
     let Some(_machine) = machine::shared() else { return };
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--mount-proc", BINARY, "check", "--format", "json"]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which events are kept: each option by itself, and several together, in both views.
+//! Which events are kept: each option by itself, and several together, in both modes.
 
 use std::process::{Command, Stdio};
 
@@ -26,7 +26,7 @@ const SCRIPT: &str = "/bin/true & a=$!; wait $a; \
     setpriv --reuid=65534 --clear-groups /bin/false & b=$!; wait $b; \
     (exit 3) & c=$!; wait $c; echo $$ $a $b $c; :";
 
-/// Runs the script while both views are captured with these options, `SHELL` replaced by its
+/// Runs the script while both modes are captured with these options, `SHELL` replaced by its
 /// pid. Returns the pids and the two stories.
 fn run(options: &[&str]) -> ([u32; 4], Story, Story) {
     let script = format!("read line; {SCRIPT}");
@@ -119,7 +119,7 @@ fn each_filter_keeps_what_it_says() {
 }
 
 #[test]
-fn a_pattern_sees_the_arguments_in_the_wide_view() {
+fn a_pattern_sees_the_arguments_in_the_wide_mode() {
     let Some(_machine) = machine::shared() else { return };
     let ([_, _, b, _], wide, basic) = run(&["-P", "SHELL", "--match", "clear-groups /bin/f"]);
     same(&wide, &[("exec", b)], &["wide"]);

@@ -289,10 +289,10 @@ fn a_pid_is_followed_only_while_its_owner_lives() {
         .stdin(Stdio::piped())
         .spawn()
         .expect("bash runs");
-    for view in [&["--wide"][..], &[]] {
+    for mode in [&["--wide"][..], &[]] {
         let (root, pid_text) = (shell.id().to_string(), pid.to_string());
         let pids = format!("{root},{pid_text}");
-        let args = [&["--format", "json", "--follow", "--pid", &pids], view].concat();
+        let args = [&["--format", "json", "--follow", "--pid", &pids], mode].concat();
         let tuxscope = Tuxscope::start(&args);
         thread::sleep(Duration::from_millis(500)); // the start is over
         // The pid was named, but nobody had it; who gets it now is no root.

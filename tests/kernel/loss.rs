@@ -137,9 +137,9 @@ fn the_default_ring_takes_a_storm_of_16_workers() {
 #[test]
 fn the_default_ring_takes_a_reader_that_is_held_up() {
     let Some(_machine) = machine::alone() else { return };
-    for view in [&["--format", "json"][..], &["--format", "json", "--wide", "--threads"]] {
+    for mode in [&["--format", "json"][..], &["--format", "json", "--wide", "--threads"]] {
         let attempt = || {
-            let tuxscope = Tuxscope::start(view);
+            let tuxscope = Tuxscope::start(mode);
             let storm = worker::Endless::start("thread", 4);
             thread::sleep(Duration::from_millis(100));
             tuxscope.signal(Signal::STOP);
@@ -152,6 +152,6 @@ fn the_default_ring_takes_a_reader_that_is_held_up() {
             closing.lost
         };
         let attempts: Vec<_> = (0..5).map(|_| attempt()).collect();
-        assert!(attempts.contains(&[0; 3]), "{view:?} lost: {attempts:?}");
+        assert!(attempts.contains(&[0; 3]), "{mode:?} lost: {attempts:?}");
     }
 }

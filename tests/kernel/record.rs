@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The bytes on the ring themselves.
 
-use tuxscope::kernel::tracer::{Config, Storage, Tracer, View};
+use tuxscope::kernel::tracer::{Config, Mode, Storage, Tracer};
 use tuxscope::model::conditions::Conditions;
 
 use crate::{machine, worker};
@@ -11,7 +11,7 @@ use crate::{machine, worker};
 fn the_padding_is_zero_on_used_memory() {
     let Some(_machine) = machine::alone() else { return };
     let config = Config {
-        view: View::Basic,
+        mode: Mode::Basic,
         choice: Conditions::default(),
         adopt: false,
         buffer_size: 4096,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the wide view needs, and what is given up once it is attached.
+//! What the wide mode needs, and what is given up once it is attached.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,7 +19,7 @@ fn traces(command: Command) {
 }
 
 #[test]
-fn two_capabilities_suffice_for_the_wide_view() {
+fn two_capabilities_suffice_for_the_wide_mode() {
     let Some(_machine) = machine::shared() else { return };
     let (_dir, program) = for_everyone();
     let mut command = with_capabilities(&program, "+bpf,+perfmon");

@@ -42,7 +42,7 @@ impl Run {
         self.command.spawn().expect("starting tuxscope")
     }
 
-    /// The wide view's capture; it must be whole.
+    /// The wide mode's capture; it must be whole.
     fn capture(&self) -> Capture {
         let capture = Capture::parse(&fs::read(self.events()).unwrap());
         assert_eq!(capture.summary.as_ref().expect("a summary")["complete"], true);
@@ -61,11 +61,11 @@ fn code(options: &[&str], command: &[&str]) -> Option<i32> {
 #[test]
 fn the_exit_status_is_the_commands() {
     let Some(_machine) = machine::shared() else { return };
-    for view in [&["--wide"][..], &[]] {
-        assert_eq!(code(view, &["true"]), Some(0));
-        assert_eq!(code(view, &["sh", "-c", "exit 42"]), Some(42));
-        assert_eq!(code(view, &["sh", "-c", "kill -TERM $$"]), Some(128 + 15));
-        assert_eq!(code(view, &["sh", "-c", "kill -KILL $$"]), Some(128 + 9));
+    for mode in [&["--wide"][..], &[]] {
+        assert_eq!(code(mode, &["true"]), Some(0));
+        assert_eq!(code(mode, &["sh", "-c", "exit 42"]), Some(42));
+        assert_eq!(code(mode, &["sh", "-c", "kill -TERM $$"]), Some(128 + 15));
+        assert_eq!(code(mode, &["sh", "-c", "kill -KILL $$"]), Some(128 + 9));
     }
     let run = Run::new(&[], &["/nonexistent/program"]).output();
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
@@ -167,12 +167,12 @@ const DAEMON: &str = "setsid sh -c '(sleep 0.4; exec sh -c \"exit 7\") &'; exit 
 #[test]
 fn the_capture_ends_with_the_command_or_with_all() {
     let Some(_machine) = machine::shared() else { return };
-    for view in [&["--wide"][..], &[]] {
-        let mut run = Run::new(view, &["sh", "-c", DAEMON]);
+    for mode in [&["--wide"][..], &[]] {
+        let mut run = Run::new(mode, &["sh", "-c", DAEMON]);
         assert_eq!(run.output().status.code(), Some(2));
         let open = fs::read_to_string(run.events()).unwrap();
 
-        let mut run = Run::new(&[view, &["--wait", "all"]].concat(), &["sh", "-c", DAEMON]);
+        let mut run = Run::new(&[mode, &["--wait", "all"]].concat(), &["sh", "-c", DAEMON]);
         assert_eq!(run.output().status.code(), Some(2));
         let whole = fs::read_to_string(run.events()).unwrap();
         let count = |text: &str, kind: &str| text.matches(&format!(":\"{kind}\"")).count();
@@ -181,14 +181,14 @@ fn the_capture_ends_with_the_command_or_with_all() {
     }
 }
 
-/// Threads that leave together, a leader that goes first, exec from a thread: in both views the
+/// Threads that leave together, a leader that goes first, exec from a thread: in both modes the
 /// count of those alive comes back to 0, and the wait ends.
 #[test]
 fn waiting_for_all_ends_whatever_threads_do() {
     let Some(_machine) = machine::shared() else { return };
     let worker = worker::command(&[]).get_program().to_str().unwrap().to_owned();
-    for view in [&["--wide"][..], &[]] {
-        let mut run = Run::new(&[view, &["--wait", "all"]].concat(), &[&worker, "case", "all"]);
+    for mode in [&["--wide"][..], &[]] {
+        let mut run = Run::new(&[mode, &["--wait", "all"]].concat(), &[&worker, "case", "all"]);
         let mut child = run.spawn();
         let mut text = String::new();
         child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
@@ -379,9 +379,9 @@ fn filters_narrow_a_run_down() {
 #[test]
 fn it_works_in_a_pid_namespace() {
     let Some(_machine) = machine::shared() else { return };
-    for view in [&["--wide"][..], &[]] {
+    for mode in [&["--wide"][..], &[]] {
         let mut run = Run::new(
-            &[view, &["--wait", "all"]].concat(),
+            &[mode, &["--wait", "all"]].concat(),
             &["sh", "-c", "echo $$; /bin/true; exit 6"],
         );
         let mut command = Command::new("unshare");

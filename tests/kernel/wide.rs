@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reads captures of the wide view, as strictly as the schema is written.
+//! Reads captures of the wide mode, as strictly as the schema is written.
 
 use std::collections::{HashMap, HashSet};
 

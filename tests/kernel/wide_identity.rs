@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The wide view: who a process is, where it runs, and when.
+//! The wide mode: who a process is, where it runs, and when.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The wide view: one fork, one exec per image and one exit a process, whatever threads do.
+//! The wide mode: one fork, one exec per image and one exit a process, whatever threads do.
 
 use std::collections::HashMap;
 

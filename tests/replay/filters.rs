@@ -79,7 +79,7 @@ fn following_takes_descendants_and_not_those_who_get_their_ids() {
 }
 
 #[test]
-fn following_in_the_basic_view_goes_by_task() {
+fn following_in_the_basic_mode_goes_by_task() {
     let capture = [
         line("fork", 100, 10, "sh", 1),
         line("exec", 100, 0, "a", 2),
@@ -98,7 +98,7 @@ fn following_in_the_basic_view_goes_by_task() {
 }
 
 #[test]
-fn the_basic_view_says_what_it_cannot_answer() {
+fn the_basic_mode_says_what_it_cannot_answer() {
     let capture = line("exec", 1, 0, "a", 1);
     for args in [&["--ppid", "1"][..], &["--uid", "0"], &["--cgroup", "/"], &["--failed"]] {
         let ran = replay(capture.as_bytes(), args);

@@ -43,7 +43,7 @@ pub fn finish(child: Child) -> Ran {
     Ran { status, out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// A line of the basic view.
+/// A line of the basic mode.
 pub fn line(kind: &str, pid: u32, ppid: u32, comm: &str, ns: u64) -> String {
     format!(
         "{{\"pid\":{pid},\"ppid\":{ppid},\"comm\":\"{comm}\",\"event_type\":\"{kind}\",\
@@ -51,7 +51,7 @@ pub fn line(kind: &str, pid: u32, ppid: u32, comm: &str, ns: u64) -> String {
     )
 }
 
-/// A line of the wide view; `more` are the keys of its kind.
+/// A line of the wide mode; `more` are the keys of its kind.
 pub fn wide(
     kind: &str,
     pid: u32,

@@ -166,7 +166,7 @@ fn ctrl_c_on_a_pipe_waits_for_its_end() {
     drop(stdin);
     let ran = finish(child);
     assert_eq!(ran.status, 0, "{}", ran.err);
-    assert!(ran.out.starts_with("3,001 events of the basic view in 1.00 us"), "{}", ran.out);
+    assert!(ran.out.starts_with("3,001 events of the basic mode in 1.00 us"), "{}", ran.out);
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn counts_what_happened() {
 fn the_text_shows_the_same() {
     let ran = replay(capture().as_bytes(), &["--format", "summary"]);
     let want = "\
-12 events of the wide view in 2.00 s, none lost
+12 events of the wide mode in 2.00 s, none lost
 
                   count      a second
   fork                4           2.0
@@ -165,7 +165,7 @@ First execs of processes whose fork is not in the capture: 1
 }
 
 #[test]
-fn the_basic_view_says_what_it_does_not_tell() {
+fn the_basic_mode_says_what_it_does_not_tell() {
     let capture = [
         line("fork", 2, 1, "sh", 1_000),
         line("exec", 2, 0, "ls", 3_000),
@@ -183,7 +183,7 @@ fn the_basic_view_says_what_it_does_not_tell() {
     }
     let ran = replay(capture.concat().as_bytes(), &["--format", "summary"]);
     assert!(
-        ran.out.contains("\nThe basic view does not tell threads from processes"),
+        ran.out.contains("\nThe basic mode does not tell threads from processes"),
         "{}",
         ran.out
     );
@@ -201,7 +201,7 @@ fn losses_cannot_be_missed() {
     let ran = replay((META.to_owned() + &end(true, 1234)).as_bytes(), &["--format", "summary"]);
     assert_eq!(
         ran.out,
-        "0 events of the wide view in 2.00 s, 1,234 LOST: what follows lacks them\n"
+        "0 events of the wide mode in 2.00 s, 1,234 LOST: what follows lacks them\n"
     );
 }
 
@@ -211,7 +211,7 @@ fn a_capture_that_was_cut_off_is_not_complete() {
                 \"lost\":{\"fork\":7,\"exec\":0,\"exit\":0}}\n";
     let ran = replay((META.to_owned() + lost).as_bytes(), &["--format", "summary"]);
     let said =
-        "0 events of the wide view in 0 ns (not complete), 7 LOST: what follows lacks them\n";
+        "0 events of the wide mode in 0 ns (not complete), 7 LOST: what follows lacks them\n";
     assert_eq!(ran.out, said);
 }
 
@@ -258,7 +258,7 @@ fn latencies(events: &[Event]) -> Vec<u64> {
         match (event.kind, detail) {
             (_, Some((_, detail))) if detail.is_of_thread() => {}
             (EventKind::Fork, detail) => {
-                // Of the basic view, none has a start but the fork's time.
+                // Of the basic mode, none has a start but the fork's time.
                 let start_ns = Some(detail.map_or(event.timestamp_ns, |(start_ns, _)| start_ns));
                 forks.insert(event.pid, Fork { at: event.timestamp_ns, start_ns });
             }

@@ -17,7 +17,7 @@ REFUSALS = {
     "sandbox": "this kernel gives no BPF ring buffer",
     "lockdown": "this kernel is locked down (confidentiality mode): BPF may not read its memory",
 }
-# What `check` must find missing in each situation, under which name, and the views that work.
+# What `check` must find missing in each situation, under which name, and the modes that work.
 CHECKS = {
     "unmounted": (None, {"basic_view": True, "wide_view": True}),
     "mounted": (None, {"basic_view": True, "wide_view": True}),
@@ -42,8 +42,8 @@ def attached(files, situation):
 def captures(files):
     """All captures of a guest."""
     complaints = []
-    for situation, views in SITUATIONS.items():
-        for view in views:
+    for situation, modes in SITUATIONS.items():
+        for view in modes:
             name = f"{situation}-{view}"
             prefix = f"{name}/"
             made = {path.removeprefix(prefix): data for path, data in files.items()
@@ -76,20 +76,20 @@ def refusals(files):
 def checks(files):
     """What `check` says of each situation."""
     complaints = []
-    for situation, (missing, views) in CHECKS.items():
+    for situation, (missing, modes) in CHECKS.items():
         name = f"check-{situation}"
         prefix = f"{name}/"
         said = {path.removeprefix(prefix): data.decode() for path, data in files.items()
                 if path.startswith(prefix)}
         try:
-            found = check(said, missing and (missing, REFUSALS[situation]), views)
+            found = check(said, missing and (missing, REFUSALS[situation]), modes)
         except (KeyError, ValueError, TypeError) as error:
             found = [f"can't be read: {error!r}"]
         complaints += [f"{name}: {complaint}" for complaint in found]
     return complaints
 
 
-def check(said, missing, views):
+def check(said, missing, modes):
     """The two outputs of `check` in one situation. `missing`: a line's name and its reason."""
     complaints = []
     for status in ("status", "json-status"):
@@ -99,17 +99,18 @@ def check(said, missing, views):
         complaints.append(f"it said: {said['messages']}")
     report = json.loads(said["json"])
     lines = report.pop("checks")
-    if report != views:
-        complaints.append(f"the views: {report}, not {views}")
+    if report != modes:
+        complaints.append(f"the modes: {report}, not {modes}")
     noes = [(line["name"], line["detail"]) for line in lines if line["answer"] != "ok"]
-    # A view that does not work says why once more.
+    # A mode that does not work says why once more.
     wanted = [missing] * (missing is not None)
-    wanted += [(name.replace("_", " "), missing[1]) for name, works in views.items() if not works]
+    wanted += [(name.replace("_", " "), missing[1]) for name, works in modes.items() if not works]
     if noes != wanted:
         complaints.append(f"not ok: {noes}, not {wanted}")
     complaints += [f"no remedy: {line}" for line in lines
                    if line["answer"] == "no" and not line.get("remedy")]
-    text = "".join(f"{line['name']:<16}{line['answer']:<6}{line['detail']}\n"
+    # The names in JSON are older than the word for it.
+    text = "".join(f"{line['name'].replace(' view', ' mode'):<16}{line['answer']:<6}{line['detail']}\n"
                    + (f"{'':<22}-> {line['remedy']}\n" if "remedy" in line else "")
                    for line in lines)
     if text != said["text"]:
@@ -155,7 +156,7 @@ def said(messages, printed, may_skip=False):
     """The program's standard error: it began, and printed all that happened."""
     if len(messages) != 2 or not messages[0].startswith("tuxscope: tracing "):
         return [f"unexpected messages: {messages}"]
-    # 7.0 was seen to skip a handler of the wide view while another task of the CPU was in it, the
+    # 7.0 was seen to skip a handler of the wide mode while another task of the CPU was in it, the
     # guest's own processes included. Each event of the worker is looked for all the same.
     missed = r"(, up to [0-9]+ more missed by the kernel)?" if may_skip else ""
     summary = rf"tuxscope: {printed} events printed, 0 lost{missed} in [0-9.]+ s"

@@ -20,10 +20,10 @@ compiler, headers or libraries on the machine. The kernel must describe its type
 processes: fork, vfork, exec, exec from a thread, threads, a leader that ends before its threads,
 `CLONE_PARENT`, a daemon, exit codes, deaths by signal, hostile names. What the program prints as
 table, as JSON lines, with `--pid` and with `--wide` must be what the worker knows from wait(2) and
-gettid(2), event by event, without tracefs and with it, and the basic view also in lockdown's
+gettid(2), event by event, without tracefs and with it, and the basic mode also in lockdown's
 confidentiality mode ("events right"). Where the kernel's types are hidden, bpf(2) is refused, or
-lockdown forbids what the wide view reads, the program must end with status 69 and a reason, and
-`tuxscope check` must name what is missing; elsewhere it must find that both views work ("says why
+lockdown forbids what the wide mode reads, the program must end with status 69 and a reason, and
+`tuxscope check` must name what is missing; elsewhere it must find that both modes work ("says why
 not"). Of each series the newest patch that Debian's archive held when this was made:
 
 {table}

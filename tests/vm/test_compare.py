@@ -187,19 +187,20 @@ class Checks(unittest.TestCase):
     def right(self):
         """What `check` must say in all situations."""
         files = {}
-        for situation, (missing, views) in compare.CHECKS.items():
+        for situation, (missing, modes) in compare.CHECKS.items():
             lines = [{"name": "kernel", "answer": "ok", "detail": "Linux 5.10"}]
             noes = [missing] * (missing is not None)
-            noes += [name.replace("_", " ") for name, works in views.items() if not works]
+            noes += [name.replace("_", " ") for name, works in modes.items() if not works]
             lines += [{"name": name, "answer": "no", "detail": compare.REFUSALS[situation],
                        "remedy": "do so"} for name in noes]
-            text = "".join(f"{line['name']:<16}{line['answer']:<6}{line['detail']}\n"
+            text = "".join(f"{line['name'].replace(' view', ' mode'):<16}"
+                           f"{line['answer']:<6}{line['detail']}\n"
                            + f"{'':<22}-> do so\n" * ("remedy" in line) for line in lines)
             status = b"69\n" if missing else b"0\n"
             files |= {f"check-{situation}/{name}": data for name, data in (
                 ("text", text.encode()), ("messages", b""), ("status", status),
                 ("json-status", status),
-                ("json", json.dumps({"checks": lines} | views).encode()))}
+                ("json", json.dumps({"checks": lines} | modes).encode()))}
         return files
 
     def test_the_truth_passes(self):

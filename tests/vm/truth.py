@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Event(NamedTuple):
-    """One event of the basic view. `ppid` is 0 but for forks; `comm` is the kernel's bytes."""
+    """One event of the basic mode. `ppid` is 0 but for forks; `comm` is the kernel's bytes."""
 
     kind: str
     pid: int
@@ -21,7 +21,7 @@ def read(lines):
 
 
 def basic_events(processes, worker):
-    """id -> the basic view's events with this `pid`, in their order.
+    """id -> the basic mode's events with this `pid`, in their order.
 
     An exec shows the new program's name, which is "exe": the worker runs /proc/self/exe.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Compares a capture of the wide view with the truth: processes, whole lives, statuses."""
+"""Compares a capture of the wide mode with the truth: processes, whole lives, statuses."""
 
 import json
 import signal
@@ -10,7 +10,7 @@ COMMON = {"uid": 0, "cgroup": "/"}
 
 
 def read(lines, made):
-    """Events of the wide view's JSON lines, and complaints about the records around them."""
+    """Events of the wide mode's JSON lines, and complaints about the records around them."""
     del made
     records = [json.loads(line) for line in lines]
     events = [record for record in records if record["event_type"] in ("fork", "exec", "exit")]

@@ -14,7 +14,7 @@ use crate::model::signal;
 /// together.
 const MAX_COMMANDS: usize = 1024;
 /// Processes that are remembered until their exit. Where there are more, the older half is
-/// dropped: in the basic view threads, too, take such a place until their id is used again.
+/// dropped: in the basic mode threads, too, take such a place until their id is used again.
 const MAX_ALIVE: usize = 1 << 18;
 /// Processes in the list of those that ran longest.
 const LONGEST: usize = 10;
@@ -59,7 +59,7 @@ struct Name {
 /// A process that has not ended.
 #[derive(Debug)]
 struct Process {
-    /// Wide view: with the pid, its identity.
+    /// Wide mode: with the pid, its identity.
     start_ns: u64,
     /// When its fork was seen.
     fork_ns: Option<u64>,

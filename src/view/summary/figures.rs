@@ -10,7 +10,7 @@ use crate::model::event::Args;
 #[derive(Debug, Serialize)]
 pub struct Figures {
     pub schema: u32,
-    /// `basic` where any event was of that view: it limits what can be said.
+    /// `basic` where any event was of that mode: it limits what can be said.
     pub view: &'static str,
     pub complete: bool,
     #[serde(skip)] // said by the text, where losses are told by their number
@@ -20,7 +20,7 @@ pub struct Figures {
     pub fork: Rate,
     pub exec: Rate,
     pub exit: Rate,
-    /// Not in the basic view, which takes them for processes.
+    /// Not in the basic mode, which takes them for processes.
     pub threads: Option<Threads>,
     pub lost: Lost,
     /// Times that the kernel skipped a handler.
@@ -91,7 +91,7 @@ pub struct Command {
 
 #[derive(Debug, Serialize)]
 pub struct NeverExeced {
-    /// They ended without an exec (basic view: threads among them).
+    /// They ended without an exec (basic mode: threads among them).
     pub ended: u64,
     /// They had not exec'd when the capture ended.
     pub not_yet: u64,
@@ -107,9 +107,9 @@ pub struct Count {
 
 #[derive(Debug, Serialize)]
 pub struct OtherExecs {
-    /// Not the first of their process; not known in the basic view.
+    /// Not the first of their process; not known in the basic mode.
     pub repeated: Option<u64>,
-    /// Of processes whose fork is not in the capture (basic view: or not the first).
+    /// Of processes whose fork is not in the capture (basic mode: or not the first).
     pub without_fork: u64,
 }
 

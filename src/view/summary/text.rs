@@ -64,7 +64,7 @@ impl Page<'_> {
             _ => format!("{} LOST: what follows lacks them", count(lost)),
         };
         let time = Elapsed(*elapsed_ns);
-        line!(self, "{} events of the {view} view in {time}{what}, {loss}", count(events.count));
+        line!(self, "{} events of the {view} mode in {time}{what}, {loss}", count(events.count));
         if events.count == 0 {
             return;
         }
@@ -215,7 +215,7 @@ impl Page<'_> {
         if figures.view == "basic" {
             line!(
                 self,
-                "\nThe basic view does not tell threads from processes: each is a fork and an exit \
+                "\nThe basic mode does not tell threads from processes: each is a fork and an exit \
                  here.\nNor does it tell how long a process ran and how it ended: capture with \
                  --wide for that."
             );

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Text for terminals: names that any user may choose must not steer the terminal.
 
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Appends `bytes` so that they show as they are and do nothing else: what isn't UTF-8, control
@@ -52,14 +53,24 @@ pub fn push_hex(byte: u8, out: &mut String) {
     out.push(char::from(DIGITS[usize::from(byte & 15)]));
 }
 
-/// Control characters, line and paragraph separators, and the format characters (general category Cf)
-/// that change the order of text or take no room.
+/// What steers a terminal, changes the order of text or hides: control and format characters, line
+/// and paragraph separators, what no known Unicode has assigned, and what fonts show nothing for.
 pub fn misleads(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator, Unassigned};
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    let category = c.general_category();
+    matches!(category, Control | Format | LineSeparator | ParagraphSeparator | Unassigned)
+        || is_ignorable(c)
+}
+
+/// Of the property `Default_Ignorable_Code_Point`, what is a letter or a mark by its category:
+/// fillers, joiners and variation selectors.
+fn is_ignorable(c: char) -> bool {
+    matches!(c,
+        '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 #[cfg(test)]
@@ -82,6 +93,19 @@ mod tests {
         assert_eq!(escaped(b"\x1b[2J\n\x7f"), "\\x1b[2J\\x0a\\x7f");
         assert_eq!(escaped("\u{9b}2J".as_bytes()), "\\u{9b}2J");
         assert_eq!(escaped("a\u{202e}b".as_bytes()), "a\\u{202e}b");
+    }
+
+    #[test]
+    fn knows_what_misleads_by_what_unicode_says_of_it() {
+        // The soft hyphen, bidirectional controls, fillers, selectors, tags; shorthand, musical
+        // and hieroglyphic controls; separators; noncharacters.
+        for c in "\u{ad}\u{61c}\u{202e}\u{2066}\u{34f}\u{3164}\u{fe0f}\u{e0001}\u{e01ef}\
+                  \u{1bca0}\u{1d173}\u{13430}\u{110bd}\u{6dd}\u{2028}\u{2029}\u{85}\u{ffff}"
+            .chars()
+        {
+            assert!(misleads(c), "{}", c.escape_unicode());
+        }
+        assert!(!"aß日한नि🦀\u{301}\u{3000}".chars().any(misleads));
     }
 
     #[test]

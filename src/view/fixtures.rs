@@ -7,6 +7,7 @@ use super::Sink;
 use crate::model::event::{
     Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide,
 };
+use crate::text;
 
 /// Everything that a sink writes for these events.
 pub fn run(mut sink: impl Sink, events: &[Event]) -> String {
@@ -214,8 +215,8 @@ impl Random {
 }
 
 /// What a terminal would take for more than text.
-pub fn steers_a_terminal(text: &str) -> bool {
-    text.chars().any(|c| c.is_control() && c != '\n')
+pub fn steers_a_terminal(drawn: &str) -> bool {
+    drawn.chars().any(|c| text::misleads(c) && c != '\n')
 }
 
 /// Any totals.

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::lives::{Exec, Life, LifeId, Lives, Step};
 use super::{Shape, Sink, Speaks, View};
+use crate::json;
 use crate::model::event::{Event, ExitStatus, Lost, Meta, Totals};
 use crate::model::signal;
 
@@ -103,7 +104,7 @@ impl Sink for Perfetto {
             complete: totals.complete(),
         };
         out.extend_from_slice(b"\n],\"otherData\":");
-        json(&about, out);
+        json::write(&about, out);
         out.extend_from_slice(b"}\n");
     }
 }
@@ -303,13 +304,13 @@ impl Writer<'_> {
             self.out,
             "{comma}\n{{\"ph\":\"{phase}\",\"pid\":{number},\"tid\":{number},\"name\":"
         );
-        json(name, self.out);
+        json::write(name, self.out);
     }
 
     fn metadata(&mut self, name: &str, key: &str, value: &(impl Serialize + ?Sized)) {
         self.begin("M", self.number, name);
         let _ = write!(self.out, ",\"args\":{{\"{key}\":");
-        json(value, self.out);
+        json::write(value, self.out);
         self.out.extend_from_slice(b"}}");
     }
 
@@ -327,7 +328,7 @@ impl Writer<'_> {
             self.out.extend_from_slice(b",\"cname\":\"terrible\"");
         }
         self.out.extend_from_slice(b",\"args\":");
-        json(details, self.out);
+        json::write(details, self.out);
         self.out.push(b'}');
     }
 
@@ -337,12 +338,6 @@ impl Writer<'_> {
         let bind = if phase == "f" { ",\"bp\":\"e\"" } else { "" };
         let _ = write!(self.out, ",\"cat\":\"fork\",\"id\":{id},\"ts\":{}{bind}}}", Micros(at_ns));
     }
-}
-
-fn json(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
-    // Neither these values (string keys, no maps) nor a Vec gives serde_json a cause to fail.
-    let written = serde_json::to_writer(out, value);
-    debug_assert!(written.is_ok());
 }
 
 /// What Google's "Trace Event Format" asks of the events that are used here.

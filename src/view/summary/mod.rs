@@ -8,6 +8,7 @@ mod text;
 mod times;
 
 use super::{Shape, Sink, Speaks, View};
+use crate::json;
 use crate::model::event::{Event, Totals};
 use crate::text::style::Style;
 use collect::Collector;
@@ -62,8 +63,7 @@ impl Sink for Summary {
         match self.style {
             Some(style) => text::render(&figures, style, out),
             None => {
-                // Strings for keys and a Vec to write to: nothing that could fail.
-                let _ = serde_json::to_writer(&mut *out, &figures);
+                json::write(&figures, out);
                 out.push(b'\n');
             }
         }

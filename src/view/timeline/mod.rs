@@ -144,7 +144,7 @@ impl Timeline {
             facts.push(format!("{} UTC", seconds.replace('T', " ")));
         }
         if !self.meta.kernel.is_empty() {
-            facts.push(format!("Linux {}", self.meta.kernel));
+            facts.push(format!("Linux {}", escaped(&self.meta.kernel)));
         }
         let facts = facts.join(" · ");
         tag("text", &format!("class=\"facts\" x=\"{MARGIN}\" y=\"47\""), &facts, svg);
@@ -175,7 +175,7 @@ impl Timeline {
         match (roots.next(), roots.next()) {
             (Some(life), None) => cut(&command(life), 120),
             _ if self.meta.host.is_empty() => "Processes".to_owned(),
-            _ => format!("Processes on {}", self.meta.host),
+            _ => format!("Processes on {}", escaped(&self.meta.host)),
         }
     }
 
@@ -365,6 +365,13 @@ fn cut(text: &str, room: usize) -> String {
     let shown = text::fit(text, room);
     let mark = if shown.len() < text.len() { "…" } else { "" };
     shown.to_owned() + mark
+}
+
+/// A capture may have any host and kernel.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    text::escape(text.as_bytes(), &mut out);
+    out
 }
 
 fn tag(name: &str, attributes: &str, text: &str, svg: &mut String) {

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! JSON that is fit to be looked at: the same values, where characters that would steer a terminal
+//! or hide are written as `\u` escapes.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
+
+use crate::text;
+
+/// Appends a value, without a line's end.
+pub fn write(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    // Neither such values (string keys, no maps) nor a Vec gives serde_json a cause to fail.
+    let written = value.serialize(&mut Serializer::with_formatter(out, Readable));
+    debug_assert!(written.is_ok());
+}
+
+/// As compact as `serde_json`'s own.
+struct Readable;
+
+impl Formatter for Readable {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        const DELETE: u8 = 0x7f;
+        if fragment.is_ascii() && memchr::memchr(DELETE, fragment.as_bytes()).is_none() {
+            return out.write_all(fragment.as_bytes());
+        }
+        let mut rest = fragment;
+        while let Some((at, c)) = rest.char_indices().find(|&(_, c)| text::misleads(c)) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + c.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> String {
+        let mut out = Vec::new();
+        write(text, &mut out);
+        String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn is_the_same_json_and_steers_nothing() {
+        let all: String = (0..=0x10ffff).filter_map(char::from_u32).collect();
+        let json = written(&all);
+        assert!(!json.chars().any(text::misleads));
+        assert_eq!(serde_json::from_str::<String>(&json).expect("valid JSON"), all);
+    }
+
+    #[test]
+    fn escapes_no_more_than_it_must() {
+        assert_eq!(written("a\"b\\ \n ü 日本 🦀"), "\"a\\\"b\\\\ \\n ü 日本 🦀\"");
+        assert_eq!(written("\u{7f}\u{9b}a\u{202e}\u{2028}"), "\"\\u007f\\u009ba\\u202e\\u2028\"");
+        assert_eq!(written("\u{e0041}"), "\"\\udb40\\udc41\"");
+    }
+}

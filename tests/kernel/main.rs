@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Both modes on the real kernel. Root only; without root each test says that it is skipped.
+//! Both modes on the real kernel. Root only: see `machine`.
 //!
 //! The machine runs other things meanwhile, so tests look only at processes that they made, and
 //! assert no time but with generous bounds.
@@ -12,6 +12,7 @@ mod machine;
 mod namespace;
 mod process;
 mod program;
+mod strace;
 mod tracefs;
 mod wide;
 mod worker;

@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::environment::{for_everyone, with_capabilities};
-use crate::program::Tuxscope;
+use crate::program::{BINARY, Tuxscope};
 use crate::wide::Capture;
 use crate::{machine, process, worker};
 
@@ -71,7 +71,12 @@ fn nothing_is_left_after_the_attach() {
         &["--wide", "--follow", "--pid", &me],
         &["--wide", "--uid", "0", "--cgroup", "/"],
     ] {
-        let tuxscope = Tuxscope::start(options);
+        // Root alone would have none to inherit, whatever the program does.
+        let more = "+bpf,+perfmon";
+        let mut command = Command::new("setpriv");
+        command.args(["--inh-caps", more, "--ambient-caps", more, BINARY, "proc"]).args(options);
+        let mut tuxscope = Tuxscope::spawn(command);
+        tuxscope.await_tracing();
         let tasks = rights_of(tuxscope.pid().as_raw_nonzero().get() as u32);
         assert!(tasks.len() >= 2, "the signal handler has a thread of its own");
         for task in tasks {

@@ -10,24 +10,6 @@ use rustix::process::Signal;
 use crate::program::{self, Tuxscope};
 use crate::{machine, process, worker};
 
-fn status_line(tuxscope: &Tuxscope, key: &str) -> String {
-    let pid = tuxscope.pid().as_raw_nonzero();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let value = status.lines().find_map(|line| line.strip_prefix(key));
-    value.unwrap().trim_start_matches(':').trim().to_owned()
-}
-
-#[test]
-fn no_capability_is_left() {
-    let Some(_machine) = machine::shared() else { return };
-    let tuxscope = Tuxscope::start(&["--wide"]);
-    assert_eq!(status_line(&tuxscope, "NoNewPrivs"), "1");
-    for key in ["CapInh", "CapAmb"] {
-        assert_eq!(status_line(&tuxscope, key), "0".repeat(16), "{key}");
-    }
-    tuxscope.stop().success();
-}
-
 /// The program reopens its output by name: a link leads it out of the directory, or would.
 #[test]
 fn files_elsewhere_are_out_of_reach() {

@@ -44,9 +44,7 @@ fn both_modes_work() {
 #[test]
 fn both_modes_work_in_a_pid_namespace() {
     let Some(_machine) = machine::shared() else { return };
-    let mut command = Command::new("unshare");
-    command.args(["--pid", "--fork", "--mount-proc", BINARY, "check", "--format", "json"]);
-    let (report, code) = report(command);
+    let (report, code) = report(namespace::of_pids(&check("json")));
     assert_eq!(code, Some(0), "{report}");
     assert_eq!(answer(&report, "pid namespace")["answer"], "note");
 }

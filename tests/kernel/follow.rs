@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::program::{BINARY, Ended, Tuxscope};
+use crate::program::{self, Ended, Tuxscope};
 use crate::wide::Capture;
-use crate::{events, machine, process, worker};
+use crate::{events, machine, namespace, process, worker};
 
 /// A worker that goes on until it is told to end.
 struct Late(Child);
@@ -69,10 +69,9 @@ fn descendants_are_found_where_proc_hides_them() {
     held.await_line();
     thread::sleep(Duration::from_millis(100)); // for the last grandchild
     let mount = "mount -t proc -o hidepid=invisible,gid=4242 proc /proc";
-    let trace = format!("{BINARY} proc --wide --format json --follow --pid {}", held.pid());
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", &format!("{mount} && exec {trace}")]);
-    let mut tuxscope = Tuxscope::spawn(command);
+    let pid = held.pid().to_string();
+    let trace = program::command(&["--wide", "--format", "json", "--follow", "--pid", &pid]);
+    let mut tuxscope = Tuxscope::spawn(namespace::command(mount, "", &trace));
     tuxscope.await_tracing();
     thread::sleep(Duration::from_millis(300)); // until it has learnt who runs
     held.finish();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Mounts that only one program sees.
+//! Mounts and process ids that only one program sees.
 
 use std::process::Command;
 
@@ -16,6 +16,15 @@ pub fn command(prepare: &str, extra: &str, program: &Command) -> Command {
     command.args(["--mount", "--propagation", "unchanged", "sh", "-c", &script, "sh", extra]);
     command.arg(program.get_program()).args(program.get_args());
     command
+}
+
+/// A command that runs `program` as the first process of a PID namespace that its /proc shows.
+pub fn of_pids(program: &Command) -> Command {
+    let mut inner = Command::new("unshare");
+    let script = "mount -t proc none /proc && exec \"$@\"";
+    inner.args(["--pid", "--fork", "sh", "-c", script, "sh"]);
+    inner.arg(program.get_program()).args(program.get_args());
+    command("true", "", &inner)
 }
 
 /// The mounts of type tracefs that a process sees.

@@ -34,12 +34,17 @@ pub fn eventually(mut so: impl FnMut() -> bool) {
     }
 }
 
+/// Starts a program, or fails and says which one is missing.
+pub fn started(command: &mut Command) -> Child {
+    let child = command.spawn();
+    child.unwrap_or_else(|error| panic!("this test needs {:?}: {error}", command.get_program()))
+}
+
 /// Runs a program that must succeed, and returns what it wrote to standard output.
 pub fn output(command: &mut Command) -> String {
     let mut stdout = tempfile::tempfile().expect("a temporary file");
     let handle = stdout.try_clone().expect("a descriptor");
-    let mut child =
-        command.stdin(Stdio::null()).stdout(handle).spawn().expect("starting a program");
+    let mut child = started(command.stdin(Stdio::null()).stdout(handle));
     let status = wait(&mut child);
     assert!(status.success(), "{command:?}: {status}");
     let mut text = String::new();

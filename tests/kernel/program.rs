@@ -62,7 +62,7 @@ impl Tuxscope {
     /// Starts a command that is or becomes tuxscope.
     pub fn spawn_to(mut command: Command, stdout: Stdio) -> Self {
         command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("starting tuxscope");
+        let mut child = process::started(&mut command);
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {

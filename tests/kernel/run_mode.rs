@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::program::{self, BINARY};
 use crate::wide::{Capture, Event, exits};
-use crate::{events, machine, process, worker};
+use crate::{events, machine, namespace, process, worker};
 
 /// A run whose events go to a file.
 struct Run {
@@ -384,9 +384,7 @@ fn it_works_in_a_pid_namespace() {
             &[mode, &["--wait", "all"]].concat(),
             &["sh", "-c", "echo $$; /bin/true; exit 6"],
         );
-        let mut command = Command::new("unshare");
-        command.args(["--pid", "--fork", "--mount-proc", BINARY]).args(run.command.get_args());
-        run.command = command;
+        run.command = namespace::of_pids(&run.command);
         let output = run.output();
         assert_eq!(output.status.code(), Some(6), "{output:?}");
         let text = fs::read_to_string(run.events()).unwrap();

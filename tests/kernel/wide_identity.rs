@@ -178,7 +178,7 @@ fn who_is_born_in_a_cgroup_is_in_it_from_the_fork_on() {
     let script = format!(
         "echo $$ >{}/cgroup.procs; exec {} into-cgroup {}",
         other.0.display(),
-        worker::command(&[]).get_program().display(),
+        worker::path().display(),
         cgroup.0.display()
     );
     let (maker, _) = shell(&script);

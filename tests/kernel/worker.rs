@@ -136,8 +136,8 @@ fn one<T: for<'a> Deserialize<'a>>(text: &str) -> T {
     serde_json::from_str(text).expect(text)
 }
 
-/// Compiled when first used in this test run.
-fn path() -> &'static Path {
+/// Where it is, compiled when first used in this test run.
+pub fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worker/worker.c");

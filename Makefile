@@ -15,6 +15,8 @@ export DEBIAN_FRONTEND = noninteractive
 
 BIN := target/release/tuxscope
 C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c benches/overhead/*.c)
+SHELL_FILES := .ci/run $(wildcard scripts/*.sh dist/*.sh tests/*.sh tests/vm/*.sh benches/*.sh vmlinux/*.sh) \
+  dist/deb/postrm tests/vm/init
 Q := $(if $(V),,@)
 
 # As root in somebody else's checkout (`sudo make run`), the owner builds: root-owned files in
@@ -29,11 +31,12 @@ AS_OWNER ?= $(1)
 
 # What needs root gets it from sudo, unless we are root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
-# Test binaries run as root where that is possible; cargo itself never does.
-TEST_CARGO := $(CARGO) $(if $(SUDO),--config "target.'cfg(all())'.runner='$(SUDO) -E'")
+# Builds the tests and prints each program where it would run it.
+LIST_TESTS := $(CARGO) --config "target.\"cfg(all())\".runner=\"echo\"" test --locked --tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint clean install uninstall deps test-deps lint-deps check-vmlinux fuzz bench-replay
+.PHONY: help run build test test-fresh check-msrv test-release lint clean install uninstall deps \
+  test-deps lint-deps check-vmlinux fuzz bench-replay
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z0-9-]+:.* ## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,13 +47,28 @@ run: build ## build, then trace as root; ARGS='--format json --duration 5'
 build: deps ## build the release binary, target/release/tuxscope
 	$(Q)$(call AS_OWNER,$(CARGO) build --release --locked)
 
+# The owner builds, root runs: cargo is never root in somebody else's checkout.
 test: test-deps ## run all tests, those of the live kernel as root
-	$(Q)$(call AS_OWNER,$(TEST_CARGO) test --locked)
+	$(Q)$(call AS_OWNER,mkdir -p target/tmp && $(LIST_TESTS) >target/tmp/programs)
+	$(Q)$(call AS_OWNER,$(CARGO) test --locked --doc)
+	$(Q)SUDO=$(SUDO) ./scripts/test.sh target/tmp/programs
 
-lint: lint-deps ## rustfmt, clippy, clang-format
+lint: lint-deps ## rustfmt, clippy, clang-format, shellcheck
 	$(Q)$(call AS_OWNER,$(CARGO) fmt --check)
 	$(Q)$(call AS_OWNER,$(CARGO) clippy --locked --all-targets -- -D warnings)
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+	$(Q)shellcheck $(SHELL_FILES)
+
+test-fresh: check-msrv ## the README's two commands, and nothing else, in new Debian 12 and 13 roots
+	$(Q)$(SUDO) scripts/fresh.sh bookworm
+
+# Debian 13 has the oldest Rust that builds this.
+check-msrv: ## the same in Debian 13 alone, whose own Rust 1.85 is the oldest that will do
+	$(Q)./scripts/deps.sh debian
+	$(Q)$(SUDO) scripts/fresh.sh trixie
+
+test-release: ## all that CI leaves out, for hours: packages, all kernels, benchmarks; T='test-deb soak' for some
+	$(Q)./scripts/test-release.sh $(T)
 
 clean: ## remove what was built
 	$(Q)$(CARGO) clean
@@ -68,6 +86,7 @@ uninstall: ## remove what install put there
 	$(Q)$(call SHARED_FILES,rm -f "$(DESTDIR)$(PREFIX)/$$2")
 
 deps: ## install the C side of the build where it is missing (apt; else says the command)
+	$(Q)$(call AS_OWNER,./scripts/deps.sh cargo)
 	$(Q)./scripts/deps.sh build
 
 test-deps: deps

@@ -10,23 +10,12 @@ set -eu
 name=$1 packages=$2
 shift 2
 root=$PWD/target/debian13/$name
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-if [ "$(id -u)" -ne 0 ]; then
-	echo "debian13: run it as root, it makes a chroot" >&2
-	exit 1
-fi
-if ! command -v mmdebstrap >/dev/null || [ ! -e $keyring ]; then
-	echo "debian13: apt-get install mmdebstrap debian-archive-keyring" >&2
-	exit 1
-fi
 if [ "$(cat "$root.packages" 2>/dev/null)" != "$packages" ]; then
 	rm -rf "$root"
 	mkdir -p "$root"
-	mirror=$(cd tests/vm && python3 -c 'import archive; print(archive.mirror("Debian"))')
-	mmdebstrap --quiet --variant=apt --keyring=$keyring \
-		--architectures="${DEBIAN_ARCHES:-amd64}" \
-		--include="$(echo "$packages" | tr ' ' ,)" trixie "$root" "$mirror"
+	# shellcheck disable=SC2086 # a list
+	scripts/debian.sh trixie "$root" $packages
 	mkdir "$root/src"
 	echo "$packages" >"$root.packages"
 fi

@@ -1,11 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|lint|fuzz|static|vm|debian13|dist|fleet|peers: installs what the build,
+# scripts/deps.sh build|test|lint|fuzz|static|vm|debian|dist|fleet|peers: installs what the build,
 # the tests, the linters, the fuzz targets, the static build, the kernel tests, the build in a
 # chroot, the packages and their tests, those of many hosts' captures or the benchmarks lack of the
 # system's packages. Where that isn't possible it prints the command to give, and fails.
-# scripts/deps.sh cargo-NAME: fails with the command to give where cargo lacks this subcommand.
+# scripts/deps.sh cargo: fails where there is none, or one that is too old.
+# scripts/deps.sh cargo-deb|cargo-deny|cargo-fuzz: fails with the command to give where cargo lacks this
+# subcommand; where CI is set it installs it in the version that is named here.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # where some of these lie, and a user's own has neither
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -13,11 +16,16 @@ missing=
 need() { missing="$missing $1"; }
 
 case ${1:-} in
-build)
-	if ! have "${CARGO:-cargo}"; then
-		echo "cargo is missing: install Rust 1.85 or newer (https://rustup.rs, or Debian 13's cargo)" >&2
-		exit 1
+cargo)
+	oldest=$(sed -n 's/^rust-version = "\(.*\)".*/\1/p' Cargo.toml)
+	if have "${CARGO:-cargo}"; then
+		found=$("${CARGO:-cargo}" --version | cut -d ' ' -f 2)
+		[ "$(printf '%s\n' "$oldest" "$found" | sort -V | head -n 1)" != "$oldest" ] || exit 0
 	fi
+	echo "cargo is ${found:-missing}: install Rust $oldest or newer (https://rustup.rs, or Debian 13's cargo)" >&2
+	exit 1
+	;;
+build)
 	have "${CLANG:-clang}" || need clang
 	have cc || need gcc
 	[ -e /usr/include/stdlib.h ] || need libc-dev
@@ -37,14 +45,14 @@ vm)
 	have qemu-system-aarch64 || need qemu-system-arm
 	have python3 || need python3
 	;;
-debian13)
+debian)
 	have mmdebstrap || need mmdebstrap
+	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || need debian-archive-keyring
 	;;
 dist)
 	have lintian || need lintian
 	have rpmbuild || need rpm
 	have mmdebstrap || need mmdebstrap
-	have shellcheck || need shellcheck
 	have mandoc || need mandoc
 	have systemd-analyze || need systemd
 	have zsh || need zsh
@@ -55,18 +63,30 @@ fleet)
 	python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
 	;;
 cargo-*)
+	case $1 in
+	cargo-deb) tool=$1@3.8.0 ;;
+	cargo-deny) tool=$1@0.20.2 ;;
+	cargo-fuzz) tool=$1@0.13.2 ;;
+	esac
+	if [ "${CI:-}" ]; then
+		exec "${CARGO:-cargo}" install --quiet --locked "$tool"
+	fi
 	"${CARGO:-cargo}" "${1#cargo-}" --version >/dev/null 2>&1 && exit
-	echo "$1 is missing: cargo install --locked $1" >&2
+	echo "$1 is missing: cargo install --locked $tool" >&2
 	exit 1
 	;;
 test)
 	have strace || need strace # what a build is compared with
+	have setcap || need setcap
+	have mount || need mount
+	have zstd || need zstd
 	;;
 fuzz)
 	have c++ || need g++ # libfuzzer-sys compiles its engine
 	;;
 lint)
 	have "${CLANG_FORMAT:-clang-format}" || need clang-format
+	have shellcheck || need shellcheck
 	;;
 peers)
 	have bpftool || need bpftool
@@ -77,7 +97,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|test|lint|fuzz|static|vm|debian13|dist|fleet|peers|cargo-NAME" >&2
+	echo "usage: scripts/deps.sh build|test|lint|fuzz|static|vm|debian|dist|fleet|peers|cargo|cargo-NAME" >&2
 	exit 2
 	;;
 esac
@@ -90,6 +110,10 @@ names() {
 		apt:libc-dev | apt:libc-static) echo libc6-dev ;;
 		apt:libelf) echo libelf-dev zlib1g-dev ;;
 		apt:perf) echo linux-perf ;;
+		apt:setcap) echo libcap2-bin ;;
+		zypper:setcap) echo libcap-progs ;;
+		*:setcap) echo libcap ;;
+		dnf:mount | pacman:mount | zypper:mount) echo util-linux ;;
 		dnf:g++ | zypper:g++) echo gcc-c++ ;;
 		pacman:g++) echo gcc ;;
 		dnf:rpm) echo rpm-build ;;
@@ -123,11 +147,11 @@ if have apt-get && { [ -z "$root" ] || have sudo; }; then
 	echo "installing$missing" >&2
 	$root apt-get update -qq
 	# shellcheck disable=SC2046 # a list of packages
-	$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(names apt) >&2
+	$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(names apt) >/dev/null
 	exit 0
 fi
 
-echo "the build lacks:$missing. Install it as root with one of" >&2
+echo "missing:$missing. Install what is missing as root with one of" >&2
 echo "  apt-get install $(names apt)" >&2
 echo "  dnf install $(names dnf)" >&2
 echo "  pacman -S $(names pacman)" >&2

@@ -12,7 +12,7 @@ BUILD_PACKAGES := rustc cargo clang make pkg-config libelf-dev
 ARM64_PACKAGES := $(BUILD_PACKAGES) autoconf automake autopoint flex bison gawk gettext libtool \
   file libstd-rust-dev:arm64 crossbuild-essential-arm64
 
-.PHONY: static static-arm64 static-deps test-kernels check-msrv
+.PHONY: static static-arm64 static-deps test-kernels
 .DELETE_ON_ERROR:
 
 static: $(STATIC)/tuxscope-x86_64 ## build one fully static x86-64 binary, target/static/tuxscope-x86_64
@@ -29,10 +29,6 @@ test-kernels: $(KERNEL_ARCHES:%=$(STATIC)/tuxscope-%) $(KERNEL_ARCHES:%=$(STATIC
 	$(Q)python3 tests/vm/test_compare.py
 	$(Q)python3 tests/vm/run.py $(K)
 
-check-msrv: target/msrv/vendor ## build and test on Debian 13 with its own Rust 1.85, in a chroot
-	$(Q)./scripts/deps.sh debian13
-	$(Q)$(DEBIAN13) msrv "$(BUILD_PACKAGES)" tests/vm/msrv.sh target/msrv
-
 static-deps: deps
 	$(Q)./scripts/deps.sh static
 
@@ -44,7 +40,7 @@ $(STATIC)/worker-x86_64: tests/worker/worker.c
 	$(Q)$(CLANG) -static -O2 -pthread $< -o $@
 
 $(STATIC)/tuxscope-aarch64: $(SOURCES) scripts/static.sh | $(STATIC)/aarch64/vendor
-	$(Q)./scripts/deps.sh debian13
+	$(Q)./scripts/deps.sh debian
 	$(Q)DEBIAN_ARCHES=amd64,arm64 $(DEBIAN13) arm64 "$(ARM64_PACKAGES)" \
 	  scripts/static.sh aarch64-unknown-linux-gnu $(STATIC)/aarch64 $@
 

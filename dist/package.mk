@@ -14,7 +14,7 @@ SHARED_FILES = set -e; \
   set -- completions/tuxscope.fish share/fish/vendor_completions.d/tuxscope.fish; $(1)
 
 manual: deps ## write the man pages and completions anew, from the command line and man/*.in
-	$(Q)UPDATE=1 $(CARGO) test -q --locked --test manual
+	$(Q)UPDATE=1 $(CARGO) test -q --locked --test manual --lib
 
 dist-deps:
 	$(Q)./scripts/deps.sh dist

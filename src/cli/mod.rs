@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 
 use crate::capture::launch;
+use crate::json::SCHEMA;
 use crate::output::{Output, Rotation};
-use crate::view::SCHEMA;
 
 mod args;
 pub mod check;

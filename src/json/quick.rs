@@ -7,25 +7,36 @@ use crate::model::event::{Comm, Event, EventKind};
 /// The event, if the line is such a line.
 pub fn decode(line: &[u8]) -> Option<Event> {
     let mut rest = Rest(line);
-    rest.skip(b"{\"pid\":")?;
-    let pid = rest.number()?.try_into().ok()?;
-    rest.skip(b",\"ppid\":")?;
-    let ppid = rest.number()?.try_into().ok()?;
-    rest.skip(b",\"comm\":\"")?;
-    let comm = rest.string()?;
-    rest.skip(b",\"event_type\":\"")?;
-    let name = rest.string()?;
+    let (pid, ppid, comm, kind) = rest.head()?;
     rest.skip(b",\"timestamp_ns\":")?;
     let timestamp_ns = rest.number()?;
-    let kind = EventKind::ALL.into_iter().find(|kind| kind.name().as_bytes() == name)?;
     let comm = Comm::new(comm);
     (rest.0 == b"}").then_some(Event { kind, pid, ppid, comm, timestamp_ns, wide: None })
+}
+
+/// The kind of event, if the line begins as such a line: those of the wide mode do.
+pub fn kind(line: &[u8]) -> Option<EventKind> {
+    Rest(line).head().map(|(_, _, _, kind)| kind)
 }
 
 /// What is still to be read of a line.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
+    /// The first four keys.
+    fn head(&mut self) -> Option<(u32, u32, &'a [u8], EventKind)> {
+        self.skip(b"{\"pid\":")?;
+        let pid = self.number()?.try_into().ok()?;
+        self.skip(b",\"ppid\":")?;
+        let ppid = self.number()?.try_into().ok()?;
+        self.skip(b",\"comm\":\"")?;
+        let comm = self.string()?;
+        self.skip(b",\"event_type\":\"")?;
+        let name = self.string()?;
+        let kind = EventKind::ALL.into_iter().find(|kind| kind.name().as_bytes() == name)?;
+        Some((pid, ppid, comm, kind))
+    }
+
     fn skip(&mut self, text: &[u8]) -> Option<()> {
         self.0 = self.0.strip_prefix(text)?;
         Some(())

@@ -17,6 +17,20 @@ pub fn write(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     debug_assert!(written.is_ok());
 }
 
+/// Appends the bytes as a string. What isn't UTF-8 becomes U+FFFD, as by
+/// [`String::from_utf8_lossy`].
+#[inline]
+pub fn string(bytes: &[u8], out: &mut Vec<u8>) {
+    let stands_for_itself = |&byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if bytes.iter().all(stands_for_itself) {
+        out.push(b'"');
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+    } else {
+        write(&*String::from_utf8_lossy(bytes), out);
+    }
+}
+
 /// As compact as `serde_json`'s own.
 struct Readable;
 
@@ -58,6 +72,16 @@ mod tests {
         let json = written(&all);
         assert!(!json.chars().any(text::misleads));
         assert_eq!(serde_json::from_str::<String>(&json).expect("valid JSON"), all);
+    }
+
+    #[test]
+    fn a_string_of_bytes_is_the_same_as_its_text() {
+        for byte in 0..=255 {
+            let bytes = [b'a', byte, b'z'];
+            let mut out = Vec::new();
+            string(&bytes, &mut out);
+            assert_eq!(out, written(&String::from_utf8_lossy(&bytes)).as_bytes(), "{byte}");
+        }
     }
 
     #[test]

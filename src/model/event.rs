@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::keys::event_keys;
 use crate::model::signal;
 
 /// What happened.
@@ -109,46 +110,40 @@ impl Event {
     }
 }
 
-/// What the wide mode knows of every event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wide {
-    /// Wall clock, in nanoseconds since 1970-01-01 UTC.
-    pub time_ns: u64,
-    /// The task that the event is about: fork: the new one, exec, exit: the current one.
-    pub tid: u32,
-    /// Real user id, as the initial user namespace numbers it.
-    pub uid: u32,
-    /// When the process began, on the clock of `timestamp_ns`: with the pid it names a process
-    /// uniquely within a boot.
-    pub start_ns: u64,
-    /// The id of the process' cgroup in the v2 hierarchy.
-    pub cgroup_id: u64,
-    /// The path of that cgroup below the hierarchy's root, if it could still be found.
-    pub cgroup: Option<Arc<str>>,
-    /// What is known of this kind of event.
-    pub detail: Detail,
+/// Makes the types of the list of keys.
+macro_rules! types {
+    (
+        $(#[$about_wide:meta])* Wide { $($(#[$wide_doc:meta])* $wide:ident: $wide_type:ty as $_wide:ty,)* }
+        $(#[$about_fork:meta])* Fork { $($(#[$fork_doc:meta])* $fork:ident: $fork_type:ty as $_fork:ty,)* }
+        $(#[$about_exec:meta])* Exec { $($(#[$exec_doc:meta])* $exec:ident: $exec_type:ty as $_exec:ty,)* }
+        $(#[$about_end:meta])* Ended { $($(#[$end_doc:meta])* $end:ident: $end_type:ty as $_end:ty,)* }
+    ) => {
+        $(#[$about_wide])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Wide {
+            $($(#[$wide_doc])* pub $wide: $wide_type,)*
+            /// What is known of this kind of event.
+            pub detail: Detail,
+        }
+
+        /// What the wide mode adds for one kind of event.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Detail {
+            $(#[$about_fork])*
+            Fork { $($(#[$fork_doc])* $fork: $fork_type,)* },
+            $(#[$about_exec])*
+            Exec { $($(#[$exec_doc])* $exec: $exec_type,)* },
+            $(#[$about_end])*
+            Exit(Ended),
+        }
+
+        $(#[$about_end])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Ended { $($(#[$end_doc])* pub $end: $end_type,)* }
+    };
 }
 
-/// What the wide mode adds for one kind of event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// A task was created.
-    Fork {
-        /// It is a thread of the process `pid`, not a process of its own.
-        thread: bool,
-        /// The task that made it, which under `CLONE_PARENT` does not become its parent.
-        parent_tid: u32,
-    },
-    /// The process replaced its program.
-    Exec {
-        /// The path that was executed, as the caller gave it.
-        filename: Vec<u8>,
-        /// The new program's arguments.
-        args: Args,
-    },
-    /// The process (or one of its threads) ended.
-    Exit(Ended),
-}
+event_keys!(types);
 
 impl Detail {
     /// It is about a thread, not about a process.
@@ -164,21 +159,6 @@ impl Detail {
             Self::Exit(ended) => ended.args.as_ref(),
         }
     }
-}
-
-/// What the wide mode knows of an end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ended {
-    /// Only the thread `tid` ended.
-    pub thread: bool,
-    /// What wait(2) gives its parent.
-    pub status: ExitStatus,
-    /// Time since it began, in nanoseconds.
-    pub duration_ns: u64,
-    /// The arguments of its last exec, where that was seen or could be read.
-    pub args: Option<Args>,
-    /// The process that it was forked by, where that is no longer its parent.
-    pub born_to: Option<u32>,
 }
 
 /// An argument array: each argument ends with a NUL, as in `/proc/PID/cmdline`, so that it is

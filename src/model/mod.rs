@@ -5,4 +5,5 @@
 pub mod conditions;
 pub mod event;
 pub mod failure;
+pub(crate) mod keys;
 pub mod signal;

@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! JSON lines: one object a line, keys in a fixed order, no blanks. docs/json.md describes them;
-//! keys are only ever added.
-
-use std::num::NonZero;
-
-use serde::{Serialize, Serializer};
+//! JSON lines: one object a line. [`crate::json`] writes them.
 
 use super::{Shape, Sink, Speaks, View};
-use crate::json;
-use crate::model::event::{
-    Args, Detail, Ended, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide,
-};
-use crate::model::signal;
-use crate::text::time::Rfc3339;
-
-/// JSON Schema of a line, of either mode.
-pub const SCHEMA: &str = include_str!("../json/schema.json");
-
-/// Changes with the meaning of what is there, not with keys that are added.
-const SCHEMA_VERSION: u32 = 1;
+use crate::json::{self, Writer};
+use crate::model::event::{Event, Lost, Meta, Totals};
 
 /// `--format json`
 pub static VIEW: View = View {
@@ -36,210 +21,44 @@ pub static VIEW: View = View {
 #[derive(Debug, Default)]
 pub struct Json {
     wide: bool,
+    writer: Writer,
 }
 
 impl Json {
     /// The lines of the wide mode, or of the basic one.
     pub fn new(wide: bool) -> Self {
-        Self { wide }
+        Self { wide, writer: Writer::default() }
     }
-}
-
-/// The basic mode's keys.
-#[derive(Serialize)]
-struct Basic<'a> {
-    pid: u32,
-    ppid: u32,
-    comm: &'a str,
-    event_type: &'static str,
-    timestamp_ns: u64,
-}
-
-/// The wide mode's keys behind the basic ones.
-#[derive(Default, Serialize)]
-struct More<'a> {
-    time: Rfc3339,
-    tid: u32,
-    uid: u32,
-    start_ns: u64,
-    cgroup_id: u64,
-    cgroup: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thread: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent_tid: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    filename: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exit_code: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signal: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    core_dumped: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ns: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "arguments")]
-    args: Option<&'a Args>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    args_truncated: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    born_to: Option<u32>,
-}
-
-fn arguments<S: Serializer>(args: &Option<&Args>, out: S) -> Result<S::Ok, S::Error> {
-    out.collect_seq(args.iter().flat_map(|args| args.iter()).map(String::from_utf8_lossy))
-}
-
-#[derive(Serialize)]
-struct LostCounts {
-    fork: u64,
-    exec: u64,
-    exit: u64,
-}
-
-impl From<&Lost> for LostCounts {
-    fn from(lost: &Lost) -> Self {
-        let [fork, exec, exit] = EventKind::ALL.map(|kind| lost.of(kind));
-        Self { fork, exec, exit }
-    }
-}
-
-/// Records about the capture.
-#[derive(Serialize)]
-#[serde(tag = "event_type", rename_all = "lowercase")]
-enum Record<'a> {
-    Meta {
-        tool: &'static str,
-        version: &'a str,
-        schema: u32,
-        kernel: &'a str,
-        host: &'a str,
-        boot_id: &'a str,
-        filters: &'a [String],
-        clock_offset_ns: u64,
-    },
-    Lost {
-        time: Rfc3339,
-        lost: LostCounts,
-    },
-    Summary {
-        complete: bool,
-        printed: u64,
-        lost: LostCounts,
-        elapsed_ns: u64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        missed: Option<NonZero<u64>>,
-    },
 }
 
 impl Sink for Json {
     fn begin(&mut self, meta: &Meta, out: &mut Vec<u8>) {
         if self.wide {
-            let Meta { version, kernel, host, boot_id, filters, clock_offset_ns } = meta;
-            let (tool, schema) = ("tuxscope", SCHEMA_VERSION);
-            let clock_offset_ns = *clock_offset_ns;
-            line(
-                &Record::Meta {
-                    tool,
-                    version,
-                    schema,
-                    kernel,
-                    host,
-                    boot_id,
-                    filters,
-                    clock_offset_ns,
-                },
-                out,
-            );
+            json::write_meta(meta, out);
         }
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
-        let basic = Basic {
-            pid: event.pid,
-            ppid: event.ppid,
-            comm: &event.comm.to_text(),
-            event_type: event.kind.name(),
-            timestamp_ns: event.timestamp_ns,
-        };
-        line(&basic, out);
-        if let Some(wide) = event.wide.as_deref().filter(|_| self.wide) {
-            more(wide, out);
-        }
+        self.writer.event(event, self.wide, out);
     }
 
     fn lost(&mut self, lost: &Lost, time_ns: u64, out: &mut Vec<u8>) {
         if self.wide {
-            line(&Record::Lost { time: Rfc3339(time_ns), lost: lost.into() }, out);
+            json::write_lost(lost, time_ns, out);
         }
     }
 
     fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         if self.wide {
-            let Totals { printed, lost, missed, elapsed_ns, cut_off: _ } = *totals;
-            let (complete, lost) = (totals.complete(), LostCounts::from(&lost));
-            let missed = NonZero::new(missed);
-            line(&Record::Summary { complete, printed, lost, elapsed_ns, missed }, out);
+            json::write_summary(totals, out);
         }
     }
-}
-
-fn line(value: &impl Serialize, out: &mut Vec<u8>) {
-    json::write(value, out);
-    out.push(b'\n');
-}
-
-/// Continues the line of the basic keys: `...}\n` + `{...}\n` -> `...,...}\n`. Serde's own
-/// `flatten` goes through a map of allocated values, at four times the cost.
-fn more(wide: &Wide, out: &mut Vec<u8>) {
-    let end_of_basic = out.len() - 2;
-    let text;
-    let mut keys = More {
-        time: Rfc3339(wide.time_ns),
-        tid: wide.tid,
-        uid: wide.uid,
-        start_ns: wide.start_ns,
-        cgroup_id: wide.cgroup_id,
-        cgroup: wide.cgroup.as_deref(),
-        ..More::default()
-    };
-    match &wide.detail {
-        Detail::Fork { thread, parent_tid } => {
-            keys.thread = Some(*thread);
-            keys.parent_tid = Some(*parent_tid);
-        }
-        Detail::Exec { filename, args } => {
-            text = String::from_utf8_lossy(filename);
-            keys.filename = Some(&text);
-            keys.args = Some(args);
-            keys.args_truncated = args.truncated;
-        }
-        Detail::Exit(Ended { thread, status, duration_ns, args, born_to }) => {
-            keys.thread = Some(*thread);
-            match *status {
-                ExitStatus::Code(code) => keys.exit_code = Some(code),
-                ExitStatus::Signal { number, core_dumped } => {
-                    text = signal::name(number);
-                    keys.signal = Some(&text);
-                    keys.core_dumped = Some(core_dumped);
-                }
-            }
-            keys.duration_ns = Some(*duration_ns);
-            keys.args = args.as_ref();
-            keys.args_truncated = args.as_ref().is_some_and(|args| args.truncated);
-            keys.born_to = *born_to;
-        }
-    }
-    out.truncate(end_of_basic);
-    let joint = out.len();
-    line(&keys, out);
-    out[joint] = b',';
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::event::Comm;
+    use crate::model::event::{Args, Comm, Detail, Ended, EventKind, ExitStatus, Wide};
 
     fn event(kind: EventKind, comm: &[u8], wide: Option<Wide>) -> String {
         let event = Event {

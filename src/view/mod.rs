@@ -21,7 +21,7 @@ mod timeline;
 mod tree;
 mod wide_table;
 
-pub use json::{Json, SCHEMA};
+pub use json::Json;
 pub use summary::Summary;
 pub use table::Table;
 pub use wide_table::WideTable;

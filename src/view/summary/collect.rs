@@ -7,6 +7,7 @@ use super::figures::{
     Command, Count, Failure, Figures, Longest, Lost, NeverExeced, OtherExecs, Rate, Status, Threads,
 };
 use super::times::Times;
+use crate::json::SCHEMA_VERSION;
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Totals, Wide};
 use crate::model::signal;
 
@@ -18,9 +19,6 @@ const MAX_COMMANDS: usize = 1024;
 const MAX_ALIVE: usize = 1 << 18;
 /// Processes in the list of those that ran longest.
 const LONGEST: usize = 10;
-
-/// Changes with the meaning of what is there, not with keys that are added.
-const SCHEMA_VERSION: u32 = 1;
 
 /// The state between events.
 #[derive(Debug, Default)]

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The records about a capture: each is a struct from which writing, reading, the schema and the
+//! table of keys come. They are few, so that serde does it all.
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+#[cfg(test)]
+use super::describe::{Describe, Key};
+use super::{SCHEMA_VERSION, write};
+use crate::model::event::{EventKind, Lost, Meta, Totals};
+use crate::text::time::Rfc3339;
+
+/// Makes a struct of the keys of a record, and at test time a list of them with their comments.
+macro_rules! record {
+    (
+        #[doc = $about:literal]
+        $record:ident, $name:literal { $($(#[doc = $doc:literal])+ $(#[serde($($serde:tt)*)])? $key:ident: $type:ty,)* }
+    ) => {
+        #[doc = $about]
+        #[derive(Serialize, Deserialize)]
+        pub struct $record { $($(#[doc = $doc])+ $(#[serde($($serde)*)])? $key: $type,)* }
+
+        impl $record {
+            /// Its `event_type`.
+            pub const NAME: &str = $name;
+
+            /// What it tells.
+            #[cfg(test)]
+            pub const ABOUT: &str = $about;
+
+            /// The keys.
+            #[cfg(test)]
+            pub fn keys() -> Vec<Key> {
+                vec![$(<$type>::describe(Key::new(
+                    stringify!($key),
+                    concat!($($doc),+).trim().to_owned(),
+                    serde_json::Value::Null,
+                )),)*]
+            }
+        }
+    };
+}
+
+record! {
+    /// The first line: how the capture was made.
+    MetaLine, "meta" {
+        /// `tuxscope`
+        #[serde(default)]
+        tool: Tool,
+        /// Its version.
+        #[serde(default)]
+        version: String,
+        /// 1; changes with the meaning of what is there, not with keys that are added.
+        #[serde(default)]
+        schema: Schema,
+        /// The release.
+        #[serde(default)]
+        kernel: String,
+        /// The host's name.
+        #[serde(default)]
+        host: String,
+        /// The kernel's id of this boot: timestamps of one boot are comparable.
+        #[serde(default)]
+        boot_id: String,
+        /// The options that chose the events.
+        #[serde(default)]
+        filters: Vec<String>,
+        /// Wall clock less `timestamp_ns` when the capture began.
+        #[serde(default)]
+        clock_offset_ns: u64,
+    }
+}
+
+record! {
+    /// Events were lost before this line.
+    LostLine, "lost" {
+        /// When that was noticed.
+        #[serde(default)]
+        time: Moment,
+        /// `fork`, `exec`, `exit`: how many were lost since the capture began, because the ring
+        /// buffer was full.
+        lost: Counts,
+    }
+}
+
+record! {
+    /// The last line of a capture that was not cut off.
+    SummaryLine, "summary" {
+        /// Nothing that was asked for is missing.
+        complete: bool,
+        /// Events that were printed.
+        printed: u64,
+        /// `fork`, `exec`, `exit`: how many were lost since the capture began, because the ring
+        /// buffer was full.
+        lost: Counts,
+        /// How long the capture lasted.
+        elapsed_ns: u64,
+        /// How often the kernel skipped a handler, each perhaps an event that is missing besides;
+        /// missing itself where it never did.
+        #[serde(default, skip_serializing_if = "Seldom::is_none")]
+        missed: Seldom,
+    }
+}
+
+/// `tuxscope`: written, not read.
+#[derive(Default)]
+pub struct Tool;
+
+impl Serialize for Tool {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str("tuxscope")
+    }
+}
+
+impl<'a> Deserialize<'a> for Tool {
+    fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(from).map(|_| Self)
+    }
+}
+
+/// The version of the schema: written, not read.
+#[derive(Default)]
+pub struct Schema;
+
+impl Serialize for Schema {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_u32(SCHEMA_VERSION)
+    }
+}
+
+impl<'a> Deserialize<'a> for Schema {
+    fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(from).map(|_| Self)
+    }
+}
+
+/// A time, or 1970 where there is none.
+#[derive(Default)]
+pub struct Moment(u64);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        Rfc3339(self.0).serialize(out)
+    }
+}
+
+impl<'a> Deserialize<'a> for Moment {
+    fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        let Some(text) = Option::<String>::deserialize(from)? else { return Ok(Self(0)) };
+        super::form::time_ns(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A count that is left out where it is 0.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seldom(u64);
+
+impl Seldom {
+    fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A number for each kind of event.
+#[derive(Serialize, Deserialize)]
+pub struct Counts {
+    fork: u64,
+    exec: u64,
+    exit: u64,
+}
+
+impl From<&Lost> for Counts {
+    fn from(lost: &Lost) -> Self {
+        let [fork, exec, exit] = EventKind::ALL.map(|kind| lost.of(kind));
+        Self { fork, exec, exit }
+    }
+}
+
+impl From<Counts> for Lost {
+    fn from(counts: Counts) -> Self {
+        Self::new([counts.fork, counts.exec, counts.exit])
+    }
+}
+
+/// Appends the first line of a capture.
+pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
+    let Meta { version, kernel, host, boot_id, filters, clock_offset_ns } = meta.clone();
+    let (tool, schema) = (Tool, Schema);
+    let line = MetaLine { tool, version, schema, kernel, host, boot_id, filters, clock_offset_ns };
+    write_line(MetaLine::NAME, &line, out);
+}
+
+/// Appends word of losses that were noticed at `time_ns`, counted since the capture began.
+pub fn write_lost(lost: &Lost, time_ns: u64, out: &mut Vec<u8>) {
+    write_line(LostLine::NAME, &LostLine { time: Moment(time_ns), lost: lost.into() }, out);
+}
+
+/// Appends the last line of a capture.
+pub fn write_summary(totals: &Totals, out: &mut Vec<u8>) {
+    let Totals { printed, lost, missed, elapsed_ns, cut_off: _ } = totals;
+    let line = SummaryLine {
+        complete: totals.complete(),
+        printed: *printed,
+        lost: lost.into(),
+        elapsed_ns: *elapsed_ns,
+        missed: Seldom(*missed),
+    };
+    write_line(SummaryLine::NAME, &line, out);
+}
+
+/// A line, `event_type` first.
+#[derive(Serialize)]
+struct Tagged<'a, T> {
+    event_type: &'static str,
+    #[serde(flatten)]
+    keys: &'a T,
+}
+
+fn write_line(event_type: &'static str, keys: &impl Serialize, out: &mut Vec<u8>) {
+    write::write(&Tagged { event_type, keys }, out);
+    out.push(b'\n');
+}
+
+impl From<MetaLine> for Meta {
+    fn from(line: MetaLine) -> Self {
+        let MetaLine {
+            tool: _,
+            version,
+            schema: _,
+            kernel,
+            host,
+            boot_id,
+            filters,
+            clock_offset_ns,
+        } = line;
+        Self { version, kernel, host, boot_id, filters, clock_offset_ns }
+    }
+}
+
+impl LostLine {
+    /// When it was noticed, and what was lost.
+    pub fn into_parts(self) -> (u64, Lost) {
+        (self.time.0, self.lost.into())
+    }
+}
+
+impl From<SummaryLine> for Totals {
+    fn from(line: SummaryLine) -> Self {
+        let SummaryLine { complete, printed, lost, elapsed_ns, missed: Seldom(missed) } = line;
+        let mut totals = Self { printed, lost: lost.into(), missed, elapsed_ns, cut_off: false };
+        totals.cut_off = totals.complete() && !complete;
+        totals
+    }
+}

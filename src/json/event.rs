@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! An event as a line, and back: the five keys of the basic mode, and those of the list in
+//! `model/keys.rs` behind them.
+
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+
+use super::form::{
+    Arguments, Count, Flag, Form, Id, Number, Optional, Path, Paths, Slot, Status, Str, Text, Time,
+    number,
+};
+use super::write;
+use crate::model::event::{Comm, Detail, Ended, Event, EventKind, Wide};
+use crate::model::keys::event_keys;
+use crate::text::time::Clock;
+
+/// Writes events. It keeps what lines have in common.
+#[derive(Clone, Debug, Default)]
+pub struct Writer {
+    clock: Clock,
+}
+
+impl Writer {
+    /// Appends the line of an event; `wide`: with all that the wide mode tells, if it is of that.
+    pub fn event(&mut self, event: &Event, wide: bool, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"pid\":");
+        number(event.pid.into(), out);
+        out.extend_from_slice(b",\"ppid\":");
+        number(event.ppid.into(), out);
+        out.extend_from_slice(b",\"comm\":");
+        write::string(event.comm.as_bytes(), out);
+        out.extend_from_slice(match event.kind {
+            EventKind::Fork => b",\"event_type\":\"fork\",\"timestamp_ns\":",
+            EventKind::Exec => b",\"event_type\":\"exec\",\"timestamp_ns\":",
+            EventKind::Exit => b",\"event_type\":\"exit\",\"timestamp_ns\":",
+        });
+        number(event.timestamp_ns, out);
+        if let Some(wide) = event.wide.as_deref().filter(|_| wide) {
+            write_wide(wide, &mut self.clock, out);
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+/// Reads the line of an event of this kind.
+///
+/// # Errors
+/// What is wrong with it, or which of the basic mode's keys is missing. Without one of the wide
+/// mode's it is an event of the basic mode: what the others say can't be told without it.
+pub fn read(kind: EventKind, line: &str, paths: &mut Paths) -> Result<Event, Error> {
+    match kind {
+        EventKind::Fork => read_as::<FoundFork<'_>>(kind, line, paths),
+        EventKind::Exec => read_as::<FoundExec<'_>>(kind, line, paths),
+        EventKind::Exit => read_as::<FoundEnded<'_>>(kind, line, paths),
+    }
+}
+
+/// Why a line is no event.
+#[derive(Debug)]
+pub enum Error {
+    /// It is no JSON, or a value is not of its key's type.
+    Json(serde_json::Error),
+    /// A value means nothing, or a key is missing.
+    Meaning(String),
+}
+
+/// What a line told of the keys of one kind of event.
+trait Found<'a>: Default {
+    fn offer<M: MapAccess<'a>>(&mut self, key: &str, map: &mut M) -> Result<bool, M::Error>;
+    fn finish(self, paths: &mut Paths) -> Result<Option<Detail>, String>;
+}
+
+/// Makes the writer and the reader of the list of keys.
+macro_rules! lines {
+    (
+        $(#[$_about_wide:meta])* Wide { $($(#[$_wide_doc:meta])* $wide:ident: $_wide:ty as $wide_form:ty,)* }
+        $(#[$_about_fork:meta])* Fork { $($(#[$_fork_doc:meta])* $fork:ident: $_fork:ty as $fork_form:ty,)* }
+        $(#[$_about_exec:meta])* Exec { $($(#[$_exec_doc:meta])* $exec:ident: $_exec:ty as $exec_form:ty,)* }
+        $(#[$_about_end:meta])* Ended { $($(#[$_end_doc:meta])* $end:ident: $_end:ty as $end_form:ty,)* }
+    ) => {
+        fn write_wide(wide: &Wide, clock: &mut Clock, out: &mut Vec<u8>) {
+            $(<$wide_form>::write(head!($wide), &wide.$wide, clock, out);)*
+            match &wide.detail {
+                Detail::Fork { $($fork,)* } => {
+                    $(<$fork_form>::write(head!($fork), $fork, clock, out);)*
+                }
+                Detail::Exec { $($exec,)* } => {
+                    $(<$exec_form>::write(head!($exec), $exec, clock, out);)*
+                }
+                Detail::Exit(Ended { $($end,)* }) => {
+                    $(<$end_form>::write(head!($end), $end, clock, out);)*
+                }
+            }
+        }
+
+        found!(FoundWide { $($wide: $wide_form,)* });
+
+        impl FoundWide<'_> {
+            fn finish(
+                self,
+                detail: Option<Detail>,
+                paths: &mut Paths,
+            ) -> Result<Option<Wide>, String> {
+                let ($($wide,)*) = ($(<$wide_form>::finish(self.$wide, paths)?,)*);
+                let (Some(detail), $(Some($wide),)*) = (detail, $($wide,)*) else {
+                    return Ok(None);
+                };
+                Ok(Some(Wide { $($wide,)* detail }))
+            }
+        }
+
+        found!(FoundFork { $($fork: $fork_form,)* } is Detail::Fork { $($fork,)* });
+        found!(FoundExec { $($exec: $exec_form,)* } is Detail::Exec { $($exec,)* });
+        found!(FoundEnded { $($end: $end_form,)* } is Detail::Exit(Ended { $($end,)* }));
+    };
+}
+
+macro_rules! head {
+    ($name:ident) => {
+        concat!(",\"", stringify!($name), "\":")
+    };
+}
+
+macro_rules! found {
+    ($found:ident { $($name:ident: $form:ty,)* }) => {
+        #[derive(Default)]
+        struct $found<'a> { $($name: <$form as Form>::Found<'a>,)* }
+
+        impl<'a> $found<'a> {
+            #[inline]
+            fn take<M: MapAccess<'a>>(&mut self, key: &str, map: &mut M) -> Result<bool, M::Error> {
+                Ok(false $(|| <$form>::offer(stringify!($name), key, &mut self.$name, map)?)*)
+            }
+        }
+    };
+    ($found:ident { $($name:ident: $form:ty,)* } is $($detail:tt)*) => {
+        found!($found { $($name: $form,)* });
+
+        impl<'a> Found<'a> for $found<'a> {
+            #[inline]
+            fn offer<M: MapAccess<'a>>(
+                &mut self,
+                key: &str,
+                map: &mut M,
+            ) -> Result<bool, M::Error> {
+                self.take(key, map)
+            }
+
+            fn finish(self, paths: &mut Paths) -> Result<Option<Detail>, String> {
+                let ($($name,)*) = ($(<$form>::finish(self.$name, paths)?,)*);
+                let ($(Some($name),)*) = ($($name,)*) else { return Ok(None) };
+                Ok(Some($($detail)*))
+            }
+        }
+    };
+}
+
+event_keys!(lines);
+
+/// The keys of a line.
+#[derive(Default)]
+struct Keys<'a, D> {
+    pid: Slot<u32>,
+    ppid: Slot<u32>,
+    comm: Slot<Str<'a>>,
+    /// Its value is known.
+    event_type: Slot<Str<'a>>,
+    timestamp_ns: Slot<u64>,
+    wide: FoundWide<'a>,
+    detail: D,
+}
+
+impl<'a, D: Found<'a>> Visitor<'a> for Keys<'a, D> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event")
+    }
+
+    fn visit_map<M: MapAccess<'a>>(mut self, mut map: M) -> Result<Self, M::Error> {
+        while let Some(Str(key)) = map.next_key()? {
+            let key = &*key;
+            let known = self.pid.offer("pid", key, &mut map)?
+                || self.ppid.offer("ppid", key, &mut map)?
+                || self.comm.offer("comm", key, &mut map)?
+                || self.event_type.offer("event_type", key, &mut map)?
+                || self.timestamp_ns.offer("timestamp_ns", key, &mut map)?
+                || self.wide.take(key, &mut map)?
+                || self.detail.offer(key, &mut map)?;
+            if !known {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn read_as<'a, D: Found<'a>>(
+    kind: EventKind,
+    line: &'a str,
+    paths: &mut Paths,
+) -> Result<Event, Error> {
+    let mut json = serde_json::Deserializer::from_str(line);
+    let found = json.deserialize_map(Keys::<D>::default()).map_err(Error::Json)?;
+    json.end().map_err(Error::Json)?;
+    let Keys { pid, ppid, comm, event_type: _, timestamp_ns, wide, detail } = found;
+    let event = Event {
+        kind,
+        pid: needed(pid.take(), "pid")?,
+        ppid: needed(ppid.take(), "ppid")?,
+        comm: Comm::new(needed(comm.take(), "comm")?.0.as_bytes()),
+        timestamp_ns: needed(timestamp_ns.take(), "timestamp_ns")?,
+        wide: None,
+    };
+    let detail = detail.finish(paths).map_err(Error::Meaning)?;
+    let wide = wide.finish(detail, paths).map_err(Error::Meaning)?;
+    Ok(Event { wide: wide.map(Box::new), ..event })
+}
+
+fn needed<T>(value: Option<T>, key: &str) -> Result<T, Error> {
+    value.ok_or_else(|| Error::Meaning(format!("an event without \"{key}\"")))
+}

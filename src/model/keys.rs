@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the wide mode tells of an event: the one place where a key is named.
+//!
+//! A line is a field of the model, the [`Form`](crate::json) that it has in JSON, and, as its doc
+//! comment, what docs/json.md and the schema say of it. From this list come the model's types
+//! (`model/event.rs`), the writer and the reader of lines (`json/event.rs`), the schema and the
+//! tables of keys (`json/describe.rs`). Keys are written in the order that they have here, and new
+//! ones come last: keys are only ever added.
+
+/// Calls a macro with the list.
+macro_rules! event_keys {
+    ($with:ident) => {
+        $with! {
+            /// What the wide mode knows of every event.
+            Wide {
+                /// Wall clock, UTC, RFC 3339, nanoseconds; follows adjustments of the clock,
+                /// `timestamp_ns` does not.
+                time_ns: u64 as Time,
+                /// The task: fork: the new one; exec, exit: the one that did it.
+                tid: u32 as Id,
+                /// Real user id, as the initial user namespace numbers it.
+                uid: u32 as Number,
+                /// When the process began, on the clock of `timestamp_ns`; with `pid` it names a
+                /// process uniquely within a boot. Of `proc -- COMMAND`: when that was let go (but
+                /// inside a PID namespace: forked).
+                start_ns: u64 as Count,
+                /// The cgroup in the v2 hierarchy (which hybrid systems have, too): its directory's
+                /// inode number.
+                cgroup_id: u64 as Count,
+                /// The path of that cgroup, which names the systemd unit or the container; `null`
+                /// where it was gone before it could be looked up.
+                cgroup: Option<Arc<str>> as Path,
+            }
+            /// A process began, or with `thread` one of its threads.
+            Fork {
+                /// Only a thread began (shown with `--threads`).
+                thread: bool as Flag,
+                /// The task that made it. With `CLONE_PARENT` it isn't one of the process `ppid`.
+                parent_tid: u32 as Id,
+            }
+            /// A process replaced its program.
+            Exec {
+                /// What was executed, as the caller gave it.
+                filename: Vec<u8> as Text,
+                /// The arguments, `argv[0]` included.
+                args: Args as Arguments,
+            }
+            /// A process ended, or with `thread` one of its threads.
+            Ended {
+                /// Only a thread ended (shown with `--threads`).
+                thread: bool as Flag,
+                /// How it ended, as wait(2) tells its parent.
+                status: ExitStatus as Status,
+                /// `timestamp_ns` less `start_ns`; of a thread: since that began.
+                duration_ns: u64 as Count,
+                /// The arguments of its last exec; missing if there was none since the fork. Of
+                /// processes that ran before the capture: from /proc.
+                args: Option<Args> as Optional<Arguments>,
+                /// Who was the parent at the fork, where `ppid` is another one by now: an orphan's.
+                born_to: Option<u32> as Optional<Id>,
+            }
+        }
+    };
+}
+
+pub(crate) use event_keys;

@@ -59,12 +59,12 @@ lint: lint-deps ## rustfmt, clippy, clang-format, shellcheck
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
 	$(Q)shellcheck $(SHELL_FILES)
 
+# Debian 12's Rust is too old.
 test-fresh: check-msrv ## the README's two commands, and nothing else, in new Debian 12 and 13 roots
-	$(Q)$(SUDO) scripts/fresh.sh bookworm
+	$(Q)$(SUDO) scripts/fresh.sh bookworm "$$($(call AS_OWNER,rustc --print sysroot))"
 
 # Debian 13 has the oldest Rust that builds this.
 check-msrv: ## the same in Debian 13 alone, whose own Rust 1.85 is the oldest that will do
-	$(Q)./scripts/deps.sh debian
 	$(Q)$(SUDO) scripts/fresh.sh trixie
 
 test-release: ## all that CI leaves out, for hours: packages, all kernels, benchmarks; T='test-deb soak' for some

@@ -2,7 +2,7 @@
 # What a package ships, and packages.
 
 .PHONY: manual lint-dist deb rpm test-deb test-rpm test-unit test-fleet soak deny \
-  dist-deps fleet-deps cargo-deb cargo-deny cargo-fuzz
+  dist-deps deb-deps rpm-deps debian-deps fleet-deps cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
 SHARED_FILES = set -e; \
@@ -16,8 +16,8 @@ SHARED_FILES = set -e; \
 manual: deps ## write the man pages and completions anew, from the command line and man/*.in
 	$(Q)UPDATE=1 $(CARGO) test -q --locked --test manual --lib
 
-dist-deps:
-	$(Q)./scripts/deps.sh dist
+dist-deps deb-deps rpm-deps debian-deps fleet-deps:
+	$(Q)./scripts/deps.sh $(@:-deps=)
 
 cargo-deb cargo-deny cargo-fuzz:
 	$(Q)./scripts/deps.sh $@
@@ -32,13 +32,13 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DEB := target/debian/tuxscope_$(VERSION)-1_amd64.deb
 RPM := target/rpm/RPMS/x86_64/tuxscope-$(VERSION)-1.x86_64.rpm
 
-deb: cargo-deb dist-deps static $(STATIC)/third-party ## build the Debian package, target/debian/*.deb (needs cargo-deb; lintian looks at it)
+deb: cargo-deb deb-deps static $(STATIC)/third-party ## build the Debian package, target/debian/*.deb (needs cargo-deb; lintian looks at it)
 	$(Q)gzip -9nkf $(STATIC)/third-party
 	$(Q)$(CARGO) deb --quiet --locked --no-build --no-strip --output $(DEB)
 	$(Q)lintian --fail-on error,warning $(DEB)
 	@echo $(DEB)
 
-rpm: dist-deps static $(STATIC)/third-party ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm
+rpm: rpm-deps static $(STATIC)/third-party ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm
 	$(Q)rpmbuild --quiet -bb --define "_topdir $(CURDIR)/target/rpm" \
 	  --define "tuxscope_source $(CURDIR)" --define "tuxscope_version $(VERSION)" dist/rpm/tuxscope.spec
 	$(Q)rpm -qp --info $(RPM) | head -n 8
@@ -47,7 +47,7 @@ rpm: dist-deps static $(STATIC)/third-party ## build the RPM package, target/rpm
 $(STATIC)/third-party: Cargo.lock scripts/notices.sh | $(STATIC)/x86_64/vendor
 	$(Q)./scripts/notices.sh $(STATIC)/x86_64/vendor >$@
 
-test-deb: deb ## install, run, upgrade and remove the package in fresh Debian 12 and 13 roots
+test-deb: deb debian-deps ## install, run, upgrade and remove the package in fresh Debian 12 and 13 roots
 	$(Q)for release in bookworm trixie; do $(SUDO) dist/test-deb.sh $(DEB) $$release || exit 1; done
 
 test-rpm: rpm ## install, verify, run and remove the package in an empty root
@@ -58,16 +58,13 @@ test-unit: deb target/vm/root-bookworm.tar target/vm/root-trixie.tar ## the serv
 	$(Q)./scripts/deps.sh vm
 	$(Q)python3 tests/vm/service.py $(DEB) bookworm=6.1 trixie=6.12
 
-target/vm/root-%.tar: | dist-deps
+target/vm/root-%.tar: | debian-deps
 	$(Q)mkdir -p $(@D)
 	$(Q)mmdebstrap --quiet --variant=essential --include=systemd $* $@
 
 test-fleet: fleet-deps target/sql/installed ## dist/rsyslog.conf by the real rsyslogd, dist/sql by DuckDB and ClickHouse's engine
 	$(Q)python3 tests/fleet/rsyslog.py
 	$(Q)target/sql/bin/python tests/fleet/sql.py
-
-fleet-deps:
-	$(Q)./scripts/deps.sh fleet
 
 target/sql/installed: | fleet-deps
 	$(Q)python3 -m venv target/sql

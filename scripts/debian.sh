@@ -11,10 +11,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	echo "debian: run it as root, it makes a chroot" >&2
 	exit 1
 fi
-if ! command -v mmdebstrap >/dev/null || [ ! -e $keyring ]; then
-	echo "debian: apt-get install mmdebstrap debian-archive-keyring" >&2
-	exit 1
-fi
+scripts/deps.sh debian
 mirror=$(cd tests/vm && python3 -c 'import archive; print(archive.mirror("Debian"))')
 mmdebstrap --quiet --variant=apt --keyring=$keyring --architectures="${DEBIAN_ARCHES:-amd64}" \
 	--include="$(echo "$@" | tr ' ' ,)" "$release" "$root" "$mirror"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|lint|fuzz|static|vm|debian|dist|fleet|peers: installs what the build,
-# the tests, the linters, the fuzz targets, the static build, the kernel tests, the build in a
-# chroot, the packages and their tests, those of many hosts' captures or the benchmarks lack of the
-# system's packages. Where that isn't possible it prints the command to give, and fails.
+# scripts/deps.sh build|test|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|peers: installs what the
+# build, the tests, the linters, the fuzz targets, the static build, the kernel tests, roots of Debian,
+# the packages, the linters of what they ship, the tests of many hosts' captures or the benchmarks lack
+# of the system's packages. Where that isn't possible it prints the command to give, and fails.
 # scripts/deps.sh cargo: fails where there is none, or one that is too old.
 # scripts/deps.sh cargo-deb|cargo-deny|cargo-fuzz: fails with the command to give where cargo lacks this
 # subcommand; where CI is set it installs it in the version that is named here.
@@ -49,10 +49,13 @@ debian)
 	have mmdebstrap || need mmdebstrap
 	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || need debian-archive-keyring
 	;;
-dist)
+deb)
 	have lintian || need lintian
+	;;
+rpm)
 	have rpmbuild || need rpm
-	have mmdebstrap || need mmdebstrap
+	;;
+dist)
 	have mandoc || need mandoc
 	have systemd-analyze || need systemd
 	have zsh || need zsh
@@ -69,7 +72,7 @@ cargo-*)
 	cargo-fuzz) tool=$1@0.13.2 ;;
 	esac
 	if [ "${CI:-}" ]; then
-		exec "${CARGO:-cargo}" install --quiet --locked "$tool"
+		exec "${CARGO:-cargo}" install --quiet --locked --debug "$tool" # quickly built, run once
 	fi
 	"${CARGO:-cargo}" "${1#cargo-}" --version >/dev/null 2>&1 && exit
 	echo "$1 is missing: cargo install --locked $tool" >&2
@@ -97,7 +100,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|test|lint|fuzz|static|vm|debian|dist|fleet|peers|cargo|cargo-NAME" >&2
+	echo "usage: scripts/deps.sh build|test|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|peers|cargo|cargo-NAME" >&2
 	exit 2
 	;;
 esac

@@ -1,15 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/fresh.sh bookworm|trixie: the README's two commands, and nothing else, in a clone of HEAD on
-# a new machine: a minimal Debian with `make` and Rust. As root; it takes the network.
+# scripts/fresh.sh RELEASE [TOOLCHAIN]: the README's two commands, and nothing else, in a clone of HEAD
+# on a new machine: a minimal Debian with `make` and Rust, which is TOOLCHAIN, as if rustup had put
+# it there, or else Debian's own. As root; it takes the network.
 set -eu
-release=$1
-packages="make ca-certificates" toolchain=
-if [ "$release" = bookworm ]; then
-	toolchain=$(rustc --print sysroot) # Debian 12's own is too old: this is what rustup left
-else
-	packages="$packages cargo"
-fi
+release=$1 toolchain=${2:-}
+packages="make ca-certificates"
+[ -n "$toolchain" ] || packages="$packages cargo"
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
 root=$work/root

@@ -40,7 +40,6 @@ $(STATIC)/worker-x86_64: tests/worker/worker.c
 	$(Q)$(CLANG) -static -O2 -pthread $< -o $@
 
 $(STATIC)/tuxscope-aarch64: $(SOURCES) scripts/static.sh | $(STATIC)/aarch64/vendor
-	$(Q)./scripts/deps.sh debian
 	$(Q)DEBIAN_ARCHES=amd64,arm64 $(DEBIAN13) arm64 "$(ARM64_PACKAGES)" \
 	  scripts/static.sh aarch64-unknown-linux-gnu $(STATIC)/aarch64 $@
 

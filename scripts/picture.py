@@ -23,7 +23,12 @@ def spans(line: str) -> str:
             if "1" in codes:
                 style += ' font-weight="bold"'
         elif part := part[: COLUMNS - column]:
-            out += f'<tspan x="{LEFT + column * WIDTH:.1f}"{style}>{escape(part)}</tspan>'
+            # Blanks collapse in an SVG, and fonts differ: each stretch between wide gaps gets its
+            # own place and length.
+            for text in re.finditer(r"\S+(?: \S+)*", part):
+                x, length = LEFT + (column + text.start()) * WIDTH, len(text[0]) * WIDTH
+                out += (f'<tspan x="{x:.1f}" textLength="{length:.1f}"{style}>'
+                        f'{escape(text[0])}</tspan>')
             column += len(part)
     return out
 
@@ -34,7 +39,7 @@ def main() -> None:
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">')
     print(f'<rect width="{width}" height="{height}" rx="8" fill="#1b2230"/>')
     print('<g font-family="ui-monospace, DejaVu Sans Mono, Menlo, Consolas, monospace" '
-          'font-size="13" fill="#d5dbe6" xml:space="preserve">')
+          'font-size="13" fill="#d5dbe6">')
     for number, line in enumerate(lines):
         print(f'<text y="{TOP + (number + 0.75) * LINE:.0f}">{spans(line)}</text>')
     print("</g>\n</svg>")

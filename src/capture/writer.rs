@@ -85,6 +85,7 @@ impl Writer<'_> {
         if let Some(enricher) = &mut self.enricher {
             enricher.sample_clock();
         }
+        self.follow_terminal();
         let read = ring.consume(limit, |record| self.record(record));
         self.flush();
         read.unwrap_or_else(|error| {
@@ -191,12 +192,19 @@ impl Writer<'_> {
         self.state.totals.missed = self.tracer.missed();
         if matches!(self.state.end, None | Some(End::Count)) {
             let totals = self.state.totals;
+            self.follow_terminal();
             self.sink.end(&totals, self.output.buffer());
             self.flush();
         }
         match self.state.end {
             Some(End::Error(error)) => (self.state.totals, Some(error)),
             Some(End::Count | End::Closed) | None => (self.state.totals, None),
+        }
+    }
+
+    fn follow_terminal(&mut self) {
+        if let Some(columns) = self.output.columns() {
+            self.sink.resize(columns, self.output.buffer());
         }
     }
 

@@ -160,10 +160,15 @@ impl Output {
         &self.name
     }
 
-    /// The columns of the terminal that it is, if it is one.
+    /// The columns that its terminal has now, if it is one that knows.
     pub fn columns(&self) -> Option<usize> {
         let size = rustix::termios::tcgetwinsize(&self.file).ok()?;
-        Some(usize::from(size.ws_col))
+        Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+    }
+
+    /// It is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.file.is_terminal()
     }
 
     /// Where sinks append their bytes; [`Self::flush`] writes them.
@@ -185,7 +190,7 @@ impl Output {
 
     /// Whether something was written to a terminal.
     pub fn scrolls(&self) -> bool {
-        self.written && self.file.is_terminal()
+        self.written && self.is_terminal()
     }
 
     /// Writes the buffer and empties it, in as many files as it takes.

@@ -11,16 +11,14 @@ use crate::text::style::Style;
 /// says so; where it says nothing, on a terminal, unless `NO_COLOR` is set or it is a dumb one.
 pub fn style(output: &Output, color: Option<bool>) -> Style {
     let get = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-    let columns = output.columns();
     Style {
         unicode: is_utf8(get),
         color: color.unwrap_or_else(|| {
-            columns.is_some()
+            output.is_terminal()
                 && get("NO_COLOR").is_none()
                 && get("TERM").is_some_and(|term| term != "dumb")
         }),
-        // A terminal that doesn't know its size has 0.
-        width: columns.filter(|&columns| columns > 0),
+        width: output.columns(),
     }
 }
 

@@ -312,5 +312,8 @@ impl<'a> Replay<'a> {
                 self.error = Some(anyhow!(what));
             }
         }
+        if let (Some(sink), Some(columns)) = (&mut self.sink, self.output.columns()) {
+            sink.resize(columns, self.output.buffer());
+        }
     }
 }

@@ -94,6 +94,9 @@ pub trait Sink {
     /// its beginning. `time_ns` is when that was noticed, in nanoseconds since 1970.
     fn lost(&mut self, _lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {}
 
+    /// The reader's terminal has so many columns now.
+    fn resize(&mut self, _columns: usize, _out: &mut Vec<u8>) {}
+
     /// Appends what comes after the last event.
     fn end(&mut self, _totals: &Totals, _out: &mut Vec<u8>) {}
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The table: its registry entry, and its rows in the basic mode.
 
-use std::io::Write as _;
+use std::fmt::{Display, Write as _};
 
 use super::wide_table::WideTable;
 use super::{Shape, Sink, Speaks, View};
@@ -26,24 +26,53 @@ pub static VIEW: View = View {
 fn start(wide: bool, style: Style) -> Box<dyn Sink> {
     match wide {
         true => Box::new(WideTable::new(style, Users::read())),
-        false => Box::new(Table::default()),
+        false => Box::new(Table::new(style)),
     }
 }
 
 /// The basic mode's table.
 #[derive(Debug, Default)]
 pub struct Table {
-    comm: String,
+    style: Style,
+    row: String,
+}
+
+impl Table {
+    /// Draws for a reader with this terminal.
+    pub fn new(style: Style) -> Self {
+        Self { style, row: String::new() }
+    }
+
+    /// Appends a row, cut at the terminal's edge. What is cut first is the name, for a long one
+    /// must not hide what happened.
+    fn row(&mut self, ids: [&dyn Display; 2], comm: &[u8], kind: &str, out: &mut Vec<u8>) {
+        const KIND_WIDTH: usize = "EVENT".len();
+        let [pid, ppid] = ids;
+        self.row.clear();
+        // Writing to a String can't fail.
+        let _ = write!(self.row, "{pid:<PID_WIDTH$}{ppid:<PID_WIDTH$}");
+        let begin = self.row.len();
+        text::escape(comm, &mut self.row);
+        let mut comm_width = COMM_WIDTH;
+        if let Some(width) = self.style.width {
+            let room = width.saturating_sub(2 * PID_WIDTH + KIND_WIDTH);
+            comm_width = comm_width.min(room);
+            let cut = self.style.cut(&self.row[begin..], Some(room.saturating_sub(1)));
+            self.row.replace_range(begin.., &cut);
+        }
+        text::pad(&mut self.row, 2 * PID_WIDTH + comm_width);
+        self.row.push_str(kind);
+        if let Some(width) = self.style.width {
+            self.row = self.style.cut(&self.row, Some(width));
+        }
+        out.extend_from_slice(self.row.as_bytes());
+        out.push(b'\n');
+    }
 }
 
 impl Sink for Table {
     fn begin(&mut self, _meta: &Meta, out: &mut Vec<u8>) {
-        // Writing to a Vec can't fail.
-        let _ = writeln!(
-            out,
-            "{:<PID_WIDTH$}{:<PID_WIDTH$}{:<COMM_WIDTH$}EVENT",
-            "PID", "PPID", "COMM"
-        );
+        self.row([&"PID", &"PPID"], b"COMM", "EVENT", out);
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
@@ -52,11 +81,11 @@ impl Sink for Table {
             EventKind::Exec => "EXEC",
             EventKind::Exit => "EXIT",
         };
-        self.comm.clear();
-        text::escape(event.comm.as_bytes(), &mut self.comm);
-        text::pad(&mut self.comm, COMM_WIDTH);
-        let (pid, ppid, comm) = (event.pid, event.ppid, &self.comm);
-        let _ = writeln!(out, "{pid:<PID_WIDTH$}{ppid:<PID_WIDTH$}{comm}{kind}");
+        self.row([&event.pid, &event.ppid], event.comm.as_bytes(), kind, out);
+    }
+
+    fn resize(&mut self, columns: usize, _out: &mut Vec<u8>) {
+        self.style.width = Some(columns);
     }
 }
 
@@ -101,6 +130,24 @@ mod tests {
             row(EventKind::Exec, 7, 0, &[7; 15]),
             format!("7         0         {} EXEC\n", "\\x07".repeat(15))
         );
+    }
+
+    #[test]
+    fn a_terminal_gets_one_line_a_row() {
+        let mut table = Table::new(Style { unicode: true, width: Some(80), ..Style::default() });
+        let mut out = Vec::new();
+        let comm = Comm::new(&[7; 15]);
+        let (kind, pid, ppid) = (EventKind::Exec, 7, 0);
+        let event = Event { kind, pid, ppid, comm, timestamp_ns: 1, wide: None };
+        table.event(&event, &mut out);
+        table.resize(30, &mut out);
+        table.event(&event, &mut out);
+        let rows = String::from_utf8(out).expect("a table is UTF-8");
+        let hostile = "\\x07".repeat(15);
+        let (wide, narrow) = (&hostile[..53], &hostile[..3]);
+        let want =
+            format!("7         0         {wide}… EXEC\n7         0         {narrow}… EXEC\n");
+        assert_eq!(rows, want);
     }
 
     #[test]

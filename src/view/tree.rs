@@ -54,6 +54,10 @@ impl Sink for Tree {
         self.lost = self.lost.max(lost.total());
     }
 
+    fn resize(&mut self, columns: usize, _out: &mut Vec<u8>) {
+        self.style.width = Some(columns);
+    }
+
     fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         self.lives.settle();
         let rows = self.rows();

@@ -16,14 +16,19 @@ use crate::text::elapsed::Elapsed;
 use crate::text::style::Style;
 use crate::text::style::{DIM, RED, RESET};
 
-const TIME_WIDTH: usize = 14;
-const PID_WIDTH: usize = 9;
-const USER_WIDTH: usize = 10;
-const EVENT_WIDTH: usize = 7;
-const STATUS_WIDTH: usize = 9;
-const DURATION_WIDTH: usize = 10;
-/// The least columns for a command, on however narrow a terminal.
-const MIN_COMMAND: usize = 20;
+/// Each column's name, and its width with the blank behind it; on a narrow terminal, which leaves
+/// more for the command: the time without milliseconds, and the others with room for less.
+const COLUMNS: [(&str, usize, usize); 7] = [
+    ("TIME", 14, 9),
+    ("PID", 9, 8),
+    ("PPID", 9, 8),
+    ("USER", 10, 8),
+    ("EVENT", 7, 7),
+    ("STATUS", 9, 8),
+    ("DURATION", 10, 9),
+];
+/// Columns that a terminal has at least which isn't narrow.
+const ROOMY: usize = 100;
 
 /// The sink of `--wide --format table`.
 #[derive(Debug)]
@@ -35,6 +40,10 @@ pub struct WideTable {
     second: Option<u64>,
     clock: String,
     row: String,
+    /// How many columns the row has so far, where the last one should end, and where it does.
+    filled: usize,
+    end: usize,
+    at: usize,
     command: String,
 }
 
@@ -43,23 +52,47 @@ impl WideTable {
     pub fn new(style: Style, users: Users) -> Self {
         let zone = TimeZone::system();
         let (clock, row, command) = (String::new(), String::new(), String::new());
-        Self { style, users, zone, second: None, clock, row, command }
+        Self { style, users, zone, second: None, clock, row, filled: 0, end: 0, at: 0, command }
     }
 
-    /// Appends a column of the row.
-    fn column(&mut self, width: usize, value: impl std::fmt::Display) {
+    fn is_narrow(&self) -> bool {
+        self.style.width.is_some_and(|width| width < ROOMY)
+    }
+
+    /// Appends the next column of the row. One that is too wide takes what the next ones leave
+    /// free, so that those behind line up again.
+    fn column(&mut self, value: impl std::fmt::Display) {
+        let narrow = self.is_narrow();
+        let Some(&(_, width, narrow_width)) = COLUMNS.get(self.filled) else { return };
+        self.filled += 1;
+        self.end += if narrow { narrow_width } else { width };
         let begin = self.row.len();
         // Writing to a String can't fail.
         let _ = write!(self.row, "{value}");
-        let blanks = width.saturating_sub(self.row[begin..].width()).max(1);
+        self.at += self.row[begin..].width();
+        let blanks = self.end.saturating_sub(self.at).max(1);
+        self.at += blanks;
         self.row.extend(std::iter::repeat_n(' ', blanks));
     }
 
+    fn begin_row(&mut self) {
+        self.row.clear();
+        (self.filled, self.end, self.at) = (0, 0, 0);
+        self.command.clear();
+    }
+
+    fn header(&mut self, out: &mut Vec<u8>) {
+        self.begin_row();
+        COLUMNS.iter().for_each(|(name, ..)| self.column(name));
+        self.command.push_str("COMMAND");
+        self.flush(DIM, out);
+    }
+
     fn flush(&mut self, color: &'static str, out: &mut Vec<u8>) {
-        let room = self.style.width.map(|width| width.saturating_sub(self.row.width()));
-        let command = self.style.cut(&self.command, room.map(|room| room.max(MIN_COMMAND)));
+        self.row.push_str(&self.command);
+        let line = self.style.cut(&self.row, self.style.width);
         let end = if color.is_empty() { "" } else { self.style.color(RESET) };
-        for part in [self.style.color(color), &self.row, &command, end, "\n"] {
+        for part in [self.style.color(color), &line, end, "\n"] {
             out.extend_from_slice(part.as_bytes());
         }
     }
@@ -67,37 +100,38 @@ impl WideTable {
 
 impl Sink for WideTable {
     fn begin(&mut self, _meta: &Meta, out: &mut Vec<u8>) {
-        self.row.clear();
-        self.column(TIME_WIDTH, "TIME");
-        self.column(PID_WIDTH, "PID");
-        self.column(PID_WIDTH, "PPID");
-        self.column(USER_WIDTH, "USER");
-        self.column(EVENT_WIDTH, "EVENT");
-        self.column(STATUS_WIDTH, "STATUS");
-        self.column(DURATION_WIDTH, "DURATION");
-        self.command.clear();
-        self.command.push_str("COMMAND");
-        self.flush(DIM, out);
+        self.header(out);
+    }
+
+    fn resize(&mut self, columns: usize, out: &mut Vec<u8>) {
+        let was_narrow = self.is_narrow();
+        self.style.width = Some(columns);
+        if self.is_narrow() != was_narrow {
+            self.header(out);
+        }
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         let Some(wide) = event.wide.as_deref() else { return };
-        self.row.clear();
+        self.begin_row();
         let second = wide.time_ns / 1_000_000_000;
         if self.second.replace(second) != Some(second) {
             let time = Timestamp::from_nanosecond(i128::from(wide.time_ns)).unwrap_or_default();
             self.clock = time.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string();
         }
-        let time = format!("{}.{:03}", self.clock, wide.time_ns / 1_000_000 % 1_000);
-        self.column(TIME_WIDTH, time);
-        self.column(PID_WIDTH, event.pid);
-        self.column(PID_WIDTH, event.ppid);
+        let time = match self.is_narrow() {
+            true => self.clock.clone(),
+            false => format!("{}.{:03}", self.clock, wide.time_ns / 1_000_000 % 1_000),
+        };
+        self.column(time);
+        self.column(event.pid);
+        self.column(event.ppid);
         let mut user = String::new();
         match self.users.name(wide.uid) {
             Some(name) => text::escape(name.as_bytes(), &mut user),
             None => user = wide.uid.to_string(),
         }
-        self.column(USER_WIDTH, user);
+        self.column(user);
 
         let (kind, status, duration, args) = match &wide.detail {
             Detail::Fork { thread, .. } => {
@@ -109,14 +143,10 @@ impl Sink for WideTable {
                 (kind, Some(*status), Some(*duration_ns), args.as_ref())
             }
         };
-        self.column(EVENT_WIDTH, kind);
-        self.column(STATUS_WIDTH, status.map_or_else(String::new, status_text));
-        self.column(
-            DURATION_WIDTH,
-            duration.map_or_else(String::new, |ns| Elapsed(ns).to_string()),
-        );
+        self.column(kind);
+        self.column(status.map_or_else(String::new, status_text));
+        self.column(duration.map_or_else(String::new, |ns| Elapsed(ns).to_string()));
 
-        self.command.clear();
         match args.filter(|args: &&Args| !args.is_empty()) {
             Some(args) => command::quote(args, &mut self.command),
             // As ps(1) shows what has no arguments to show.
@@ -198,18 +228,42 @@ mod tests {
         );
         assert_eq!(
             row(Style::default(), b"sh", exit(0x8b)),
-            "22:13:20.042  4521     3890     0         EXIT   SEGV+core 1.23 ms   [sh]\n"
+            "22:13:20.042  4521     3890     0         EXIT   SEGV+core 1.23 ms  [sh]\n"
         );
     }
 
     #[test]
     fn a_terminal_gets_what_fits_and_a_pipe_gets_all() {
-        let style = Style { unicode: true, width: Some(100), ..Style::default() };
+        let mut style = Style { unicode: true, width: Some(100), ..Style::default() };
         let long = exec(&[b"echo\0", &[b'x'; 200][..], b"\0"].concat());
         let cut = row(style, b"echo", long.clone());
         assert_eq!(cut.trim_end().width(), 100);
         assert!(cut.ends_with("x…\n"));
+        for width in 1..100 {
+            style.width = Some(width);
+            let cut = row(style, b"echo", long.clone());
+            assert_eq!(cut.trim_end_matches('\n').width(), width, "{cut}");
+        }
         assert!(row(Style::default(), b"echo", long).trim_end().ends_with(&"x".repeat(200)));
+    }
+
+    #[test]
+    fn a_narrow_terminal_leaves_room_for_the_command_and_may_become_wide() {
+        let style = Style { unicode: true, width: Some(80), ..Style::default() };
+        let mut table = WideTable::new(style, Users::default());
+        let mut out = Vec::new();
+        table.begin(&Meta::default(), &mut out);
+        let header = "TIME     PID     PPID    USER    EVENT  STATUS  DURATION COMMAND\n";
+        assert_eq!(out, header.as_bytes());
+        assert_eq!(
+            row(style, b"sh", exit(0x8b)),
+            "22:13:20 4521    3890    0       EXIT   SEGV+core 1.23 ms [sh]\n"
+        );
+        out.clear();
+        table.resize(90, &mut out);
+        assert!(out.is_empty());
+        table.resize(120, &mut out);
+        assert!(out.starts_with(b"TIME          PID      PPID     USER      EVENT"));
     }
 
     #[test]

@@ -72,6 +72,25 @@ fn a_terminal_gets_what_fits_and_colour() {
 }
 
 #[test]
+fn rows_follow_the_terminals_width() {
+    let Some(_machine) = machine::shared() else { return };
+    // A shell that waits until what it did before is on the screen.
+    let shell = "sh -c 'sleep 0.3; stty cols 72; sleep 0.3; /bin/false $X'";
+    let inner = format!("stty cols 90; {BINARY} proc --wide -- {shell}");
+    let mut command = Command::new("script");
+    command.args(["-qec", &inner, "/dev/null"]).stdin(Stdio::null());
+    command.env("X", "x".repeat(300)).env("TERM", "dumb").env("LC_ALL", "C.UTF-8");
+    let output = command.output().expect("script(1) of bsdutils");
+    let text = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+    let widths = |line: &str| {
+        let rows = text.lines().filter(|row| row.ends_with('…') && row.contains(line));
+        rows.map(|row| row.chars().count()).collect::<Vec<_>>()
+    };
+    assert_eq!(widths("sh -c")[0], 90, "{text}");
+    assert_eq!(widths("/bin/false"), [72, 72], "{text}");
+}
+
+#[test]
 fn colour_is_as_it_was_asked_for() {
     let Some(_machine) = machine::shared() else { return };
     let coloured =

@@ -58,6 +58,12 @@ impl Sink for Summary {
         self.collector.event(event);
     }
 
+    fn resize(&mut self, columns: usize, _out: &mut Vec<u8>) {
+        if let Some(style) = &mut self.style {
+            style.width = Some(columns);
+        }
+    }
+
     fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         let figures = self.collector.figures(totals);
         match self.style {

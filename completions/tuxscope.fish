@@ -28,10 +28,10 @@ complete -c tuxscope -n "__fish_tuxscope_needs_command" -s h -l help -d 'Print h
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -s V -l version -d 'Print version'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "proc" -d 'Show fork, exec and exit of processes as they happen'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "replay" -d 'Show the events of a capture again, in any format'
-complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "schema" -d 'Print the JSON Schema of what --format json prints'
-complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "check" -d 'Say what this kernel and these rights allow, and try both modes'
+complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "schema" -d 'Print the JSON Schema of the output of --format json'
+complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "check" -d 'Check what this kernel and these rights allow, and try both modes'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l format -d 'How to print the events' -r -f -a "table\t'Aligned columns'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l format -d 'How to show the events' -r -f -a "table\t'Aligned columns'
 json\t'One JSON object a line'
 summary\t'Counts, latency from fork to exec, run times, failures'
 summary-json\t'The same as one JSON object'
@@ -39,35 +39,35 @@ tree\t'The tree of processes, at the end'
 timeline\t'A picture (SVG) of processes over time, at the end'
 perfetto\t'Trace events (JSON) for ui.perfetto.dev'
 explain\t'One plain sentence an event'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'In the wide mode: keep this much of a command line (at most 64K)' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l duration -d 'End after this time, in seconds (decimals allowed)' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l count -d 'End after this many events' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s o -l output -d 'Write the events to FILE instead of standard output (with COMMAND: standard error)' -r -F
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-size -d 'With --output: go on in a new FILE before it exceeds SIZE; old ones are FILE.1, FILE.2, ...' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-keep -d 'With --rotate-size: so many old files stay' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l color -d 'When to use colour; a set `NO_COLOR` turns auto off' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l buffer-size -d 'Size of the kernel\'s ring buffer in bytes, or with K, M or G; rounded up to a power of two' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l user -d 'Run COMMAND as this user' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l wait -d 'End with COMMAND, or with the last of all that it started' -r -f -a "command\t'The command itself'
-all\t'It and all its descendants, daemons included'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s p -l pid -d 'Only events of these processes' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s P -l ppid -d 'Only events of these processes\' children' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'With --wide: bytes to keep of each command line, at most 64K' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s P -l ppid -d 'Only events of the children of these processes' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l comm -d 'Only events of processes with this name' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l uid -d 'Only events of this user, by name or number' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l uid -d 'Only events of this real user, by name or number' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l cgroup -d 'Only events in this cgroup (v2) and below, such as /system.slice/cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s e -l event -d 'Only events of these kinds: fork, exec, exit' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l cgroup -d 'Only events in this cgroup (v2 hierarchy) and those below it' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Only events whose process name or argument list this regular expression matches' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Processes instead of tasks: one exit each, with parent, user, arguments, status, duration'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'In the wide mode: forks and exits of threads, too'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'With --output: SIGHUP opens FILE anew (logrotate has renamed it) and ends nothing'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Only events whose process name or arguments match this regular expression' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l user -d 'Run COMMAND as this user' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l wait -d 'End with COMMAND itself, or with the last of all that it started' -r -f -a "command\t'COMMAND itself'
+all\t'COMMAND and all its descendants, daemons included'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s o -l output -d 'Write to FILE instead of standard output' -r -F
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-size -d 'With --output: begin a new FILE before it exceeds SIZE; old ones are FILE.1, FILE.2, ...' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-keep -d 'With --rotate-size: how many old files to keep' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l duration -d 'End the capture after this time: seconds, or with units, such as 0.5, 90s, 2m' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l count -d 'End the capture after this many events' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l buffer-size -d 'Size of the kernel\'s ring buffer: bytes, or with K, M or G; rounded up to a power of two' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Wide mode: processes instead of tasks, with parent, user, arguments, status, duration'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'With --wide: also forks and exits of threads'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -d 'With --pid: also events of all their descendants'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed -d 'Only exits with a status other than 0, or by a signal'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'With --output: on SIGHUP reopen FILE (after logrotate has renamed it) instead of ending'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l strict -d 'Exit with status 3 if any event was lost'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show what libbpf says'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -d 'With --pid: the events of their descendants, too'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed -d 'Only ends of processes that failed: with a status other than 0, or by a signal'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l format -d 'How to print the events' -r -f -a "table\t'Aligned columns'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show the messages of libbpf'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s h -l help -d 'Print help (in full with --help)'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l format -d 'How to show the events' -r -f -a "table\t'Aligned columns'
 json\t'One JSON object a line'
 summary\t'Counts, latency from fork to exec, run times, failures'
 summary-json\t'The same as one JSON object'
@@ -75,27 +75,27 @@ tree\t'The tree of processes, at the end'
 timeline\t'A picture (SVG) of processes over time, at the end'
 perfetto\t'Trace events (JSON) for ui.perfetto.dev'
 explain\t'One plain sentence an event'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s P -l ppid -d 'Only events of the children of these processes' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l comm -d 'Only events of processes with this name' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l uid -d 'Only events of this real user, by name or number' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l cgroup -d 'Only events in this cgroup (v2) and below, such as /system.slice/cron.service' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s e -l event -d 'Only events of these kinds: fork, exec, exit' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l match -d 'Only events whose process name or arguments match this regular expression' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s o -l output -d 'Write to FILE instead of standard output' -r -F
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l color -d 'When to use colour; a set `NO_COLOR` turns auto off' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s p -l pid -d 'Only events of these processes' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s P -l ppid -d 'Only events of these processes\' children' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l comm -d 'Only events of processes with this name' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l uid -d 'Only events of this user, by name or number' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s e -l event -d 'Only events of these kinds: fork, exec, exit' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l cgroup -d 'Only events in this cgroup (v2 hierarchy) and those below it' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l match -d 'Only events whose process name or argument list this regular expression matches' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l strict -d 'Exit with status 1 if a line could not be read, 3 if the capture lost events or its end'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s f -l follow -d 'With --pid: the events of their descendants, too'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l failed -d 'Only ends of processes that failed: with a status other than 0, or by a signal'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s f -l follow -d 'With --pid: also events of all their descendants'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l failed -d 'Only exits with a status other than 0, or by a signal'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l strict -d 'Exit with status 1 if a line can\'t be read, 3 if events were lost or the end is missing'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s h -l help -d 'Print help (in full with --help)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand schema" -s h -l help -d 'Print help'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand check" -l format -d 'How to print the answers' -r -f -a "table\t'A line each, with the remedy below each no'
 json\t'One JSON object'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "proc" -d 'Show fork, exec and exit of processes as they happen'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "replay" -d 'Show the events of a capture again, in any format'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "schema" -d 'Print the JSON Schema of what --format json prints'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "check" -d 'Say what this kernel and these rights allow, and try both modes'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "schema" -d 'Print the JSON Schema of the output of --format json'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "check" -d 'Check what this kernel and these rights allow, and try both modes'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -13,7 +13,7 @@ SHARED_FILES = set -e; \
   set -- completions/_tuxscope share/zsh/site-functions/_tuxscope; $(1); \
   set -- completions/tuxscope.fish share/fish/vendor_completions.d/tuxscope.fish; $(1)
 
-manual: deps ## write the man pages and completions anew, from the command line and man/*.in
+manual: deps ## write the man pages, completions and README tables anew, from the command line and man/*.in
 	$(Q)UPDATE=1 $(CARGO) test -q --locked --test manual --lib
 
 dist-deps deb-deps rpm-deps debian-deps fleet-deps:

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parse, run, exit status.
 
+use std::env;
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 use tuxscope::cli::{self, Cli};
 use tuxscope::model::failure::Failure;
 use tuxscope::text::report;
 
 fn main() -> ExitCode {
-    match cli::run(Cli::parse()) {
+    let cli = Cli::read(env::args_os()).unwrap_or_else(|error| error.exit());
+    match cli::run(cli) {
         Ok(code) => code,
         Err(error) => {
             report::error(&error);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The man pages and the shells' completions say what the command line is. They are kept in the
-//! repository, so that installing takes no compiler; this test fails when they are not what the
-//! command line's definition and the words in man/*.in make. `make manual` writes them anew.
+//! The man pages, the shells' completions and README's tables say what the command line is. They
+//! are kept in the repository, so that installing takes no compiler; this test fails when they are
+//! not what the command line's definition and the words in man/*.in make. `make manual` writes them
+//! anew.
 
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use tuxscope::cli::Cli;
@@ -38,6 +39,9 @@ fn section(name: &str) -> u8 {
     }
 }
 
+/// What each part of a page that `clap_mangen` renders begins with.
+const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
+
 /// A page is man/NAME.in, with the options (or commands) of the definition where it says so.
 fn page(command: &Command) -> (PathBuf, Vec<u8>) {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
@@ -57,12 +61,23 @@ fn page(command: &Command) -> (PathBuf, Vec<u8>) {
         + &synopsis(command)
         + &fs::read_to_string(format!("man/{name}.in")).unwrap()
         + &fs::read_to_string("man/common.in").unwrap();
-    text = text.replace("@OPTIONS@\n", &render(Man::render_options_section));
+    text = text.replace("@OPTIONS@\n", &below_one_heading(&render(Man::render_options_section)));
     text = text.replace("@COMMANDS@\n", &subcommands(command));
-    // Each part defines the apostrophe anew; and two breaks around a blank line are one too many.
-    let preamble = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
-    text = preamble.to_owned() + &text.replace(preamble, "").replace("\n.br\n\n.br\n", "\n.sp\n");
+    // Two breaks around a blank line are one too many.
+    text = PREAMBLE.to_owned() + &text.replace(PREAMBLE, "").replace("\n.br\n\n.br\n", "\n.sp\n");
     (format!("man/{name}.{}", section(&name)).into(), text.into_bytes())
+}
+
+/// The options with the help's headings as parts of one section.
+fn below_one_heading(options: &str) -> String {
+    let title = |heading: &str| heading[..1].to_owned() + &heading[1..].to_lowercase();
+    let lines = options.lines().filter(|line| *line != ".SH OPTIONS");
+    let lines = lines.map(|line| match line.strip_prefix(".SH ") {
+        Some(heading) => format!(".SS {}\n", title(heading)),
+        None => format!("{line}\n"),
+    });
+    let lines: String = lines.collect();
+    format!(".SH OPTIONS\n{lines}")
 }
 
 /// clap's usage line: a man page's own would name each option once more.
@@ -102,6 +117,75 @@ fn check(files: Vec<(PathBuf, Vec<u8>)>) {
             assert!(current, "{} is not up to date: make manual", path.display());
         }
     }
+}
+
+/// README.md with its tables of views and options made anew, between the comments that name them.
+fn readme() -> String {
+    let mut text = fs::read_to_string("README.md").unwrap();
+    let command = command_line();
+    let proc = command.find_subcommand("proc").unwrap();
+    for (name, table) in [("views", views(proc)), ("options", options(proc))] {
+        let (begin, end) = (format!("<!-- {name}: make manual -->\n"), format!("<!-- /{name} -->"));
+        let (before, rest) = text.split_once(&begin).unwrap();
+        let (_, after) = rest.split_once(&end).unwrap();
+        text = format!("{before}{begin}\n{table}\n{end}{after}");
+    }
+    text
+}
+
+fn views(proc: &Command) -> String {
+    let format = proc.get_arguments().find(|argument| argument.get_id() == "format").unwrap();
+    let views = format.get_possible_values().into_iter();
+    let rows =
+        views.map(|view| format!("| `{}` | {} |\n", view.get_name(), view.get_help().unwrap()));
+    format!("| `--format` | shows |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+/// A table for each heading, in the order of the help.
+fn options(command: &Command) -> String {
+    let mut tables: Vec<(&str, String)> = Vec::new();
+    let (options, positionals): (Vec<_>, Vec<_>) =
+        command.get_arguments().partition(|argument| !argument.is_positional());
+    for argument in options.into_iter().chain(positionals) {
+        let heading = argument.get_help_heading().expect("each option has a heading");
+        let table = match tables.iter().position(|(known, _)| *known == heading) {
+            Some(at) => &mut tables[at].1,
+            None => {
+                tables.push((heading, format!("| {heading} | |\n|---|---|\n")));
+                &mut tables.last_mut().unwrap().1
+            }
+        };
+        *table += &row(argument);
+    }
+    tables.into_iter().map(|(_, table)| table).collect::<Vec<_>>().join("\n")
+}
+
+fn row(argument: &Arg) -> String {
+    let short = argument.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
+    let values = argument.get_value_names().filter(|_| argument.get_action().takes_values());
+    let value = values.map(|names| names[0].as_str()).unwrap_or_default();
+    let list = argument.get_value_delimiter().map(|comma| format!("[{comma}{value}...]"));
+    let list = list.unwrap_or_default();
+    let name = match argument.get_long() {
+        Some(long) => format!("{short}`{}`", format!("--{long} {value}{list}").trim_end()),
+        None => format!("`-- {value} [ARGS...]`"),
+    };
+    let mut meaning = argument.get_long_help().or(argument.get_help()).unwrap().to_string();
+    let choices = argument.get_possible_values();
+    if argument.get_action().takes_values() && !choices.is_empty() {
+        let names = choices.iter().map(|value| format!("`{}`", value.get_name()));
+        meaning += &format!(": {}", names.collect::<Vec<_>>().join(", "));
+    }
+    let defaults = argument.get_default_values().iter().filter_map(|value| value.to_str());
+    if argument.get_action().takes_values() {
+        defaults.for_each(|value| meaning += &format!(" (default {value})"));
+    }
+    format!("| {name} | {} |\n", meaning.replace("\n\n", ". ")).replace("USER|UID", "USER\\|UID")
+}
+
+#[test]
+fn the_readme_has_the_options_of_the_command_line() {
+    check(vec![("README.md".into(), readme().into_bytes())]);
 }
 
 #[test]

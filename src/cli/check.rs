@@ -6,10 +6,10 @@ use std::io;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, anyhow};
+use clap::{Args, ValueEnum};
 use rustix::system::uname;
 use serde::Serialize;
 
-use super::{Check, CheckFormat};
 use crate::host::running;
 use crate::kernel::preflight;
 use crate::kernel::tracer::{Config, Mode, Storage, Tracer};
@@ -18,6 +18,27 @@ use crate::model::conditions::Conditions;
 use crate::model::event::{Detail, Event, EventKind, ExitStatus};
 use crate::model::failure::{Exit, Failure};
 use crate::output::Output;
+
+const HELP: &str = "\
+Exit status: 0 both modes work, 69 kernel support is missing, 77 rights are missing.";
+
+/// `tuxscope check`
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct Check {
+    /// How to print the answers
+    #[arg(long, value_enum, default_value_t = CheckFormat::Table)]
+    format: CheckFormat,
+}
+
+/// How `tuxscope check` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CheckFormat {
+    /// A line each, with the remedy below each no
+    Table,
+    /// One JSON object
+    Json,
+}
 
 /// The hidden subcommand of the processes that the self-test looks at.
 pub const CHILD: &str = "check-child";
@@ -226,7 +247,7 @@ fn self_test(mode: Mode) -> Result<String> {
         false => Err(Failure::new(
             Exit::Kernel,
             format!(
-                "of its own children it saw {}, not exec, fork, exec, exit, exit",
+                "it traced two of its own processes and saw {}, not exec, fork, exec, exit, exit",
                 names(&events)
             ),
             "report this, with the kernel's version",

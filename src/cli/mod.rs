@@ -1,22 +1,68 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a person types: the arguments, and a file for each subcommand. Knows all floors below.
+//! What a person types: the command line, and a file for each subcommand with its arguments and
+//! its run. Knows all floors below.
 
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
 
 use crate::capture::launch;
-use crate::json::SCHEMA;
-use crate::output::{Output, Rotation};
 
-mod args;
 pub mod check;
+mod events;
+mod hint;
+mod output;
 mod proc;
 mod replay;
+mod schema;
+mod values;
 
-pub use args::{Check, CheckFormat, Choose, Cli, Color, Command, Proc, Replay, Wait};
+/// Trace the life of processes with eBPF
+#[derive(Debug, Parser)]
+#[command(name = "tuxscope", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show fork, exec and exit of processes as they happen
+    Proc(proc::Proc),
+    /// Show the events of a capture again, in any format
+    Replay(replay::Replay),
+    /// Print the JSON Schema of the output of --format json
+    Schema,
+    /// Check what this kernel and these rights allow, and try both modes
+    Check(check::Check),
+    /// A process that `check` looks at.
+    #[command(hide = true, name = check::CHILD)]
+    CheckChild {
+        /// The one that makes no other.
+        #[arg(long)]
+        last: bool,
+    },
+    /// The process that becomes the command of `proc -- COMMAND`.
+    #[command(hide = true, name = launch::HOLD)]
+    Hold {
+        /// The gate's descriptor, the user, the command.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+impl Cli {
+    /// Reads a command line, the program's name first.
+    ///
+    /// # Errors
+    /// It is wrong, or asks for help or the version.
+    pub fn read(words: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, clap::Error> {
+        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        Self::try_parse_from(&words).map_err(|error| hint::add(error, &words))
+    }
+}
 
 /// Does what was asked for.
 ///
@@ -26,23 +72,20 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Proc(args) => proc::run(args),
         Command::Replay(args) => replay::run(args),
-        Command::Schema => schema(),
+        Command::Schema => schema::run(),
         Command::Check(args) => check::run(&args),
         Command::CheckChild { last } => check::child(last).map(ExitCode::from),
         Command::Hold { args } => Ok(ExitCode::from(launch::held(&args))),
     }
 }
 
-fn schema() -> Result<ExitCode> {
-    // As for any output: a closed pipe is success.
-    match io::stdout().write_all(SCHEMA.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("can't write standard output")
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn output(path: Option<&Path>, rotation: Option<Rotation>) -> Result<Output> {
-    path.map_or_else(Output::stdout, |path| Output::open(path, rotation))
+    #[test]
+    fn is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
 }

@@ -1,39 +1,85 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tuxscope replay`: from the arguments to a replay, and from what became of it to an exit status.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use clap::Args;
 
-use super::{Replay, output};
+use crate::cli::events::Choose;
+use crate::cli::output::{Drawn, Help, Target};
 use crate::model::failure::Exit;
-use crate::output::terminal;
+use crate::output::{Output, terminal};
 use crate::process::filter::Filter;
 use crate::replay::Input;
 use crate::runtime::stop::{Hangup, Stop};
 use crate::text::report;
+
+const EXAMPLES: &str = "\
+Examples:
+  tuxscope replay events.jsonl                as a table
+  tuxscope replay --format summary events.jsonl.gz
+  tuxscope replay --format json --comm make --event exec events.jsonl.zst
+  ssh host sudo tuxscope proc --wide --format json | tuxscope replay -
+
+Exit status: 0 success, 1 failure, 2 usage, 3 events were lost (--strict).";
+
+/// `tuxscope replay`
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, disable_help_flag = true)]
+pub struct Replay {
+    /// The capture: JSON lines of either mode, plain or compressed (gzip, zstd); - is standard input
+    #[arg(value_name = "FILE")]
+    input: PathBuf,
+
+    #[command(flatten)]
+    drawn: Drawn,
+
+    #[command(flatten)]
+    choose: Choose,
+
+    #[command(flatten)]
+    target: Target,
+
+    #[command(flatten)]
+    limits: Limits,
+
+    #[command(flatten)]
+    help: Help,
+}
+
+/// When a replay counts as failed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct Limits {
+    /// Exit with status 1 if a line can't be read, 3 if events were lost or the end is missing
+    #[arg(long)]
+    strict: bool,
+}
 
 /// Shows a capture again.
 ///
 /// # Errors
 /// The capture can't be read, or not as it was asked for.
 pub fn run(args: Replay) -> Result<ExitCode> {
+    let Replay { drawn: Drawn { format }, target, limits: Limits { strict }, .. } = args;
     let input = Input::open(&args.input)?;
-    let mut output = output(args.output.as_deref(), None)?;
+    let mut output = target.open(format, Output::stdout, None)?;
     if input.is(&output) {
-        bail!("{} is the output, too: write to another file", input.name());
+        bail!("{} is also the output: write to another file", input.name());
     }
     let filter = Filter::new(args.choose.into());
     let stop = Stop::on_signals(Hangup::End)?;
-    let style = terminal::style(&output, args.color.into());
-    let mut make_sink = |wide| (args.format.start)(wide, style);
+    let style = terminal::style(&output, target.color.into());
+    let mut make_sink = |wide| (format.start)(wide, style);
     let outcome = crate::replay::run(input, filter, &mut make_sink, &mut output, &stop)?;
     if let Some(error) = &outcome.error {
         report::error(error);
     }
-    Ok(if outcome.error.is_some() || args.strict && outcome.unreadable > 0 {
+    Ok(if outcome.error.is_some() || strict && outcome.unreadable > 0 {
         ExitCode::from(Exit::Failed as u8)
-    } else if args.strict && !outcome.complete {
+    } else if strict && !outcome.complete {
         ExitCode::from(Exit::Lost as u8)
     } else {
         ExitCode::SUCCESS

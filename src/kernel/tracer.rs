@@ -22,6 +22,7 @@ use crate::kernel::wire::Maker;
 use crate::model::conditions::Conditions;
 use crate::model::event::{EventKind, Lost};
 use crate::model::failure::{Exit, Failure};
+use crate::model::pid::PID_MAX_LIMIT;
 use crate::runtime::rights;
 use crate::text::report;
 
@@ -111,8 +112,6 @@ const MAX_SEEDS: u32 = 1 << 16;
 const MAX_MAKERS: u32 = 1 << 16;
 /// One `struct follow_block` of `bpf/filter.bpf.h` covers this many pids.
 const PIDS_A_BLOCK: u32 = 64;
-/// `PID_MAX_LIMIT` of include/linux/threads.h on 64-bit kernels.
-const PID_MAX_LIMIT: u32 = 1 << 22;
 
 /// Opens a skeleton, sets what both modes have in common, and loads it.
 macro_rules! load {

@@ -6,4 +6,5 @@ pub mod conditions;
 pub mod event;
 pub mod failure;
 pub(crate) mod keys;
+pub mod pid;
 pub mod signal;

@@ -28,3 +28,10 @@ pub fn drop_all_but(keep: CapabilitySet) -> io::Result<()> {
 pub fn has(these: CapabilitySet) -> bool {
     capabilities(None).is_ok_and(|own| own.effective.contains(these))
 }
+
+/// Whether the rights come from the program's file: it has capabilities, or is setuid. Then whoever
+/// may run the file has them; those of a service or of root are given by somebody who has them.
+pub fn come_from_the_file() -> bool {
+    // SAFETY: reads a value that the kernel gave this process at its exec.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}

@@ -16,10 +16,8 @@ use super::lives::{Exec, Life, LifeId, Lives, Step};
 use super::{Shape, Sink, Speaks, View};
 use crate::json;
 use crate::model::event::{Event, ExitStatus, Lost, Meta, Totals};
+use crate::model::pid::PID_MAX_LIMIT;
 use crate::model::signal;
-
-/// `PID_MAX_LIMIT` of include/linux/threads.h: no pid is larger.
-const PID_MAX_LIMIT: u64 = 1 << 22;
 
 /// `--format perfetto`
 pub static VIEW: View = View {
@@ -190,7 +188,7 @@ impl Perfetto {
             return u64::from(pid);
         }
         self.reused += 1;
-        PID_MAX_LIMIT + self.reused
+        u64::from(PID_MAX_LIMIT) + self.reused
     }
 
     /// Writes all that is drawn of a process.

@@ -38,6 +38,27 @@ fn file_capabilities_suffice_too() {
     traces(command);
 }
 
+/// Every user gets the capabilities of the file, and the ring buffer is the kernel's memory. A
+/// service has been given its own, and may take more.
+#[test]
+fn file_capabilities_limit_the_ring_buffer() {
+    let Some(_machine) = machine::shared() else { return };
+    let (_dir, program) = for_everyone();
+    let mut service = with_capabilities(&program, "+bpf,+perfmon");
+    service.args(["--wide", "--buffer-size", "128M"]);
+    traces(service);
+
+    process::output(Command::new("setcap").args(["cap_bpf,cap_perfmon=ep", &program]));
+    let nobody = |size: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.args([&program, "proc", "--format", "json", "--wide", "--buffer-size", size]);
+        command
+    };
+    traces(nobody("64M"));
+    Tuxscope::spawn(nobody("65M")).end().refused(77, &["--buffer-size", "64M", "root"]);
+}
+
 #[test]
 fn one_capability_does_not() {
     let Some(_machine) = machine::shared() else { return };

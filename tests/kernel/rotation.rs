@@ -215,7 +215,7 @@ fn a_directory_that_cannot_be_written_costs_no_event() {
 }
 
 #[test]
-fn what_is_one_whole_is_not_rotated() {
+fn a_single_document_is_not_rotated() {
     let command = program::command(&["--format", "tree", "-o", "/dev/null", "--rotate-size", "1M"]);
     Tuxscope::spawn(command).end().refused(2, &["format", "json"]);
     let command = program::command(&["-o", "/dev/null", "--rotate-size", "1M"]);

@@ -56,5 +56,5 @@ fn no_command_where_one_should_be_is_a_usage_error() {
     let run = run(&["proc", "--format", "json", "--"]);
     let said = String::from_utf8(run.stderr).unwrap();
     assert_eq!(run.status.code(), Some(2), "{said}");
-    assert!(said.contains("no COMMAND behind --"), "{said}");
+    assert!(said.contains("no COMMAND after --"), "{said}");
 }

@@ -33,9 +33,39 @@ fn files_are_read_and_written() {
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_tuxscope"), &from]);
         let ran = finish(shell.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
         assert_eq!(ran.status, 1, "{arguments}");
-        assert!(ran.err.contains("is the output, too"), "{arguments}: {}", ran.err);
+        assert!(ran.err.contains("is also the output"), "{arguments}: {}", ran.err);
         assert_eq!(std::fs::read_to_string(&from).unwrap(), capture, "{arguments}");
     }
+}
+
+/// Its output and its status on a terminal.
+fn on_a_terminal(args: &str) -> (String, Option<i32>) {
+    let inner = format!("exec {} replay {args}", env!("CARGO_BIN_EXE_tuxscope"));
+    let mut command = Command::new("script");
+    command.args(["-qec", &inner, "/dev/null"]).stdin(Stdio::null());
+    let output = command.output().expect("script(1) of bsdutils");
+    (String::from_utf8(output.stdout).unwrap().replace('\r', ""), output.status.code())
+}
+
+#[test]
+fn a_document_is_not_poured_onto_a_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let from = dir.path().join("from");
+    std::fs::write(&from, line("fork", 2, 1, "sh", 5) + &line("exit", 2, 0, "sh", 6)).unwrap();
+    let from = from.to_str().unwrap();
+    for format in ["timeline", "perfetto"] {
+        let (text, status) = on_a_terminal(&format!("{from} --format {format}"));
+        assert_eq!(status, Some(2), "{text}");
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let named = text.contains(&format!("--format {format}")) && text.contains("-o FILE");
+        assert!(named && text.contains("pipe"), "{text}");
+        let (_, status) = on_a_terminal(&format!("{from} --format {format} -o /dev/null"));
+        assert_eq!(status, Some(0), "{format}");
+        let (text, _) = on_a_terminal(&format!("{from} --format {format} | wc -l"));
+        assert!(text.trim().parse().is_ok_and(|lines: u32| lines > 0), "{text}");
+    }
+    let (text, status) = on_a_terminal(&format!("{from} --format tree"));
+    assert_eq!(status, Some(0), "{text}");
 }
 
 #[test]

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is drawn and where it goes, alike for a live capture and for a replay.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::builder::PossibleValue;
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::model::failure::{Exit, Failure};
+use crate::output::{Output, Rotation};
+use crate::view::{self, Shape, View};
+
+/// The values of `--format` are the registry of views.
+impl ValueEnum for &'static View {
+    fn value_variants<'a>() -> &'a [Self] {
+        view::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name).help(self.help))
+    }
+}
+
+/// What is drawn.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "View")]
+pub struct Drawn {
+    /// How to show the events
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: &'static View,
+}
+
+/// Where it goes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Target {
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+impl Target {
+    /// Opens the file that was named, or the stream that stands for none.
+    ///
+    /// # Errors
+    /// It can't be opened, or is a terminal and the view a document.
+    pub fn open(
+        &self,
+        view: &View,
+        stream: fn() -> Result<Output>,
+        rotation: Option<Rotation>,
+    ) -> Result<Output> {
+        let output = match &self.output {
+            Some(path) => Output::open(path, rotation)?,
+            None => stream()?,
+        };
+        if view.shape == Shape::Document && output.is_terminal() {
+            let what = format!("--format {} makes a document, not text for a terminal", view.name);
+            let remedy = "write it to a file (-o FILE) or to a pipe";
+            return Err(Failure::new(Exit::Usage, what, remedy).into());
+        }
+        Ok(output)
+    }
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Whether to use colour; `None`: as the terminal and the environment have it.
+impl From<Color> for Option<bool> {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => None,
+            Color::Always => Some(true),
+            Color::Never => Some(false),
+        }
+    }
+}
+
+/// The help option, last under its own heading: clap's own would come before all others.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Other")]
+pub struct Help {
+    /// Print help (in full with --help)
+    #[arg(short, long, action = ArgAction::Help)]
+    help: Option<bool>,
+}

@@ -7,7 +7,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use tuxscope::capture::enrich::Enricher;
 use tuxscope::host::users::Users;
-use tuxscope::kernel::wire::{self, Record};
+use tuxscope::kernel::wire::{self, RingRecord, WireError};
 use tuxscope::model::event::Event;
 use tuxscope::text::style::Style;
 use tuxscope::view::{Json, Sink, Table, WideTable};
@@ -20,43 +20,36 @@ fn main() {
 
 /// Records lie at addresses that are multiples of 8, as on the ring.
 #[repr(align(8))]
-struct Aligned([u8; 128]);
+struct Aligned<const N: usize>([u8; N]);
 
-/// A record of 40 bytes.
-fn basic(kind: u8) -> (Aligned, usize) {
-    let mut bytes = [0; 128];
-    bytes[..4].copy_from_slice(&4521_u32.to_ne_bytes());
-    bytes[4..8].copy_from_slice(&3890_u32.to_ne_bytes());
-    bytes[8] = kind;
-    bytes[16..24].copy_from_slice(&128_934_567_890_u64.to_ne_bytes());
-    bytes[24..28].copy_from_slice(b"make");
-    (Aligned(bytes), 40)
+/// Fork, exec (`/bin/ls ls -l`) and exit, as the BPF programs sent them.
+const BASIC: [&[u8]; 3] = [
+    &Aligned(*include_bytes!("../fuzz/seeds/wire/basic-fork")).0,
+    &Aligned(*include_bytes!("../fuzz/seeds/wire/basic-exec")).0,
+    &Aligned(*include_bytes!("../fuzz/seeds/wire/basic-exit")).0,
+];
+const WIDE: [&[u8]; 3] = [
+    &Aligned(*include_bytes!("../fuzz/seeds/wire/wide-fork")).0,
+    &Aligned(*include_bytes!("../fuzz/seeds/wire/wide-exec")).0,
+    &Aligned(*include_bytes!("../fuzz/seeds/wire/wide-exit")).0,
+];
+
+type Decode = fn(&[u8]) -> Result<RingRecord, WireError>;
+
+/// A batch of them, in turn, and what decodes it.
+type Lives = (Vec<&'static [u8]>, Decode);
+
+fn basic() -> Lives {
+    (BASIC.into_iter().cycle().take(BATCH).collect(), wire::decode_basic)
 }
 
-/// One of 72 and more. An exec's is `/bin/ls ls -l`.
-fn wide(kind: u8) -> (Aligned, usize) {
-    let (Aligned(mut bytes), _) = basic(kind);
-    bytes[40..48].copy_from_slice(&128_900_000_000_u64.to_ne_bytes());
-    bytes[48..56].copy_from_slice(&1_u64.to_ne_bytes());
-    bytes[56..60].copy_from_slice(&4521_u32.to_ne_bytes());
-    if kind == 1 {
-        bytes[64..68].copy_from_slice(&8_u32.to_ne_bytes());
-        bytes[68..72].copy_from_slice(&6_u32.to_ne_bytes());
-        bytes[72..86].copy_from_slice(b"/bin/ls\0ls\0-l\0");
-    }
-    (Aligned(bytes), 88)
+fn wide() -> Lives {
+    (WIDE.into_iter().cycle().take(BATCH).collect(), wire::decode_wide)
 }
 
-type Lives = Vec<(Aligned, usize)>;
-
-/// Fork, exec and exit, in turn.
-fn lives(record: fn(u8) -> (Aligned, usize)) -> Lives {
-    (0..3).cycle().take(BATCH).map(record).collect()
-}
-
-fn events(lives: &Lives) -> impl Iterator<Item = Event> {
-    lives.iter().filter_map(|(Aligned(bytes), len)| match wire::decode(&bytes[..*len]) {
-        Ok(Record::Event(event)) => Some(event),
+fn events((lives, decode): &Lives) -> impl Iterator<Item = Event> {
+    lives.iter().filter_map(|record| match decode(record) {
+        Ok(RingRecord::Event(event)) => Some(event),
         _ => None,
     })
 }
@@ -86,17 +79,17 @@ fn format(bencher: Bencher<'_, '_>, lives: &Lives, mut sink: impl Sink) {
 
 #[divan::bench]
 fn decode_basic(bencher: Bencher<'_, '_>) {
-    decode(bencher, &lives(basic));
+    decode(bencher, &basic());
 }
 
 #[divan::bench]
 fn decode_wide(bencher: Bencher<'_, '_>) {
-    decode(bencher, &lives(wide));
+    decode(bencher, &wide());
 }
 
 #[divan::bench]
 fn decode_and_complete_wide(bencher: Bencher<'_, '_>) {
-    let lives = lives(wide);
+    let lives = wide();
     let mut enricher = Enricher::new(4096);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         for mut event in events(black_box(&lives)) {
@@ -108,20 +101,20 @@ fn decode_and_complete_wide(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn format_table(bencher: Bencher<'_, '_>) {
-    format(bencher, &lives(basic), Table::default());
+    format(bencher, &basic(), Table::default());
 }
 
 #[divan::bench]
 fn format_json(bencher: Bencher<'_, '_>) {
-    format(bencher, &lives(basic), Json::new(false));
+    format(bencher, &basic(), Json::new(false));
 }
 
 #[divan::bench]
 fn format_wide_table(bencher: Bencher<'_, '_>) {
-    format(bencher, &lives(wide), WideTable::new(Style::default(), Users::read()));
+    format(bencher, &wide(), WideTable::new(Style::default(), Users::read()));
 }
 
 #[divan::bench]
 fn format_wide_json(bencher: Bencher<'_, '_>) {
-    format(bencher, &lives(wide), Json::new(true));
+    format(bencher, &wide(), Json::new(true));
 }

@@ -10,7 +10,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Keeps the record's type in the object's BTF, where src/kernel/wire.rs finds its layout. */
+/* Keeps the record's type in the object's BTF, which src/kernel/wire.rs compares itself with. */
 const struct proc_event proc_event_layout = {};
 
 static __always_inline struct task_struct *current_task(void)

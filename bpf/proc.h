@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The records that the BPF programs put on the ring buffer: the one description of them.
- * src/kernel/wire.rs mirrors it and checks itself against the BTF that clang makes of this file.
+ * The records that the BPF programs put on the ring buffer: the one description of them. What
+ * src/kernel/wire.rs decodes comes from the BTF that clang makes of this file, or is checked
+ * against it.
  */
 #ifndef TUXSCOPE_PROC_H
 #define TUXSCOPE_PROC_H
@@ -39,34 +40,58 @@ enum wide_flags {
 	WIDE_HIDDEN = 2, /* wasn't asked for: sent because a later line needs what it tells */
 	WIDE_ARGS_CUT = 4, /* exec: there are more arguments than were copied */
 	WIDE_ARGS_UNREAD = 8, /* exec: the arguments could not be read */
+	WIDE_NO_EXEC = 16, /* the process still runs the program that it was forked with */
 };
 
-/* A record of the wide mode. Ids are process ids (TGIDs) but for those named tid. */
+/*
+ * Records of the wide mode. Each kind has a struct of its own, and each begins with this header,
+ * whose `kind` alone says which struct it is. src/kernel/wire.rs decodes the types that the
+ * skeleton makes of these: integers and arrays of integers only. All padding has a name, so that
+ * it can be zeroed: the ring hands out used memory, which would leak to the reader.
+ */
+#pragma clang diagnostic push
+#pragma clang diagnostic error "-Wpadded"
+
+struct wide_header {
+	enum proc_event_type kind;
+	enum wide_flags flags;
+};
+
+/* What every event tells. Ids are process ids (TGIDs) but for those named tid. */
 struct wide_event {
+	struct wide_header header;
+	__u64 timestamp_ns; /* CLOCK_MONOTONIC */
+	__u64 start_ns; /* when the process began, CLOCK_MONOTONIC */
+	__u64 exec_id; /* one more after each exec; a child begins with its maker's */
+	__u64 cgroup_id; /* in the v2 hierarchy, 0 if the kernel has no cgroups */
 	__u32 pid;
 	__u32 ppid; /* of the real parent */
-	__u8 event_type; /* enum proc_event_type */
-	__u8 flags; /* enum wide_flags */
-	__u8 _padding[6]; /* zero */
-	__u64 timestamp_ns; /* CLOCK_MONOTONIC */
-	char comm[COMM_LEN]; /* of the thread group's leader */
-	__u64 start_ns; /* when the process began, CLOCK_MONOTONIC */
-	__u64 cgroup_id; /* in the v2 hierarchy */
-	__u32 tid;
+	__u32 tid; /* the task: fork: the new one; exec, exit: the current one */
 	__u32 uid; /* real user id */
-	union {
-		__u32 parent_tid; /* fork: the task that made it */
-		__u32 status; /* exit: as wait(2) gives it */
-		__u32 filename_len; /* exec: bytes, with the NUL */
-	};
-	__u32 args_len; /* exec: bytes; else 0 */
-	/*
-	 * exec: filename_len + args_len bytes follow, arguments NUL-terminated; then slack.
-	 * exit: a __u64 follows, when what ended began: the process or the thread.
-	 */
+	__u8 comm[COMM_LEN]; /* of the thread group's leader, NUL-padded */
 };
 
-_Static_assert(sizeof(struct wide_event) == 72, "struct wide_event is 72 bytes");
+struct wide_fork {
+	struct wide_event event;
+	__u32 parent_tid; /* the task that made it */
+	__u32 _padding;
+};
+
+struct wide_exec {
+	struct wide_event event;
+	__u32 filename_len; /* bytes, with the NUL */
+	__u32 args_len; /* bytes, each argument with its NUL */
+	/* filename_len + args_len bytes follow, then slack */
+};
+
+struct wide_exit {
+	struct wide_event event;
+	__u64 began_ns; /* what ended, the process or the thread: CLOCK_MONOTONIC */
+	__u32 status; /* as wait(2) gives it */
+	__u32 _padding;
+};
+
+#pragma clang diagnostic pop
 
 /* What --follow learns of a task while it looks for the descendants that already run. */
 struct maker {

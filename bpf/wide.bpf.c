@@ -14,8 +14,10 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Keeps the record's type in the object's BTF, where src/kernel/wire.rs finds its layout. */
-const struct wide_event wide_event_layout = {};
+/* Keeps the records' types in the object's BTF, from which the skeleton takes them. */
+const struct wide_fork wide_fork_layout = {};
+const struct wide_exec wide_exec_layout = {};
+const struct wide_exit wide_exit_layout = {};
 
 /* --threads: tell of threads, too */
 const volatile __u8 show_threads = 0;
@@ -38,12 +40,14 @@ struct {
 	__type(value, __u8);
 } ended SEC(".maps");
 
+#define PF_FORKNOEXEC 0x40 /* include/linux/sched.h */
+
 /* What a handler knows of its event before it asks for room on the ring. */
 struct subject {
 	struct task_struct *task;
 	struct task_struct *leader;
 	__u32 ppid;
-	__u8 flags;
+	enum wide_flags flags;
 	char comm[COMM_LEN];
 };
 
@@ -104,25 +108,26 @@ static __always_inline void fill(struct wide_event *event, const struct subject 
 {
 	struct task_struct *task = subject->task;
 
+	event->header.kind = type;
+	event->header.flags = subject->flags;
+	if (subject->leader->flags & PF_FORKNOEXEC)
+		event->header.flags |= WIDE_NO_EXEC;
+	event->timestamp_ns = bpf_ktime_get_ns();
+	event->start_ns = subject->leader->start_time;
+	event->exec_id = subject->leader->self_exec_id;
+	event->cgroup_id = cgroup_id(task, type);
 	event->pid = task->tgid;
 	event->ppid = subject->ppid;
-	event->event_type = type;
-	event->flags = subject->flags;
-	__builtin_memset(event->_padding, 0, sizeof(event->_padding));
-	event->timestamp_ns = bpf_ktime_get_ns();
-	__builtin_memcpy(event->comm, subject->comm, COMM_LEN);
-	event->start_ns = subject->leader->start_time;
-	event->cgroup_id = cgroup_id(task, type);
 	event->tid = task->pid;
 	event->uid = bpf_get_current_uid_gid();
-	event->args_len = 0;
+	__builtin_memcpy(event->comm, subject->comm, COMM_LEN);
 }
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct subject subject = {};
-	struct wide_event *event;
+	struct wide_fork *fork;
 	int in_tree = 0;
 
 	if (child->pid != child->tgid)
@@ -139,12 +144,13 @@ int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 	look_at(&subject, child);
 	if (!wanted(&subject, PROC_FORK, in_tree, 0) || !wanted_childs_cgroup(child, parent))
 		return 0;
-	event = reserve(sizeof(*event), &subject, PROC_FORK);
-	if (!event)
+	fork = reserve(sizeof(*fork), &subject, PROC_FORK);
+	if (!fork)
 		return 0;
-	fill(event, &subject, PROC_FORK);
-	event->parent_tid = parent->pid;
-	ring_submit(event, event->timestamp_ns);
+	fill(&fork->event, &subject, PROC_FORK);
+	fork->parent_tid = parent->pid;
+	fork->_padding = 0;
+	ring_submit(fork, fork->event.timestamp_ns);
 	return 0;
 }
 
@@ -158,39 +164,40 @@ enum sent { SENT, NAME_TOO_LONG, NO_ROOM };
 static __always_inline enum sent send_exec(struct subject *subject, struct linux_binprm *bprm,
 					   __u64 args_start, __u64 args, const __u32 room)
 {
-	struct wide_event *event;
+	struct wide_exec *exec;
 	__u32 wanted_args = max_args;
 	long name;
 	char *data;
 
-	event = bpf_ringbuf_reserve(&events, sizeof(*event) + 2 * room, 0);
-	if (!event)
+	exec = bpf_ringbuf_reserve(&events, sizeof(*exec) + 2 * room, 0);
+	if (!exec)
 		return NO_ROOM;
-	data = (char *)(event + 1);
-	fill(event, subject, PROC_EXEC);
+	data = (char *)(exec + 1);
+	fill(&exec->event, subject, PROC_EXEC);
 
 	name = bpf_probe_read_kernel_str(data, room, bprm->filename);
 	if (name < 0)
 		name = 0;
 	if (name >= room) {
-		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		bpf_ringbuf_discard(exec, BPF_RB_NO_WAKEUP);
 		return NAME_TOO_LONG;
 	}
-	event->filename_len = name;
+	exec->filename_len = name;
+	exec->args_len = 0;
 
 	if (args > wanted_args) {
 		args = wanted_args;
-		event->flags |= WIDE_ARGS_CUT;
+		exec->event.header.flags |= WIDE_ARGS_CUT;
 	}
 	if (args > room) {
 		args = room;
-		event->flags |= WIDE_ARGS_CUT;
+		exec->event.header.flags |= WIDE_ARGS_CUT;
 	}
 	if (bpf_probe_read_user(data + name, args, (void *)args_start) == 0)
-		event->args_len = args;
+		exec->args_len = args;
 	else
-		event->flags |= WIDE_ARGS_UNREAD;
-	ring_submit(event, event->timestamp_ns);
+		exec->event.header.flags |= WIDE_ARGS_UNREAD;
+	ring_submit(exec, exec->event.timestamp_ns);
 	return SENT;
 }
 
@@ -259,8 +266,8 @@ int wide_exit(unsigned long long *ctx)
 	struct task_struct *task = (void *)ctx[0];
 	struct signal_struct *signal;
 	struct subject subject = {};
-	struct wide_event *event;
-	__u64 start_ns;
+	struct wide_exit *exit;
+	__u64 began_ns;
 	__u32 status;
 	int failed = 0;
 
@@ -273,21 +280,22 @@ int wide_exit(unsigned long long *ctx)
 	if (process_ends(ctx, &subject, signal)) {
 		status =
 		    wait_status(signal->flags, signal->group_exit_code, subject.leader->exit_code);
-		start_ns = subject.leader->start_time;
+		began_ns = subject.leader->start_time;
 		failed = status != 0;
 	} else {
 		subject.flags = WIDE_THREAD;
 		status = task->exit_code;
-		start_ns = task->start_time;
+		began_ns = task->start_time;
 	}
 	if ((!(subject.flags & WIDE_THREAD) || show_threads) &&
 	    wanted(&subject, PROC_EXIT, wanted_tree(task->tgid), failed)) {
-		event = reserve(sizeof(*event) + sizeof(start_ns), &subject, PROC_EXIT);
-		if (event) {
-			fill(event, &subject, PROC_EXIT);
-			event->status = status;
-			*(__u64 *)(event + 1) = start_ns;
-			ring_submit(event, event->timestamp_ns);
+		exit = reserve(sizeof(*exit), &subject, PROC_EXIT);
+		if (exit) {
+			fill(&exit->event, &subject, PROC_EXIT);
+			exit->began_ns = began_ns;
+			exit->status = status;
+			exit->_padding = 0;
+			ring_submit(exit, exit->event.timestamp_ns);
 		}
 	}
 	if (!(subject.flags & WIDE_THREAD))

@@ -92,6 +92,7 @@ struct list_head {
 };
 
 struct task_struct {
+	unsigned int flags;
 	struct mm_struct *mm;
 	int exit_code;
 	pid_t pid;
@@ -103,6 +104,7 @@ struct task_struct {
 	__u64 start_time; /* CLOCK_MONOTONIC, ns */
 	char comm[16];
 	struct signal_struct *signal;
+	__u64 self_exec_id; /* a u32 up to 5.6 */
 	struct css_set *cgroups; /* CONFIG_CGROUPS */
 };
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any bytes as a record of the ring buffer.
+//! Any bytes as a record of the ring buffer, of either mode.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tuxscope::json::read::{self, Decoder};
-use tuxscope::kernel::wire::{self, Record};
+use tuxscope::json::read::{Decoder, Record};
+use tuxscope::kernel::wire::{RingRecord, decode_basic, decode_wide};
+use tuxscope::model::event::Event;
 use tuxscope::view::{Json, Sink as _, Table};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,15 +19,22 @@ fuzz_target!(|bytes: &[u8]| {
     let words = aligned.as_ptr().cast::<u8>();
     // SAFETY: the words are at least `bytes.len()` initialised bytes, and outlive the slice.
     let record = unsafe { std::slice::from_raw_parts(words, bytes.len()) };
-    let Ok(Record::Event(event) | Record::Hidden(event)) = wire::decode(record) else { return };
+    for decode in [decode_basic, decode_wide] {
+        if let Ok(RingRecord::Event(event) | RingRecord::Hidden(event)) = decode(record) {
+            show(&event);
+        }
+    }
+});
+
+fn show(event: &Event) {
     let mut out = Vec::new();
-    Table::default().event(&event, &mut out);
+    Table::default().event(event, &mut out);
     let text = std::str::from_utf8(&out).expect("text is UTF-8");
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "a control character");
     out.clear();
-    Json::new(true).event(&event, &mut out);
+    Json::new(true).event(event, &mut out);
     match Decoder::default().decode(&out) {
-        Ok(read::Record::Event(read)) => assert_eq!(read.wide.is_some(), event.wide.is_some()),
+        Ok(Record::Event(read)) => assert_eq!(read.wide.is_some(), event.wide.is_some()),
         other => panic!("{} became {other:?}", String::from_utf8_lossy(&out)),
     }
-});
+}

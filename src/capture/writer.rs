@@ -11,7 +11,7 @@ use crate::capture::follow::Follow;
 use crate::host::running::now_ns;
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
-use crate::kernel::wire::{self, Record};
+use crate::kernel::wire::RingRecord;
 use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::output::{Output, WriteFailed};
 use crate::process::filter::Filter;
@@ -124,15 +124,15 @@ impl Writer<'_> {
         if self.state.end.is_some() {
             return false;
         }
-        match wire::decode(record) {
-            Ok(Record::Event(mut event)) if self.admits(&event) => {
+        match self.tracer.decode(record) {
+            Ok(RingRecord::Event(mut event)) if self.admits(&event) => {
                 self.complete(&mut event);
                 if self.filter.matches(&event) {
                     self.print(&event);
                 }
             }
-            Ok(Record::Hidden(mut event)) if self.admits(&event) => self.complete(&mut event),
-            Ok(Record::Event(_) | Record::Hidden(_)) => {}
+            Ok(RingRecord::Hidden(mut event)) if self.admits(&event) => self.complete(&mut event),
+            Ok(RingRecord::Event(_) | RingRecord::Hidden(_)) => {}
             Err(error) => {
                 let error = anyhow!(error).context("the BPF programs and tuxscope disagree");
                 self.state.end = Some(End::Error(error));

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::host::running;
 use crate::kernel::preflight;
 use crate::kernel::tracer::{Config, Mode, Storage, Tracer};
-use crate::kernel::wire::{self, Record};
+use crate::kernel::wire::RingRecord;
 use crate::model::conditions::Conditions;
 use crate::model::event::{Detail, Event, EventKind, ExitStatus};
 use crate::model::failure::{Exit, Failure};
@@ -236,7 +236,7 @@ fn self_test(mode: Mode) -> Result<String> {
     }
     let mut events = Vec::new();
     let keep = |record: &[u8]| {
-        if let Ok(Record::Event(event)) = wire::decode(record) {
+        if let Ok(RingRecord::Event(event)) = tracer.decode(record) {
             events.push(event);
         }
         true

@@ -4,6 +4,7 @@
 
 pub mod preflight;
 pub mod ring;
+mod skel;
 pub mod tracepoint;
 pub mod tracer;
 pub mod wire;

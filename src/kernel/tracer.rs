@@ -18,33 +18,14 @@ use rustix::thread::{CapabilitySet, MembarrierCommand, membarrier};
 use crate::host::cgroup;
 use crate::kernel::preflight;
 use crate::kernel::ring::Ring;
-use crate::kernel::wire::Maker;
+use crate::kernel::skel;
+use crate::kernel::wire::{self, Maker, RingRecord, WireError};
 use crate::model::conditions::Conditions;
 use crate::model::event::{EventKind, Lost};
 use crate::model::failure::{Exit, Failure};
 use crate::model::pid::PID_MAX_LIMIT;
 use crate::runtime::rights;
 use crate::text::report;
-
-/// The generated skeletons.
-#[allow(
-    clippy::all,
-    clippy::undocumented_unsafe_blocks,
-    clippy::unwrap_used,
-    clippy::wildcard_imports,
-    clippy::uninlined_format_args,
-    clippy::use_self,
-    missing_docs,
-    unsafe_op_in_unsafe_fn
-)]
-mod skel {
-    pub mod proc {
-        include!(concat!(env!("OUT_DIR"), "/proc.skel.rs"));
-    }
-    pub mod wide {
-        include!(concat!(env!("OUT_DIR"), "/wide.skel.rs"));
-    }
-}
 
 /// Which set of BPF programs runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,6 +333,17 @@ impl<'obj> Tracer<'obj> {
         programs.into_iter().map(recursion_misses).sum()
     }
 
+    /// Decodes a record of [`Self::ring`].
+    ///
+    /// # Errors
+    /// It is not what the programs of this mode send.
+    pub fn decode(&self, record: &[u8]) -> Result<RingRecord, WireError> {
+        match self.loaded {
+            Loaded::Basic(_) => wire::decode_basic(record),
+            Loaded::Wide(_) => wire::decode_wide(record),
+        }
+    }
+
     /// The ring buffer that records arrive on, in the order in which the events happened.
     ///
     /// # Errors
@@ -469,34 +461,5 @@ fn no_event(name: &str, error: &io::Error) -> Failure {
             format!("this kernel gives no tracepoint sched:{name}: {error}"),
             "boot a kernel with CONFIG_FTRACE=y and CONFIG_PERF_EVENTS=y",
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::mem::offset_of;
-
-    use super::skel::{proc, wide};
-    use crate::kernel::wire::{ProcEvent, WideEvent};
-
-    /// Compares a record's layout in Rust with the one that clang gave it, read back from the
-    /// object's BTF.
-    macro_rules! assert_alike {
-        ($c:ty, $rust:ty, $($field:ident),+) => {
-            assert_eq!(size_of::<$c>(), size_of::<$rust>());
-            $(assert_eq!(offset_of!($c, $field), offset_of!($rust, $field));)+
-        };
-    }
-
-    #[test]
-    fn both_sides_lay_the_records_out_alike() {
-        use proc::types::proc_event;
-        assert_alike!(proc_event, ProcEvent, pid, ppid, event_type, _padding, timestamp_ns, comm);
-
-        use wide::types::wide_event;
-        assert_alike!(wide_event, WideEvent, pid, ppid, event_type, flags, _padding, timestamp_ns);
-        assert_alike!(wide_event, WideEvent, comm, start_ns, cgroup_id, tid, uid, args_len);
-        let c = offset_of!(wide_event, __anon_wide_event_1);
-        assert_eq!(c, offset_of!(WideEvent, detail));
     }
 }

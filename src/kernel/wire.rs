@@ -1,11 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The bytes of a ring buffer record -> [`Event`]. `bpf/proc.h` describes the record.
+//! The bytes of a ring buffer record -> [`Event`]. `bpf/proc.h` describes the records.
+//!
+//! The basic mode's is mirrored here, because its layout is a promise. Those of the wide mode are
+//! the types that the skeleton makes of the header: there is nothing to keep alike.
 
 use std::fmt;
 
 use plain::Plain;
 
+use crate::kernel::skel::{proc, wide};
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Wide};
+use wide::types::{
+    proc_event_type, wide_event, wide_exec, wide_exit, wide_flags, wide_fork, wide_header,
+};
+
+/// Fails to compile where a mirror is laid out otherwise than clang laid out the original, which
+/// the skeleton has from the object's BTF.
+macro_rules! mirrors {
+    ($rust:ty, $c:ty, $($field:ident),+) => {
+        const _: () = {
+            assert!(size_of::<$rust>() == size_of::<$c>());
+            $(assert!(std::mem::offset_of!($rust, $field) == std::mem::offset_of!($c, $field));)+
+        };
+    };
+}
 
 /// `struct proc_event` of `bpf/proc.h`.
 #[repr(C)]
@@ -29,58 +47,8 @@ pub struct ProcEvent {
 // to the 40 bytes that are asserted below): every bit pattern is a value.
 unsafe impl Plain for ProcEvent {}
 
-const _: () = {
-    use std::mem::offset_of;
-    assert!(size_of::<ProcEvent>() == 40);
-    assert!(offset_of!(ProcEvent, pid) == 0);
-    assert!(offset_of!(ProcEvent, ppid) == 4);
-    assert!(offset_of!(ProcEvent, event_type) == 8);
-    assert!(offset_of!(ProcEvent, _padding) == 9);
-    assert!(offset_of!(ProcEvent, timestamp_ns) == 16);
-    assert!(offset_of!(ProcEvent, comm) == 24);
-};
-
-/// `struct wide_event` of `bpf/proc.h`. An exec's file name and arguments follow it.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WideEvent {
-    /// Process id.
-    pub pid: u32,
-    /// Process id of the real parent.
-    pub ppid: u32,
-    /// `enum proc_event_type`.
-    pub event_type: u8,
-    /// `enum wide_flags`.
-    pub flags: u8,
-    /// Zero.
-    pub _padding: [u8; 6],
-    /// `CLOCK_MONOTONIC`, nanoseconds.
-    pub timestamp_ns: u64,
-    /// NUL-padded.
-    pub comm: [u8; 16],
-    /// Start of the process, `CLOCK_MONOTONIC`, nanoseconds.
-    pub start_ns: u64,
-    /// Id in the v2 hierarchy, 0 if the kernel has no cgroups.
-    pub cgroup_id: u64,
-    /// Task id.
-    pub tid: u32,
-    /// Real user id.
-    pub uid: u32,
-    /// Fork: the maker's task id. Exit: the wait status. Exec: bytes of the file name.
-    pub detail: u32,
-    /// Exec: bytes of the arguments.
-    pub args_len: u32,
-}
-
-// SAFETY: as for ProcEvent: integers and byte arrays that add up to the asserted 72 bytes.
-unsafe impl Plain for WideEvent {}
-
-const _: () = assert!(size_of::<WideEvent>() == 72);
-
-const WIDE_THREAD: u8 = 1;
-const WIDE_HIDDEN: u8 = 2;
-const WIDE_ARGS_CUT: u8 = 4;
-const WIDE_ARGS_UNREAD: u8 = 8;
+mirrors!(ProcEvent, proc::types::proc_event, pid, ppid, event_type, _padding, timestamp_ns, comm);
+const _: () = assert!(size_of::<ProcEvent>() == 40);
 
 /// `struct maker` of `bpf/proc.h`.
 #[repr(C)]
@@ -95,11 +63,24 @@ pub struct Maker {
 // SAFETY: two integers without padding.
 unsafe impl Plain for Maker {}
 
-const _: () = assert!(size_of::<Maker>() == 8);
+mirrors!(Maker, proc::types::maker, tgid, followed);
+mirrors!(Maker, wide::types::maker, tgid, followed);
+
+/// Lets these be read from bytes.
+macro_rules! plain {
+    ($($record:ty),+) => {
+        // SAFETY: bpf/proc.h makes its records of integers and arrays of integers only, which
+        // the skeleton turns into the like (an enum into a struct of one integer), and names all
+        // padding: every bit pattern is a value.
+        $(unsafe impl Plain for $record {})+
+    };
+}
+
+plain!(wide_header, wide_event, wide_fork, wide_exec, wide_exit);
 
 /// A decoded record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+pub enum RingRecord {
     /// Something that happened.
     Event(Event),
     /// An event that nobody asked for, sent because a later one's line needs what it tells.
@@ -114,8 +95,8 @@ pub enum WireError {
         /// Bytes that came.
         len: usize,
     },
-    /// No event has this number.
-    Kind(u8),
+    /// No record has this number.
+    Kind(u32),
 }
 
 impl fmt::Display for WireError {
@@ -129,59 +110,87 @@ impl fmt::Display for WireError {
 
 impl std::error::Error for WireError {}
 
-/// Decodes one record of either mode; they differ in size.
+/// Decodes a record of the basic mode.
+///
+/// # Errors
+/// The record's length, alignment or kind is not one that `bpf/proc.h` describes.
+pub fn decode_basic(record: &[u8]) -> Result<RingRecord, WireError> {
+    let shape = WireError::Shape { len: record.len() };
+    if record.len() != size_of::<ProcEvent>() {
+        return Err(shape);
+    }
+    let raw: &ProcEvent = plain::from_bytes(record).map_err(|_| shape)?;
+    let kind = EventKind::from_number(raw.event_type);
+    Ok(RingRecord::Event(Event {
+        kind: kind.ok_or(WireError::Kind(raw.event_type.into()))?,
+        pid: raw.pid,
+        ppid: raw.ppid,
+        comm: Comm::new(&raw.comm),
+        timestamp_ns: raw.timestamp_ns,
+        wide: None,
+    }))
+}
+
+/// Decodes a record of the wide mode.
 ///
 /// The wall clock, the cgroup's path and what only earlier events tell is left empty.
 ///
 /// # Errors
-/// The record's length, alignment or kind is not one that `bpf/proc.h` describes.
-pub fn decode(record: &[u8]) -> Result<Record, WireError> {
+/// As for [`decode_basic`].
+pub fn decode_wide(record: &[u8]) -> Result<RingRecord, WireError> {
     let shape = WireError::Shape { len: record.len() };
-    let kind = |number| EventKind::from_number(number).ok_or(WireError::Kind(number));
-    match record.len() {
-        40 => {
-            let raw: &ProcEvent = plain::from_bytes(record).map_err(|_| shape)?;
-            Ok(Record::Event(Event {
-                kind: kind(raw.event_type)?,
-                pid: raw.pid,
-                ppid: raw.ppid,
-                comm: Comm::new(&raw.comm),
-                timestamp_ns: raw.timestamp_ns,
-                wide: None,
-            }))
-        }
-        72.. => {
-            let raw: &WideEvent = plain::from_bytes(record).map_err(|_| shape)?;
-            let event = wide(raw, kind(raw.event_type)?, &record[72..]).ok_or(shape)?;
-            let hidden = raw.flags & WIDE_HIDDEN != 0;
-            Ok(if hidden { Record::Hidden(event) } else { Record::Event(event) })
-        }
-        _ => Err(shape),
-    }
+    let header: &wide_header = plain::from_bytes(record).map_err(|_| shape)?;
+    let event = match header.kind {
+        proc_event_type::PROC_FORK => plain::from_bytes(record).ok().map(fork),
+        proc_event_type::PROC_EXEC => exec(record),
+        proc_event_type::PROC_EXIT => plain::from_bytes(record).ok().map(exit),
+        proc_event_type(number) => return Err(WireError::Kind(number)),
+    };
+    let event = event.ok_or(shape)?;
+    Ok(match has(header, wide_flags::WIDE_HIDDEN) {
+        true => RingRecord::Hidden(event),
+        false => RingRecord::Event(event),
+    })
 }
 
-/// None if the record's lengths are not those of its bytes.
-fn wide(raw: &WideEvent, kind: EventKind, tail: &[u8]) -> Option<Event> {
-    let thread = raw.flags & WIDE_THREAD != 0;
-    let detail = match kind {
-        EventKind::Fork => Detail::Fork { thread, parent_tid: raw.detail },
-        EventKind::Exec => {
-            let (filename, rest) = tail.split_at_checked(raw.detail as usize)?;
-            let args = rest.get(..raw.args_len as usize)?;
-            let truncated = raw.flags & (WIDE_ARGS_CUT | WIDE_ARGS_UNREAD) != 0;
-            Detail::Exec {
-                filename: filename.strip_suffix(b"\0").unwrap_or(filename).to_vec(),
-                args: Args::new(args, truncated),
-            }
-        }
-        EventKind::Exit => Detail::Exit(Ended {
-            thread,
-            status: ExitStatus::from_wait(raw.detail),
-            duration_ns: raw.timestamp_ns.saturating_sub(*plain::from_bytes(tail).ok()?),
-            ..Ended::default()
-        }),
+fn has(header: &wide_header, flag: wide_flags) -> bool {
+    header.flags.0 & flag.0 != 0
+}
+
+fn fork(raw: &wide_fork) -> Event {
+    let thread = has(&raw.event.header, wide_flags::WIDE_THREAD);
+    let detail = Detail::Fork { thread, parent_tid: raw.parent_tid };
+    event(&raw.event, EventKind::Fork, detail)
+}
+
+/// None if its lengths are not those of its bytes.
+fn exec(record: &[u8]) -> Option<Event> {
+    let raw: &wide_exec = plain::from_bytes(record).ok()?;
+    let header = &raw.event.header;
+    let (filename, rest) =
+        record[size_of::<wide_exec>()..].split_at_checked(raw.filename_len as usize)?;
+    let args = rest.get(..raw.args_len as usize)?;
+    let truncated =
+        has(header, wide_flags::WIDE_ARGS_CUT) || has(header, wide_flags::WIDE_ARGS_UNREAD);
+    let detail = Detail::Exec {
+        filename: filename.strip_suffix(b"\0").unwrap_or(filename).to_vec(),
+        args: Args::new(args, truncated),
     };
-    Some(Event {
+    Some(event(&raw.event, EventKind::Exec, detail))
+}
+
+fn exit(raw: &wide_exit) -> Event {
+    let detail = Detail::Exit(Ended {
+        thread: has(&raw.event.header, wide_flags::WIDE_THREAD),
+        status: ExitStatus::from_wait(raw.status),
+        duration_ns: raw.event.timestamp_ns.saturating_sub(raw.began_ns),
+        ..Ended::default()
+    });
+    event(&raw.event, EventKind::Exit, detail)
+}
+
+fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> Event {
+    Event {
         kind,
         pid: raw.pid,
         ppid: raw.ppid,
@@ -196,7 +205,7 @@ fn wide(raw: &WideEvent, kind: EventKind, tail: &[u8]) -> Option<Event> {
             cgroup: None,
             detail,
         })),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -207,32 +216,59 @@ mod tests {
     #[repr(align(8))]
     struct Aligned([u8; 128]);
 
-    fn basic() -> Aligned {
+    fn aligned(record: &impl Plain, tail: &[u8]) -> Aligned {
         let mut bytes = [0; 128];
-        bytes[..4].copy_from_slice(&4521_u32.to_ne_bytes());
-        bytes[4..8].copy_from_slice(&3890_u32.to_ne_bytes());
-        bytes[16..24].copy_from_slice(&128_934_567_890_u64.to_ne_bytes());
-        bytes[24..28].copy_from_slice(b"bash");
+        // SAFETY: records have no padding that isn't named, so all their bytes are initialised.
+        let head = unsafe { plain::as_bytes(record) };
+        bytes[..head.len()].copy_from_slice(head);
+        bytes[head.len()..head.len() + tail.len()].copy_from_slice(tail);
         Aligned(bytes)
     }
 
-    fn wide(kind: EventKind, flags: u8, detail: u32, args_len: u32, tail: &[u8]) -> Aligned {
-        let Aligned(mut bytes) = basic();
-        bytes[8] = kind as u8;
-        bytes[9] = flags;
-        bytes[40..48].copy_from_slice(&128_900_000_000_u64.to_ne_bytes());
-        bytes[48..56].copy_from_slice(&77_u64.to_ne_bytes());
-        bytes[56..60].copy_from_slice(&4522_u32.to_ne_bytes());
-        bytes[60..64].copy_from_slice(&1000_u32.to_ne_bytes());
-        bytes[64..68].copy_from_slice(&detail.to_ne_bytes());
-        bytes[68..72].copy_from_slice(&args_len.to_ne_bytes());
-        bytes[72..72 + tail.len()].copy_from_slice(tail);
-        Aligned(bytes)
+    fn comm() -> [u8; 16] {
+        let mut comm = [0; 16];
+        comm[..4].copy_from_slice(b"bash");
+        comm
+    }
+
+    fn basic() -> ProcEvent {
+        ProcEvent {
+            pid: 4521,
+            ppid: 3890,
+            event_type: 0,
+            timestamp_ns: 128_934_567_890,
+            comm: comm(),
+            ..ProcEvent::default()
+        }
+    }
+
+    fn wide(kind: proc_event_type, flags: u32) -> wide_event {
+        wide_event {
+            header: wide_header { kind, flags: wide_flags(flags) },
+            timestamp_ns: 128_934_567_890,
+            start_ns: 128_900_000_000,
+            exec_id: 3,
+            cgroup_id: 77,
+            pid: 4521,
+            ppid: 3890,
+            tid: 4522,
+            uid: 1000,
+            comm: comm(),
+        }
+    }
+
+    const HIDDEN: u32 = wide_flags::WIDE_HIDDEN.0;
+    const THREAD: u32 = wide_flags::WIDE_THREAD.0;
+    const CUT: u32 = wide_flags::WIDE_ARGS_CUT.0;
+
+    fn exec_record(flags: u32, filename_len: u32, args_len: u32, tail: &[u8]) -> Aligned {
+        let event = wide(proc_event_type::PROC_EXEC, flags);
+        aligned(&wide_exec { event, filename_len, args_len }, tail)
     }
 
     fn detail(record: &[u8]) -> Detail {
-        match decode(record).expect("a good record") {
-            Record::Event(event) => event.wide.expect("of the wide mode").detail,
+        match decode_wide(record).expect("a good record") {
+            RingRecord::Event(event) => event.wide.expect("of the wide mode").detail,
             other => panic!("{other:?}"),
         }
     }
@@ -247,7 +283,8 @@ mod tests {
             timestamp_ns: 128_934_567_890,
             wide: None,
         };
-        assert_eq!(decode(&basic().0[..40]), Ok(Record::Event(want.clone())));
+        let record = aligned(&basic(), b"");
+        assert_eq!(decode_basic(&record.0[..40]), Ok(RingRecord::Event(want.clone())));
 
         let more = Wide {
             time_ns: 0,
@@ -259,75 +296,125 @@ mod tests {
             detail: Detail::Fork { thread: true, parent_tid: 9 },
         };
         let want = Event { wide: Some(Box::new(more)), ..want };
-        let record = wide(EventKind::Fork, WIDE_THREAD, 9, 0, b"");
-        assert_eq!(decode(&record.0[..72]), Ok(Record::Event(want.clone())));
-        let record = wide(EventKind::Fork, WIDE_THREAD | WIDE_HIDDEN, 9, 0, b"");
-        assert_eq!(decode(&record.0[..72]), Ok(Record::Hidden(want)));
+        let fork = |flags| {
+            let event = wide(proc_event_type::PROC_FORK, flags);
+            aligned(&wide_fork { event, parent_tid: 9, _padding: 0 }, b"")
+        };
+        let decoded = decode_wide(&fork(THREAD).0[..80]);
+        assert_eq!(decoded, Ok(RingRecord::Event(want.clone())));
+        assert_eq!(decode_wide(&fork(THREAD | HIDDEN).0[..80]), Ok(RingRecord::Hidden(want)));
+        assert_eq!(decode_wide(&fork(0).0[..79]), Err(WireError::Shape { len: 79 }));
     }
 
     #[test]
     fn an_exec_brings_its_name_and_arguments_and_may_have_slack() {
-        let record = wide(EventKind::Exec, 0, 8, 6, b"/bin/ls\0ls\0-l\0slack");
+        let record = exec_record(0, 8, 6, b"/bin/ls\0ls\0-l\0slack");
         let want =
             Detail::Exec { filename: b"/bin/ls".to_vec(), args: Args::new(b"ls\0-l\0", false) };
-        assert_eq!(detail(&record.0[..100]), want);
-        let record = wide(EventKind::Exec, WIDE_ARGS_CUT, 2, 2, b"x\0ls");
+        assert_eq!(detail(&record.0[..104]), want);
+        let record = exec_record(CUT, 2, 2, b"x\0ls");
         let want = Detail::Exec { filename: b"x".to_vec(), args: Args::new(b"ls", true) };
-        assert_eq!(detail(&record.0[..80]), want);
+        assert_eq!(detail(&record.0[..88]), want);
     }
 
     #[test]
     fn an_exit_brings_its_status_and_age() {
-        let began = 128_900_000_001_u64.to_ne_bytes();
-        let record = wide(EventKind::Exit, 0, 42 << 8, 0, &began);
+        let record = wide_exit {
+            event: wide(proc_event_type::PROC_EXIT, 0),
+            began_ns: 128_900_000_001,
+            status: 42 << 8,
+            _padding: 0,
+        };
+        let record = aligned(&record, b"");
         let want = Detail::Exit(Ended {
+            thread: false,
             status: ExitStatus::Code(42),
             duration_ns: 34_567_889,
             ..Ended::default()
         });
-        assert_eq!(detail(&record.0[..80]), want);
-        assert_eq!(decode(&record.0[..72]), Err(WireError::Shape { len: 72 }));
+        assert_eq!(detail(&record.0[..88]), want);
+        assert_eq!(decode_wide(&record.0[..87]), Err(WireError::Shape { len: 87 }));
     }
 
+    /// The kind alone says what a record is: no length makes another one of it.
     #[test]
-    fn refuses_every_other_length() {
-        for len in (0..40).chain(41..72) {
-            assert_eq!(decode(&basic().0[..len]), Err(WireError::Shape { len }));
+    fn refuses_every_length_that_the_kind_does_not_have() {
+        let basic = aligned(&basic(), b"");
+        for len in (0..40).chain(41..128) {
+            assert_eq!(decode_basic(&basic.0[..len]), Err(WireError::Shape { len }));
         }
-    }
-
-    #[test]
-    fn never_trusts_a_length_inside_a_record() {
-        for (name, args) in [(57, 0), (0, 57), (56, 1), (u32::MAX, u32::MAX), (1, u32::MAX)] {
-            let record = wide(EventKind::Exec, 0, name, args, b"");
-            assert_eq!(decode(&record.0), Err(WireError::Shape { len: 128 }), "{name} {args}");
-        }
-    }
-
-    #[test]
-    fn refuses_a_record_that_is_not_aligned() {
-        assert_eq!(decode(&basic().0[1..41]), Err(WireError::Shape { len: 40 }));
-        assert_eq!(decode(&basic().0[1..101]), Err(WireError::Shape { len: 100 }));
-    }
-
-    #[test]
-    fn refuses_every_unknown_kind() {
-        let mut record = basic();
-        for kind in 3..=255 {
-            record.0[8] = kind;
-            for len in [40, 72] {
-                assert_eq!(decode(&record.0[..len]), Err(WireError::Kind(kind)));
+        for number in 0..3 {
+            let record = aligned(&wide(proc_event_type(number), 0), b"");
+            for len in 0..80 {
+                assert_eq!(decode_wide(&record.0[..len]), Err(WireError::Shape { len }));
             }
         }
     }
 
     #[test]
+    fn never_trusts_a_length_inside_a_record() {
+        for (name, args) in [(49, 0), (0, 49), (48, 1), (u32::MAX, u32::MAX), (1, u32::MAX)] {
+            let record = exec_record(0, name, args, b"");
+            assert_eq!(decode_wide(&record.0), Err(WireError::Shape { len: 128 }), "{name} {args}");
+        }
+        assert!(decode_wide(&exec_record(0, 48, 0, b"").0).is_ok());
+    }
+
+    #[test]
+    fn refuses_a_record_that_is_not_aligned() {
+        let record = aligned(&basic(), b"");
+        assert_eq!(decode_basic(&record.0[1..41]), Err(WireError::Shape { len: 40 }));
+        let record = exec_record(0, 0, 0, b"");
+        assert_eq!(decode_wide(&record.0[1..101]), Err(WireError::Shape { len: 100 }));
+    }
+
+    #[test]
+    fn refuses_every_unknown_kind() {
+        for kind in 3..=255 {
+            let record = aligned(&ProcEvent { event_type: kind, ..basic() }, b"");
+            let number = kind.into();
+            assert_eq!(decode_basic(&record.0[..40]), Err(WireError::Kind(number)));
+            let record = aligned(&wide(proc_event_type(number), 0), b"");
+            assert_eq!(decode_wide(&record.0[..80]), Err(WireError::Kind(number)));
+        }
+        let record = aligned(&wide(proc_event_type(u32::MAX), 0), b"");
+        assert_eq!(decode_wide(&record.0), Err(WireError::Kind(u32::MAX)));
+    }
+
+    #[test]
     fn takes_any_comm() {
-        let mut record = basic();
-        record.0[24..40].fill(0xff);
-        match decode(&record.0[..40]).expect("any comm is good") {
-            Record::Event(event) => assert_eq!(event.comm.as_bytes(), [0xff; 16]),
+        let record = aligned(&ProcEvent { comm: [0xff; 16], ..basic() }, b"");
+        match decode_basic(&record.0[..40]).expect("any comm is good") {
+            RingRecord::Event(event) => assert_eq!(event.comm.as_bytes(), [0xff; 16]),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// What the fuzzer starts from is what the BPF programs sent once.
+    #[test]
+    fn every_seed_of_the_fuzzer_is_a_record() {
+        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/wire");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(seeds).expect("seeds").map(|entry| entry.expect("a seed")) {
+            let bytes = std::fs::read(entry.path()).expect("a seed");
+            let mut words = vec![0_u64; bytes.len().div_ceil(8)];
+            // SAFETY: u64 has no padding and is aligned to 8.
+            let record = unsafe { plain::as_mut_bytes(words.as_mut_slice()) };
+            record[..bytes.len()].copy_from_slice(&bytes);
+            let record = &record[..bytes.len()];
+            let name = entry.file_name().into_string().expect("a name");
+            let decoded = match name.starts_with("basic-") {
+                true => decode_basic(record),
+                false => decode_wide(record),
+            };
+            let (RingRecord::Event(event) | RingRecord::Hidden(event)) =
+                decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(name.ends_with(event.kind.name()), "{name}: {event:?}");
+            names.push(name);
+        }
+        names.sort_unstable();
+        let want =
+            ["basic-exec", "basic-exit", "basic-fork", "wide-exec", "wide-exit", "wide-fork"];
+        assert_eq!(names, want);
     }
 }

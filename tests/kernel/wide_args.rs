@@ -202,7 +202,7 @@ fn long_names_fit_on_a_small_ring() {
     std::fs::create_dir_all(&program).unwrap();
     program.push("true");
     std::os::unix::fs::symlink("/bin/true", &program).unwrap();
-    let tuxscope = start(&["--buffer-size", "8K"]);
+    let tuxscope = start(&["--buffer-size", "8K", "--comm", "true"]);
     let pid = run(&program, &["x".repeat(5000).into()]);
     let capture = Capture::parse(&tuxscope.stop().stdout);
     let exec = capture.one("exec", pid);

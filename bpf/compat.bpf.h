@@ -8,15 +8,38 @@
  */
 #define SIGNAL_GROUP_EXIT 0x4
 
+/* include/linux/sched.h */
+#define PF_EXITING 0x4
+/* Since 5.12. Before, the bit was PF_VCPU: never at an exit, for it is that of a running guest. */
+#define PF_IO_WORKER 0x10
+/* Since 6.4. Up to 5.16 the bit was PF_USED_ASYNC, which a module's loader may end with. */
+#define PF_USER_WORKER 0x4000
+
 /*
  * The status that wait(2) will give for a process: that of exit_group(2) or of the signal which
- * ended the whole group, else that of the leader's own exit. It takes values, because the two
- * program types read the kernel's memory by different means.
+ * ended the whole group, else that of the leader's own exit. While the leader lives it has none:
+ * its exit_code then tells a tracer or its parent why it is stopped. It takes values, because the
+ * two program types read the kernel's memory by different means.
  */
 static __always_inline __u32 wait_status(__u32 signal_flags, __u32 group_exit_code,
-					 __u32 leader_exit_code)
+					 __u32 leader_flags, __u32 leader_exit_code)
 {
-	return signal_flags & SIGNAL_GROUP_EXIT ? group_exit_code : leader_exit_code;
+	if (signal_flags & SIGNAL_GROUP_EXIT)
+		return group_exit_code;
+	return leader_flags & PF_EXITING ? leader_exit_code : 0;
+}
+
+/*
+ * Whether the kernel made this thread of a process for a purpose of its own: io_uring's workers,
+ * vhost's. Such a thread comes without sched_process_fork, but ends as others do.
+ */
+static __always_inline int made_by_kernel(__u32 task_flags)
+{
+	__u32 makers = PF_IO_WORKER;
+
+	if (bpf_core_field_exists(((struct signal_struct *)0)->group_exec_task)) /* 5.17 */
+		makers |= PF_USER_WORKER;
+	return task_flags & makers;
 }
 
 /*

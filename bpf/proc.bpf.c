@@ -22,9 +22,9 @@ static __always_inline __u32 current_status(void)
 {
 	struct task_struct *task = current_task();
 
-	return wait_status(BPF_CORE_READ(task, signal, flags),
-			   BPF_CORE_READ(task, signal, group_exit_code),
-			   BPF_CORE_READ(task, group_leader, exit_code));
+	return wait_status(
+	    BPF_CORE_READ(task, signal, flags), BPF_CORE_READ(task, signal, group_exit_code),
+	    BPF_CORE_READ(task, group_leader, flags), BPF_CORE_READ(task, group_leader, exit_code));
 }
 
 /* `tgid` is that of the current task, `in_tree` whether --follow wants it. */
@@ -116,6 +116,7 @@ int handle_exit(void *ctx)
 	if (learn && learning != LEARN_OVER)
 		learn_exit(current_task());
 	emit(PROC_EXIT, tgid, 0, tgid, wanted_tree(tgid));
-	follow_exit(tgid);
+	if (follow && !made_by_kernel(BPF_CORE_READ(current_task(), flags)))
+		follow_exit(tgid);
 	return 0;
 }

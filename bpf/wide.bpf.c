@@ -278,11 +278,15 @@ int wide_exit(unsigned long long *ctx)
 	look_at(&subject, task);
 	signal = task->signal;
 	if (process_ends(ctx, &subject, signal)) {
-		status =
-		    wait_status(signal->flags, signal->group_exit_code, subject.leader->exit_code);
+		/* The leader is on its way out, as all are. */
+		status = wait_status(signal->flags, signal->group_exit_code, PF_EXITING,
+				     subject.leader->exit_code);
 		began_ns = subject.leader->start_time;
 		failed = status != 0;
 	} else {
+		/* Its beginning was not told either. It may be the process' last, as above. */
+		if (made_by_kernel(task->flags))
+			return 0;
 		subject.flags = WIDE_THREAD;
 		status = task->exit_code;
 		began_ns = task->start_time;

@@ -62,6 +62,7 @@ struct signal_struct {
 	atomic_t live;
 	int group_exit_code;
 	unsigned int flags;
+	struct task_struct *group_exec_task; /* since 5.17; group_exit_task before */
 };
 
 struct kernfs_node {

@@ -78,10 +78,9 @@ impl Enricher {
     }
 
     /// Learns the arguments of the processes that run already. After the BPF programs are
-    /// attached, so that no exec falls in between: what the ring buffer holds is newer. Those of
-    /// `held`, which runs a command for us, are no concern of the user.
-    pub fn learn_running(&mut self, held: Option<u32>) {
-        for process in running::all().into_iter().filter(|process| Some(process.pid) != held) {
+    /// attached, so that no exec falls in between: what the ring buffer holds is newer.
+    pub fn learn_running(&mut self) {
+        for process in running::all() {
             let args = running::args(process.pid, self.max_args);
             let life = Life { start_ns: process.start_ns, args, born_to: None };
             self.lives.insert(process.pid, life);

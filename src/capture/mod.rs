@@ -56,7 +56,7 @@ pub struct Limits {
 /// What a capture came to.
 #[derive(Debug)]
 pub struct Summary {
-    /// Printed and lost events, and the time from attached to detached.
+    /// Printed and lost events, and the time in which they were recorded.
     pub totals: Totals,
     /// The output or the ring buffer failed. A pipe that was closed is no failure.
     pub error: Option<Error>,
@@ -127,8 +127,8 @@ impl Capture<'_> {
             state: State::default(),
         };
         waiter.add_ring(ring.fd())?;
-        writer.begin(&self.meta, command.as_ref().map(|command| command.pid()))?;
-        let start = Instant::now();
+        // The look at what runs already is a part of the capture: events are recorded by then.
+        let began = writer.begin(&self.meta, command.is_some())?;
         report::say("tracing fork, exec and exit (Ctrl-C ends it)");
         if let Some(command) = &mut command {
             writer.let_go(command.pid());
@@ -136,7 +136,7 @@ impl Capture<'_> {
         }
 
         let mut service = Service::ready();
-        let deadline = limits.duration.and_then(|duration| start.checked_add(duration));
+        let deadline = limits.duration.and_then(|duration| began.checked_add(duration));
         let mut losses = Losses::default();
         let mut progress = Progress::new();
         let mut command_ended = false;
@@ -200,10 +200,9 @@ impl Capture<'_> {
                 command.pass_on(stop);
             }
         }
-        let elapsed = start.elapsed();
         progress.clear();
         service.stopping();
-        tracer.detach();
+        let elapsed = tracer.detach().duration_since(began);
         let detached = Instant::now();
         while !writer.has_ended() && !ring.is_drained() {
             if writer.read(&mut ring, BATCH) > 0 {

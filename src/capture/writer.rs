@@ -2,6 +2,7 @@
 //! A record's way from the ring buffer to the output.
 
 use std::io;
+use std::time::Instant;
 
 use anyhow::{Error, Result, anyhow};
 use rustix::time::ClockId;
@@ -54,23 +55,24 @@ pub struct State {
 
 impl Writer<'_> {
     /// Begins to record events, and learns of the processes that run already: in this order, so
-    /// that none is missed in between. `held` is a command that waits for us.
-    pub fn begin(&mut self, meta: &Meta, held: Option<u32>) -> Result<()> {
+    /// that none is missed in between. Where a command is run, only what it starts is shown, and of
+    /// the others nothing need be known. Returns when the first event may have been.
+    pub fn begin(&mut self, meta: &Meta, runs_command: bool) -> Result<Instant> {
         let follow = self.filter.follows();
         if follow {
             self.tracer.set_learning(Learning::All);
         }
-        self.tracer.set_tracing(true);
+        let began = self.tracer.begin();
         if follow {
             self.state.follow = Some(Follow::start(self.tracer, self.filter.pids())?);
         }
-        if let Some(enricher) = &mut self.enricher {
-            enricher.learn_running(held);
+        if let Some(enricher) = self.enricher.as_mut().filter(|_| !runs_command) {
+            enricher.learn_running();
         }
         self.sink.begin(meta, self.output.buffer());
         self.output.keep_head();
         self.flush();
-        Ok(())
+        Ok(began)
     }
 
     /// The command of this process id is let go now.

@@ -225,7 +225,7 @@ fn self_test(mode: Mode) -> Result<String> {
     let mut storage = Storage::uninit();
     let tracer = Tracer::attach(&mut storage, &config)?;
     let mut ring = tracer.ring()?;
-    tracer.set_tracing(true);
+    tracer.begin();
     tracer.set_adopting(true);
     let child = Command::new("/proc/self/exe").arg(CHILD).stdin(Stdio::null()).status();
     tracer.set_adopting(false);

@@ -94,7 +94,7 @@ record! {
         /// `fork`, `exec`, `exit`: how many were lost since the capture began, because the ring
         /// buffer was full.
         lost: Counts,
-        /// How long the capture lasted.
+        /// How long events were recorded: from the instant that all kinds began to be, until none was.
         elapsed_ns: u64,
         /// How often the kernel skipped a handler, each perhaps an event that is missing besides;
         /// missing itself where it never did.

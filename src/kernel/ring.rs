@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 use std::slice;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -100,15 +100,18 @@ impl<'a> Ring<'a> {
 
     /// Whether all that was reserved has been read.
     pub fn is_drained(&self) -> bool {
-        self.position >= self.producer.position().load(Ordering::Acquire)
+        let written = self.producer.position().load(Ordering::Relaxed);
+        acquire();
+        self.position >= written
     }
 
     /// The length of the next record, and whether to skip it; none while it is being written.
     fn header(&mut self) -> io::Result<Option<(usize, bool)>> {
         let header = self.map(HEADER)?.as_ptr().cast::<u32>();
         // SAFETY: the 8 bytes of the header are mapped, records are aligned to 8, and the
-        // kernel writes the length atomically. Acquire: the record is complete when it isn't busy.
-        let length = unsafe { AtomicU32::from_ptr(header) }.load(Ordering::Acquire);
+        // kernel writes the length atomically.
+        let length = unsafe { AtomicU32::from_ptr(header) }.load(Ordering::Relaxed);
+        acquire(); // the record is complete when it isn't busy
         if length & BUSY != 0 {
             return Ok(None);
         }
@@ -143,6 +146,14 @@ impl<'a> Ring<'a> {
     fn release(&self) {
         self.consumer.position().store(self.position, Ordering::Release);
     }
+}
+
+/// Makes what the kernel wrote before the value that was just loaded visible. A load that acquires
+/// by itself may need to write on some machines, and the writers' pages are mapped read-only:
+/// only relaxed loads are guaranteed there (`std::sync::atomic`, "Atomic accesses to read-only
+/// memory").
+fn acquire() {
+    fence(Ordering::Acquire);
 }
 
 /// Some pages of the map.

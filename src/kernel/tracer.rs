@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, IntoRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
@@ -176,6 +177,10 @@ pub struct Tracer<'obj> {
     loaded: Loaded<'obj>,
     shared: Shared<'obj>,
     links: RefCell<Vec<Link>>,
+    /// Bytes of the ring buffer's data.
+    buffer_size: u32,
+    /// The maps that `--follow` learns from are read and written while the trace runs.
+    learns: bool,
 }
 
 impl fmt::Debug for Tracer<'_> {
@@ -185,7 +190,7 @@ impl fmt::Debug for Tracer<'_> {
 }
 
 impl<'obj> Tracer<'obj> {
-    /// Loads the BPF programs of a mode and attaches them; [`Self::set_tracing`] starts them.
+    /// Loads the BPF programs of a mode and attaches them; [`Self::begin`] starts them.
     ///
     /// # Errors
     /// A [`Failure`] where the kernel or the rights don't allow it.
@@ -230,7 +235,9 @@ impl<'obj> Tracer<'obj> {
                 (Loaded::Wide(skel), shared, links)
             }
         };
-        let tracer = Self { loaded, shared, links: RefCell::new(links) };
+        let links = RefCell::new(links);
+        let (buffer_size, learns) = (config.buffer_size, config.choice.follow);
+        let tracer = Self { loaded, shared, links, buffer_size, learns };
         tracer.choose(&config.choice, cgroup.as_ref())?;
         Ok(tracer)
     }
@@ -279,9 +286,12 @@ impl<'obj> Tracer<'obj> {
         tasks.filter_map(|task| Some((task, self.maker(task)?))).collect()
     }
 
-    /// Begins or ends the capture, for all kinds of events at one instant.
-    pub fn set_tracing(&self, on: bool) {
-        self.shared.tracing.store(u32::from(on), Ordering::Relaxed);
+    /// Begins the capture, for all kinds of events at one instant, which is returned: none is
+    /// older.
+    pub fn begin(&self) -> Instant {
+        let began = Instant::now();
+        self.shared.tracing.store(1, Ordering::Relaxed);
+        began
     }
 
     /// While set, what this process forks is followed, and all that descends from it.
@@ -294,12 +304,12 @@ impl<'obj> Tracer<'obj> {
         self.shared.alive.load(Ordering::Relaxed) > 0
     }
 
-    /// What [`Self::ring`] (which asks for the ring's size), [`Self::add_pid`] and
-    /// [`Self::maker`] need: up to 5.18 every `bpf(2)` call takes `CAP_BPF` where
-    /// `kernel.unprivileged_bpf_disabled` is set, as it is by default; since then only the making
-    /// of maps and programs does.
+    /// What [`Self::add_pid`] and [`Self::maker`] need: up to 5.18 every `bpf(2)` call takes
+    /// `CAP_BPF` where `kernel.unprivileged_bpf_disabled` is set, as it is by default; since then
+    /// only the making of maps and programs does. A capture that follows nobody makes no such call
+    /// but [`Self::missed`], and those kernels don't count what that asks for.
     pub fn rights_to_read(&self) -> CapabilitySet {
-        match kernel_before(5, 19) {
+        match self.learns && kernel_before(5, 19) {
             true if rights::has(CapabilitySet::BPF) => CapabilitySet::BPF,
             true => CapabilitySet::SYS_ADMIN, // all that a container may have been given
             false => CapabilitySet::empty(),
@@ -350,13 +360,15 @@ impl<'obj> Tracer<'obj> {
     /// It can't be mapped.
     pub fn ring(&self) -> Result<Ring<'_>> {
         let events: &MapMut<'_> = either!(&self.loaded, skel => &skel.maps.events);
-        Ring::new(events.as_fd(), events.max_entries() as usize)
+        Ring::new(events.as_fd(), self.buffer_size as usize)
             .context("the ring buffer can't be mapped")
     }
 
-    /// Ends the tracing; what the ring buffer holds stays readable.
-    pub fn detach(&self) {
-        self.set_tracing(false);
+    /// Ends the tracing, at the instant that is returned; what the ring buffer holds stays
+    /// readable.
+    pub fn detach(&self) -> Instant {
+        self.shared.tracing.store(0, Ordering::Relaxed);
+        let ended = Instant::now();
         // For the basic mode the kernel waits here until no handler runs any more; before 6.13 only
         // where nobody else has the tracepoint open.
         self.links.borrow_mut().clear();
@@ -365,6 +377,7 @@ impl<'obj> Tracer<'obj> {
             // a handler that is preempted: the reader has to heed what is reserved.
             let _ = membarrier(MembarrierCommand::Global);
         }
+        ended
     }
 }
 

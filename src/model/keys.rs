@@ -47,7 +47,8 @@ macro_rules! event_keys {
             }
             /// A process ended, or with `thread` one of its threads.
             Ended {
-                /// Only a thread ended (shown with `--threads`).
+                /// Only a thread ended (shown with `--threads`; not one that the
+                /// kernel made for itself, as `io_uring` does: its beginning can't be seen).
                 thread: bool as Flag,
                 /// How it ended, as wait(2) tells its parent.
                 status: ExitStatus as Status,

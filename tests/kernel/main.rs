@@ -19,12 +19,14 @@ mod worker;
 
 // What is tested.
 mod check;
+mod clock;
 mod comms;
 mod ending;
 mod environment;
 mod filters;
 mod follow;
 mod kernel_agreement;
+mod kernel_threads;
 mod latency;
 mod loss;
 mod output;

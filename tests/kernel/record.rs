@@ -19,7 +19,7 @@ fn the_padding_is_zero_on_used_memory() {
     };
     let mut storage = Storage::uninit();
     let tracer = Tracer::attach(&mut storage, &config).expect("attached");
-    tracer.set_tracing(true);
+    tracer.begin();
     let (mut seen, mut dirty) = (0_u64, 0_u64);
     let mut ring = tracer.ring().expect("the ring buffer");
     let mut look = |record: &[u8]| {

@@ -2,6 +2,7 @@
 //! The worker: a C program that makes processes and tells the truth about them.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -71,6 +72,18 @@ pub fn case(name: &str) -> Vec<Life> {
 /// Makes a child that is born in a cgroup, given by its directory.
 pub fn into_cgroup(dir: &str) -> Life {
     one(&process::output(&mut command(&["into-cgroup", dir])))
+}
+
+/// Makes a child for which the kernel makes threads; None, and loudly so, where it has no `io_uring`.
+pub fn io_uring() -> Option<Life> {
+    let output = command(&["io-uring"]).output().expect("starting the worker");
+    if output.status.code() == Some(77) {
+        // Not eprintln!, which the test runner would hide.
+        let _ = std::io::stderr().write_all(b"\nSKIPPED in part: this kernel gives no io_uring\n");
+        return None;
+    }
+    assert!(output.status.success(), "{output:?}");
+    Some(one(std::str::from_utf8(&output.stdout).unwrap()))
 }
 
 /// Runs a storm to its end.

@@ -13,13 +13,16 @@
  *   worker hold COUNT                 COUNT children and their children, until standard input ends
  *   worker case NAME                  one of the cases at the end of this file
  *   worker into-cgroup DIR            a child that is born in this cgroup
+ *   worker io-uring                   a child for which the kernel makes threads; 77: it has none
  *   worker exit CODE                  ends with that status
  *   worker no-bpf COMMAND...          runs it where bpf(2) says ENOSYS
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/io_uring.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -34,6 +37,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -808,6 +812,116 @@ static void case_together(void)
 	}
 }
 
+static void *end_on_word(void *told)
+{
+	((int *)told)[0] = gettid_();
+	while (!__atomic_load_n(&((int *)told)[1], __ATOMIC_RELAXED))
+		usleep(1000);
+	return NULL;
+}
+
+/* A thread ends while the leader is stopped for a tracer: then the leader's exit_code is no exit's,
+ * until the tracer waits for the stop. */
+static void case_ptrace(void)
+{
+	int *told = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char task[64];
+	pid_t pid;
+
+	if (told == MAP_FAILED)
+		die("mmap");
+	pid = fork_();
+	if (pid == 0) {
+		pthread_t thread;
+
+		if (ptrace(PTRACE_TRACEME, 0, 0, 0))
+			_exit(97);
+		pthread_create(&thread, NULL, end_on_word, told);
+		while (!__atomic_load_n(&told[0], __ATOMIC_RELAXED))
+			usleep(1000);
+		raise(SIGSTOP);
+		pthread_join(thread, NULL);
+		_exit(0);
+	}
+	if (waitid(P_PID, pid, &(siginfo_t){}, WSTOPPED | WNOWAIT))
+		die("waitid");
+	snprintf(task, sizeof(task), "/proc/%d/task/%d", pid, told[0]);
+	told[1] = 1;
+	while (!access(task, F_OK))
+		usleep(1000);
+	wait_for(pid); /* the stop */
+	if (ptrace(PTRACE_CONT, pid, 0, 0))
+		die("ptrace");
+	saw("ptrace", pid, getpid(), 0, wait_for(pid));
+}
+
+#define SPLICES 4
+
+/* Splices from an empty pipe: they can't be polled for, so that each blocks in a thread that the
+ * kernel makes for it. */
+static int io_uring_child(void)
+{
+	struct io_uring_params params = {};
+	unsigned int *tail, *array;
+	struct io_uring_sqe *sqes;
+	struct dirent *entry;
+	int ring, fds[2], null = open("/dev/null", O_WRONLY);
+	char *queue;
+	DIR *tasks;
+
+	ring = syscall(SYS_io_uring_setup, SPLICES, &params);
+	if (ring < 0)
+		return 77;
+	queue = mmap(NULL, params.sq_off.array + params.sq_entries * sizeof(*array),
+		     PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	sqes = mmap(NULL, params.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE, MAP_SHARED,
+		    ring, IORING_OFF_SQES);
+	if (queue == MAP_FAILED || sqes == MAP_FAILED || pipe(fds))
+		return 97;
+	tail = (void *)(queue + params.sq_off.tail);
+	array = (void *)(queue + params.sq_off.array);
+	for (int i = 0; i < SPLICES; i++) {
+		sqes[i] = (struct io_uring_sqe){ .opcode = IORING_OP_SPLICE,
+						 .flags = IOSQE_ASYNC,
+						 .fd = null,
+						 .off = -1,
+						 .splice_off_in = -1,
+						 .splice_fd_in = fds[0],
+						 .len = 1 };
+		array[i] = i;
+	}
+	__atomic_store_n(tail, SPLICES, __ATOMIC_RELEASE);
+	if (syscall(SYS_io_uring_enter, ring, SPLICES, 0, 0, NULL, 0) != SPLICES)
+		return 97;
+	while (shared->count < SPLICES) {
+		usleep(1000);
+		shared->count = 0;
+		tasks = opendir("/proc/self/task");
+		while (tasks && (entry = readdir(tasks)))
+			if (atoi(entry->d_name) && atoi(entry->d_name) != getpid())
+				shared->tids[shared->count++] = atoi(entry->d_name);
+		closedir(tasks);
+	}
+	if (write(fds[1], "....", SPLICES) != SPLICES ||
+	    syscall(SYS_io_uring_enter, ring, 0, SPLICES, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+		return 97;
+	return 0;
+}
+
+static int io_uring(void)
+{
+	pid_t pid = fork_();
+	int status;
+
+	if (pid == 0)
+		_exit(io_uring_child());
+	status = wait_for(pid);
+	if (WEXITSTATUS(status) == 77)
+		return 77;
+	saw("io-uring", pid, getpid(), 0, status);
+	return 0;
+}
+
 /* As sandboxes that know no BPF do. */
 static void no_bpf(char **command)
 {
@@ -845,6 +959,7 @@ static const struct {
 	{ "daemon", case_daemon },
 	{ "hostile-comm", case_hostile_comm },
 	{ "together", case_together },
+	{ "ptrace", case_ptrace },
 };
 
 static int into_cgroup(const char *dir)
@@ -894,6 +1009,8 @@ int main(int argc, char **argv)
 		return hold(atol(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "into-cgroup"))
 		return into_cgroup(argv[2]);
+	if (argc == 2 && !strcmp(argv[1], "io-uring"))
+		return io_uring();
 	if (argc == 3 && !strcmp(argv[1], "case")) {
 		int all = !strcmp(argv[2], "all"), found = 0;
 
@@ -905,8 +1022,9 @@ int main(int argc, char **argv)
 		if (found)
 			return 0;
 	}
-	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
-			" | same-pid PID COUNT | tally COUNT WORKERS | lineages | hold COUNT"
-			" | case NAME | into-cgroup DIR | exit CODE | no-bpf COMMAND...\n");
+	fprintf(stderr,
+		"usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
+		" | same-pid PID COUNT | tally COUNT WORKERS | lineages | hold COUNT"
+		" | case NAME | into-cgroup DIR | io-uring | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use tuxscope::cli::{self, Cli};
 use tuxscope::model::failure::Failure;
-use tuxscope::text::report;
+use tuxscope::runtime::report;
 
 fn main() -> ExitCode {
     let cli = Cli::read(env::args_os()).unwrap_or_else(|error| error.exit());

@@ -23,8 +23,8 @@ use rustix::thread::{set_name, set_thread_groups, set_thread_res_gid, set_thread
 
 use crate::host::users;
 use crate::model::failure::{Exit, Failure};
+use crate::runtime::report;
 use crate::runtime::stop::Stop;
-use crate::text::report;
 
 /// The hidden subcommand.
 pub const HOLD: &str = "hold-command";
@@ -40,7 +40,8 @@ pub struct Launched {
     child: Child,
     pidfd: OwnedFd,
     gate: Option<UnixStream>,
-    terminated: bool,
+    /// How often it was asked to end.
+    terminated: u32,
 }
 
 impl Launched {
@@ -67,18 +68,27 @@ impl Launched {
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).context("can't watch the command")?;
         drop(theirs);
         // Not before it is there: posix_spawn(3) returns a moment before its own exec is traced.
-        gate.read_exact(&mut [0]).context("the command can't be held")?;
-        Ok(Self { child, pidfd, gate: Some(gate), terminated: false })
+        // Or never, because it was killed: then the pidfd tells, as of any end.
+        match gate.read_exact(&mut [0]) {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(error).context("the command can't be held");
+            }
+            _ => {}
+        }
+        Ok(Self { child, pidfd, gate: Some(gate), terminated: 0 })
     }
 
-    /// Lets the command begin.
+    /// Lets the command begin, unless it was killed while it was held: then it has ended.
     ///
     /// # Errors
-    /// It was killed while it was held.
+    /// Of `write(2)`.
     pub fn release(&mut self) -> Result<()> {
-        match self.gate.take() {
-            Some(mut gate) => gate.write_all(b"\n").context("the command is gone"),
-            None => Ok(()),
+        let Some(mut gate) = self.gate.take() else { return Ok(()) };
+        match gate.write_all(b"\n") {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(error).context("can't let the command go")
+            }
+            _ => Ok(()),
         }
     }
 
@@ -92,10 +102,11 @@ impl Launched {
         self.pidfd.as_fd()
     }
 
-    /// What asks us to end asks the command to, once.
+    /// What asks us to end asks the command to, and again when we are asked again.
     pub fn pass_on(&mut self, stop: &Stop) {
-        if stop.requested() && !self.terminated {
-            self.terminated = true;
+        let asked = u32::from(stop.requested()) + u32::from(stop.insisted());
+        if self.terminated < asked {
+            self.terminated = asked;
             // Where it has ended already, that is what was wanted.
             let _ = pidfd_send_signal(&self.pidfd, Signal::TERM);
         }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::model::event::Lost;
-use crate::text::report;
+use crate::runtime::report;
 
 /// The least time between two lines.
 const INTERVAL: Duration = Duration::from_secs(1);

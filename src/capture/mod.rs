@@ -5,7 +5,7 @@ use std::fmt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Context as _, Error, Result, anyhow};
 
 use crate::capture::enrich::Enricher;
 use crate::capture::launch::Launched;
@@ -15,11 +15,11 @@ use crate::model::event::{Meta, Totals};
 use crate::output::Output;
 use crate::output::progress::Progress;
 use crate::process::filter::Filter;
-use crate::runtime::service::Service;
+use crate::runtime::report;
 use crate::runtime::stop::Stop;
-use crate::text::report;
 use crate::view::Sink;
 
+mod attend;
 pub mod enrich;
 mod follow;
 pub mod launch;
@@ -27,6 +27,9 @@ mod losses;
 pub mod wait;
 mod writer;
 
+pub use attend::READER;
+
+use attend::Attend;
 use losses::Losses;
 use writer::{State, Writer};
 
@@ -40,8 +43,8 @@ const QUIET: Duration = Duration::from_millis(90);
 const BATCH: usize = 1024;
 /// Batches read before all else that may be due is looked at, where there is no end of them.
 const MAX_BATCHES: usize = 16;
-/// How long a record may be reserved, but not written, once no more are: far longer than a
-/// handler is ever held up.
+/// How long the last records may be reserved, but not written, once no more are: far longer than
+/// a handler is ever held up.
 const STUCK: Duration = Duration::from_millis(500);
 
 /// When a capture ends by itself.
@@ -65,13 +68,16 @@ pub struct Summary {
 /// `12 events printed, 0 lost in 5.002 s`
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Totals { printed, lost, missed, elapsed_ns, .. } = self.totals;
+        let Totals { printed, lost, missed, unwritten, elapsed_ns, .. } = self.totals;
         write!(f, "{printed} events printed, {} lost", lost.total())?;
         if lost.total() > 0 {
             write!(f, " ({lost})")?;
         }
         if missed > 0 {
             write!(f, ", up to {missed} more missed by the kernel")?;
+        }
+        if unwritten > 0 {
+            write!(f, ", {unwritten} not written because nobody read the output")?;
         }
         write!(f, " in {:.3} s", Duration::from_nanos(elapsed_ns).as_secs_f64())
     }
@@ -132,15 +138,16 @@ impl Capture<'_> {
         report::say("tracing fork, exec and exit (Ctrl-C ends it)");
         if let Some(command) = &mut command {
             writer.let_go(command.pid());
+            command.pass_on(stop);
             command.release()?;
         }
 
-        let mut service = Service::ready();
+        let runs_command = command.is_some();
+        let mut others =
+            Attend::new(waiter, stop, command, writer.output).context("can't wait for events")?;
         let deadline = limits.duration.and_then(|duration| began.checked_add(duration));
         let mut losses = Losses::default();
         let mut progress = Progress::new();
-        let mut command_ended = false;
-        let runs_command = command.is_some();
         let over = |writer: &Writer<'_>, command_ended: bool| {
             let ended = match (runs_command, wait_for_all) {
                 (false, _) => stop.requested(),
@@ -154,69 +161,69 @@ impl Capture<'_> {
         let mut patience = SOON;
         loop {
             let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
-            let woken = waiter.wait(left.map_or(patience, |left| left.min(patience)));
+            let woken = others.wait(left.map_or(patience, |left| left.min(patience)), &mut writer);
             patience = if matches!(woken, Ok(Woken::Ring)) { SOON } else { QUIET };
-            match woken {
-                Ok(Woken::Timer | Woken::Ring) => {}
-                Ok(Woken::OutputClosed) => writer.end_closed(),
-                Ok(Woken::CommandEnded) => {
-                    command_ended = true;
-                    stop.heed_interrupt();
-                }
-                Err(error) => writer.end_failed(error.into()),
+            if let Err(error) = woken {
+                writer.end_failed(error.into());
             }
             let mut drained = false;
             for _ in 0..MAX_BATCHES {
-                let read = writer.read(&mut ring, BATCH);
+                // What comes while the output is blocked waits on the ring, and is counted as
+                // lost when that is full.
+                let read = if writer.is_blocked() { 0 } else { writer.read(&mut ring, BATCH) };
                 if read > 0 {
                     patience = SOON;
                 }
-                service.alive();
+                others.look();
                 if losses.has_news(tracer.lost()) {
                     progress.clear();
                     losses.say(tracer.lost());
-                    writer.lost(&tracer.lost());
+                    writer.lost();
                 }
-                drained = read < BATCH;
-                if drained || over(&writer, command_ended) {
+                drained = read < BATCH && !writer.is_blocked();
+                if drained || writer.is_blocked() || over(&writer, others.command_ended) {
                     break;
                 }
             }
-            if !drained {
+            if !drained && !writer.is_blocked() {
                 patience = Duration::ZERO;
             }
             writer.proceed(drained);
             if self.show_count {
                 progress.show(writer.output, || format!("{} events", writer.printed()));
             }
-            if over(&writer, command_ended) {
+            if over(&writer, others.command_ended) {
                 break;
             }
-            service.alive();
-            if stop.reopen_requested() {
+            if !writer.is_blocked() && stop.reopen_requested() {
                 writer.reopen();
-            }
-            if let Some(command) = &mut command {
-                command.pass_on(stop);
+                if let Err(error) = others.watch_anew(writer.output) {
+                    writer.end_failed(error.into());
+                }
             }
         }
         progress.clear();
-        service.stopping();
+        others.service.stopping();
         let elapsed = tracer.detach().duration_since(began);
-        let detached = Instant::now();
+        let mut last_read = Instant::now();
         while !writer.has_ended() && !ring.is_drained() {
+            others.settle(&mut writer);
+            others.look();
             if writer.read(&mut ring, BATCH) > 0 {
+                last_read = Instant::now();
                 continue;
             }
-            if detached.elapsed() > STUCK {
+            if last_read.elapsed() > STUCK {
                 writer
                     .end_failed(anyhow!("the kernel never finished a record: the end is missing"));
             }
             sleep(Duration::from_millis(1));
         }
+        others.settle(&mut writer);
 
-        let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        let (totals, error) = writer.finish(elapsed_ns);
+        writer.finish(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+        others.settle(&mut writer);
+        let (totals, error) = writer.outcome();
         Ok(Summary { totals, error })
     }
 }

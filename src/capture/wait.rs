@@ -8,6 +8,9 @@ use std::time::Duration;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
+use crate::output::Output;
+use crate::runtime::stop::Stop;
+
 /// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
@@ -15,15 +18,17 @@ pub enum Woken {
     Timer,
     /// The BPF side: records are ready.
     Ring,
-    /// The last reader of the output pipe has gone.
-    OutputClosed,
+    /// The last reader of the output pipe has gone, or there is room again for what waits.
+    Output,
+    /// The end was asked for.
+    Stop,
     /// The command that was started has ended.
     CommandEnded,
 }
 
 impl Woken {
     /// The sources, the most urgent last; their places are their numbers in epoll's data.
-    const SOURCES: [Self; 3] = [Self::Ring, Self::OutputClosed, Self::CommandEnded];
+    const SOURCES: [Self; 4] = [Self::Ring, Self::Output, Self::Stop, Self::CommandEnded];
 
     fn data(self) -> epoll::EventData {
         let place = Self::SOURCES.iter().position(|&source| source == self);
@@ -58,13 +63,37 @@ impl Waiter {
         self.add(ring, Woken::Ring, epoll::EventFlags::IN | epoll::EventFlags::ET)
     }
 
-    /// The output, if it is a pipe or socket: its other end may be closed while nothing happens.
+    /// The output: until it has room, where it is blocked; else until its other end is closed, if
+    /// it is a pipe or a socket. To be called again when that changes, or the output's file does.
     ///
     /// # Errors
     /// Of `epoll_ctl(2)`.
-    pub fn add_output(&self, pipe: BorrowedFd<'_>) -> io::Result<()> {
-        // EPOLLERR comes unasked.
-        self.add(pipe, Woken::OutputClosed, epoll::EventFlags::empty())
+    pub fn watch_output(&self, output: &Output) -> io::Result<()> {
+        // EPOLLERR comes unasked. That of a terminal is no reader's end.
+        let flags = match (output.is_blocked(), output.pipe()) {
+            (true, _) => epoll::EventFlags::OUT,
+            (false, Some(_)) => epoll::EventFlags::empty(),
+            (false, None) => {
+                return match epoll::delete(&self.0, output.fd()) {
+                    // What can't be waited for was never added.
+                    Err(Errno::NOENT | Errno::PERM) => Ok(()),
+                    done => Ok(done?),
+                };
+            }
+        };
+        match epoll::modify(&self.0, output.fd(), Woken::Output.data(), flags) {
+            Err(Errno::NOENT) => self.add(output.fd(), Woken::Output, flags),
+            done => Ok(done?),
+        }
+    }
+
+    /// The wish for the end.
+    ///
+    /// # Errors
+    /// Of `epoll_ctl(2)`.
+    pub fn add_stop(&self, stop: &Stop) -> io::Result<()> {
+        // Told once for each signal: it stays readable.
+        self.add(stop.fd(), Woken::Stop, epoll::EventFlags::IN | epoll::EventFlags::ET)
     }
 
     /// A pidfd of the command.
@@ -98,6 +127,8 @@ impl Waiter {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, openat};
+
     use super::*;
 
     #[test]
@@ -108,15 +139,39 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_noticed_and_stays_so() {
-        let (reader, writer) = rustix::pipe::pipe().expect("a pipe");
+    fn a_pipe_tells_of_its_room_and_of_its_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("fifo");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let reader = openat(CWD, &path, flags, Mode::empty()).expect("a reader");
+        let mut output = Output::open(&path, None).expect("an output");
         let waiter = Waiter::new().expect("an epoll instance");
-        waiter.add_output(writer.as_fd()).expect("added");
+        waiter.watch_output(&output).expect("added");
         assert_eq!(waiter.wait(Duration::ZERO).expect("a wait"), Woken::Timer);
+
+        output.buffer().resize(100_000, b'\n');
+        output.flush().expect("no failure");
+        waiter.watch_output(&output).expect("changed");
+        assert_eq!(waiter.wait(Duration::ZERO).expect("a wait"), Woken::Timer);
+        rustix::io::read(&reader, &mut [0; 50_000]).expect("reading");
+        assert_eq!(waiter.wait(Duration::ZERO).expect("a wait"), Woken::Output);
+        output.flush().expect("no failure");
+        assert!(!output.is_blocked());
+        waiter.watch_output(&output).expect("changed");
+        assert_eq!(waiter.wait(Duration::ZERO).expect("a wait"), Woken::Timer);
+
         drop(reader);
         for _ in 0..2 {
             let woken = waiter.wait(Duration::from_secs(5)).expect("a wait");
-            assert_eq!(woken, Woken::OutputClosed);
+            assert_eq!(woken, Woken::Output);
         }
+    }
+
+    #[test]
+    fn a_regular_file_is_not_waited_for() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let output = Output::open(file.path(), None).expect("an output");
+        Waiter::new().expect("an epoll instance").watch_output(&output).expect("nothing to do");
     }
 }

@@ -13,13 +13,10 @@ use crate::host::running::now_ns;
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
 use crate::kernel::wire::RingRecord;
-use crate::model::event::{Event, Lost, Meta, Totals};
-use crate::output::{Output, WriteFailed};
+use crate::model::event::{Event, Meta, Totals};
+use crate::output::{Output, WRITE_SIZE, WriteFailed};
 use crate::process::filter::Filter;
 use crate::view::Sink;
-
-/// Bytes that are worth a write in the middle of a batch.
-const WRITE_SIZE: usize = 64 * 1024;
 
 /// Why no more records are taken.
 enum End {
@@ -50,6 +47,8 @@ pub struct State {
     totals: Totals,
     /// Events that are formatted, but not yet written.
     pending: u64,
+    /// Of losses the output was not told yet, because it was blocked.
+    losses_untold: bool,
     end: Option<End>,
 }
 
@@ -71,6 +70,7 @@ impl Writer<'_> {
         }
         self.sink.begin(meta, self.output.buffer());
         self.output.keep_head();
+        self.output.uncounted();
         self.flush();
         Ok(began)
     }
@@ -101,9 +101,32 @@ impl Writer<'_> {
         self.state.end.is_some()
     }
 
-    /// Nobody reads the output any more.
-    pub fn end_closed(&mut self) {
-        self.state.end = Some(End::Closed);
+    /// The output is blocked: no more is read until it isn't.
+    pub fn is_blocked(&self) -> bool {
+        self.output.is_blocked()
+    }
+
+    /// Bytes that the output has yet to take.
+    pub fn left(&mut self) -> usize {
+        self.output.buffer().len()
+    }
+
+    /// The output has room again, or nobody reads it any more.
+    pub fn output_woke(&mut self) {
+        if self.is_blocked() {
+            self.flush();
+            if self.state.losses_untold {
+                self.lost();
+            }
+        } else {
+            self.state.end = Some(End::Closed);
+        }
+    }
+
+    /// Drops what the output can't take, and counts instead of printing from now on.
+    pub fn give_up(&mut self) {
+        self.output.give_up();
+        self.flush();
     }
 
     /// What the capture depends on has failed.
@@ -116,9 +139,15 @@ impl Writer<'_> {
         self.state.totals.printed
     }
 
-    /// Passes on word of losses.
-    pub fn lost(&mut self, lost: &Lost) {
-        self.sink.lost(lost, now_ns(ClockId::Realtime), self.output.buffer());
+    /// Passes on word of losses, when the output isn't blocked.
+    pub fn lost(&mut self) {
+        self.state.losses_untold = self.is_blocked();
+        if !self.state.losses_untold {
+            let now = now_ns(ClockId::Realtime);
+            self.sink.lost(&self.tracer.lost(), now, self.output.buffer());
+            self.output.uncounted();
+            self.flush();
+        }
     }
 
     /// Takes one record; false when no more are wanted.
@@ -140,7 +169,7 @@ impl Writer<'_> {
                 self.state.end = Some(End::Error(error));
             }
         }
-        self.state.end.is_none()
+        self.state.end.is_none() && !self.is_blocked()
     }
 
     fn admits(&mut self, event: &Event) -> bool {
@@ -186,9 +215,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Appends what comes after the last event, where there is still somebody to read it. Tells
-    /// what the capture came to, and what failed.
-    pub fn finish(mut self, elapsed_ns: u64) -> (Totals, Option<Error>) {
+    /// Appends what comes after the last event, where there is still somebody to read it.
+    pub fn finish(&mut self, elapsed_ns: u64) {
         self.state.totals.elapsed_ns = elapsed_ns;
         self.state.totals.lost = self.tracer.lost();
         self.state.totals.missed = self.tracer.missed();
@@ -196,11 +224,18 @@ impl Writer<'_> {
             let totals = self.state.totals;
             self.follow_terminal();
             self.sink.end(&totals, self.output.buffer());
+            self.output.uncounted();
             self.flush();
         }
+    }
+
+    /// What the capture came to, and what failed.
+    pub fn outcome(self) -> (Totals, Option<Error>) {
+        let mut totals = self.state.totals;
+        totals.cut_off |= self.output.is_given_up();
         match self.state.end {
-            Some(End::Error(error)) => (self.state.totals, Some(error)),
-            Some(End::Count | End::Closed) | None => (self.state.totals, None),
+            Some(End::Error(error)) => (totals, Some(error)),
+            Some(End::Count | End::Closed) | None => (totals, None),
         }
     }
 
@@ -217,24 +252,27 @@ impl Writer<'_> {
 
     /// Goes on in a new file of the same name.
     pub fn reopen(&mut self) {
-        self.flush();
-        if self.state.end.is_none() {
-            let reopened = self.output.reopen();
-            self.count(reopened);
-        }
+        let reopened = self.output.reopen();
+        self.count(reopened);
     }
 
     fn count(&mut self, written: Result<(), WriteFailed>) {
-        let mut arrived = self.state.pending;
+        if self.is_blocked() {
+            return;
+        }
+        let mut arrived = std::mem::take(&mut self.state.pending);
         if let Err(WriteFailed { cause, lines_missing }) = written {
-            // An event is a line. A header is one, too, but then no event is pending.
+            // An event is a line.
             arrived = arrived.saturating_sub(lines_missing);
-            self.state.end = Some(match cause.kind() {
-                io::ErrorKind::BrokenPipe => End::Closed,
-                _ => End::Error(anyhow!("can't write {}: {cause}", self.output.name())),
-            });
+            if self.output.is_given_up() {
+                self.state.totals.unwritten += lines_missing;
+            } else {
+                self.state.end = Some(match cause.kind() {
+                    io::ErrorKind::BrokenPipe => End::Closed,
+                    _ => End::Error(anyhow!("can't write {}: {cause}", self.output.name())),
+                });
+            }
         }
         self.state.totals.printed += arrived;
-        self.state.pending = 0;
     }
 }

@@ -14,7 +14,7 @@ use rustix::thread::CapabilitySet;
 use crate::capture::enrich::Enricher;
 use crate::capture::launch::Launched;
 use crate::capture::wait::Waiter;
-use crate::capture::{Capture, Limits};
+use crate::capture::{Capture, Limits, READER};
 use crate::cli::events::Choose;
 use crate::cli::output::{Drawn, Help, Target};
 use crate::cli::values;
@@ -23,9 +23,9 @@ use crate::kernel::tracer::{Config, Mode, Storage, Tracer};
 use crate::model::failure::{Exit, Failure};
 use crate::output::{Output, Rotation, terminal};
 use crate::process::filter::Filter;
+use crate::runtime::report;
 use crate::runtime::stop::{Hangup, Stop};
 use crate::runtime::{rights, sandbox};
-use crate::text::report;
 use crate::view::{Shape, Speaks};
 
 const EXAMPLES: &str = "\
@@ -213,6 +213,7 @@ fn buffer_size(text: &str) -> Result<u32, String> {
 /// The capture could not begin, or a command line that is none.
 pub fn run(args: Proc) -> Result<ExitCode> {
     args.check()?;
+    report::prepare();
     let mut output = args.open_output()?;
     let style = terminal::style(&output, args.out.target.color.into());
     let mut sink = (args.view.drawn.format.start)(args.is_wide(), style);
@@ -227,9 +228,6 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     args.give_up_rights(&tracer, &output);
     // Only now: the handler's thread has the rights of its maker.
     let stop = args.listen_to_signals()?;
-    if let Some(pipe) = output.pipe() {
-        waiter.add_output(pipe)?;
-    }
 
     let enricher = args.is_wide().then(|| Enricher::new(args.view.max_args as usize));
     let clock_offset_ns = enricher.as_ref().map_or(0, Enricher::clock_offset_ns);
@@ -249,7 +247,11 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     if let Some(error) = &summary.error {
         report::error(error);
     }
-    report::say(&summary);
+    // Its reader gets the time that the output's has, if it isn't the same.
+    let runs_command = command.is_some();
+    let unread = args.out.target.output.is_none() && runs_command && output.is_given_up();
+    let limit = runs_command.then_some(READER);
+    report::say_while(&summary, |stderr| !unread && stop.await_room(stderr, limit));
     // Whatever became of the capture: who started us counts on the command to have ended.
     let status = command.map_or(Ok(0), |mut command| command.status(&stop))?;
 

@@ -13,8 +13,8 @@ use crate::model::failure::Exit;
 use crate::output::{Output, terminal};
 use crate::process::filter::Filter;
 use crate::replay::Input;
+use crate::runtime::report;
 use crate::runtime::stop::{Hangup, Stop};
-use crate::text::report;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -199,7 +199,7 @@ pub fn write_lost(lost: &Lost, time_ns: u64, out: &mut Vec<u8>) {
 
 /// Appends the last line of a capture.
 pub fn write_summary(totals: &Totals, out: &mut Vec<u8>) {
-    let Totals { printed, lost, missed, elapsed_ns, cut_off: _ } = totals;
+    let Totals { printed, lost, missed, elapsed_ns, .. } = totals;
     let line = SummaryLine {
         complete: totals.complete(),
         printed: *printed,
@@ -249,7 +249,7 @@ impl LostLine {
 impl From<SummaryLine> for Totals {
     fn from(line: SummaryLine) -> Self {
         let SummaryLine { complete, printed, lost, elapsed_ns, missed: Seldom(missed) } = line;
-        let mut totals = Self { printed, lost: lost.into(), missed, elapsed_ns, cut_off: false };
+        let mut totals = Self { printed, lost: lost.into(), missed, elapsed_ns, ..Self::default() };
         totals.cut_off = totals.complete() && !complete;
         totals
     }

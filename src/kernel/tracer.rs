@@ -25,8 +25,8 @@ use crate::model::conditions::Conditions;
 use crate::model::event::{EventKind, Lost};
 use crate::model::failure::{Exit, Failure};
 use crate::model::pid::PID_MAX_LIMIT;
+use crate::runtime::report;
 use crate::runtime::rights;
-use crate::text::report;
 
 /// Which set of BPF programs runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

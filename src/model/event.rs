@@ -304,6 +304,8 @@ pub struct Totals {
     pub missed: u64,
     /// How long the capture lasted, in nanoseconds.
     pub elapsed_ns: u64,
+    /// Events that a live capture could not write, because nobody read its output.
+    pub unwritten: u64,
     /// It did not come to its end: what happened behind its last event is missing.
     pub cut_off: bool,
 }
@@ -316,13 +318,14 @@ impl Totals {
             lost: self.lost.plus(&other.lost),
             missed: self.missed.saturating_add(other.missed),
             elapsed_ns: self.elapsed_ns.saturating_add(other.elapsed_ns),
+            unwritten: self.unwritten.saturating_add(other.unwritten),
             cut_off: self.cut_off || other.cut_off,
         }
     }
 
     /// Nothing that was asked for is missing.
     pub fn complete(&self) -> bool {
-        self.lost.total() == 0 && self.missed == 0 && !self.cut_off
+        self.lost.total() == 0 && self.missed == 0 && self.unwritten == 0 && !self.cut_off
     }
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How far something long has come: on standard error, when it is a terminal.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use crate::output::Output;
+use crate::runtime::report;
 
 /// What is over sooner needs no progress.
 const DELAY: Duration = Duration::from_secs(1);
@@ -37,15 +38,14 @@ impl Progress {
         if self.on_terminal && now >= self.next && !output.scrolls() {
             self.next = now + INTERVAL;
             self.shown = true;
-            // As in report: nobody can be told that this failed.
-            let _ = io::stderr().write_all(format!("\r{}", text()).as_bytes());
+            report::show(format!("\r{}", text()).as_bytes());
         }
     }
 
     /// Makes room for other words on standard error.
     pub fn clear(&mut self) {
         if std::mem::take(&mut self.shown) {
-            let _ = io::stderr().write_all(b"\r\x1b[K");
+            report::show(b"\r\x1b[K");
         }
     }
 }

@@ -9,10 +9,10 @@ use anyhow::{Error, Result, anyhow};
 use crate::json::read::{Decoder, Record};
 use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::output::progress::Progress;
-use crate::output::{Output, WriteFailed};
+use crate::output::{Output, WRITE_SIZE, WriteFailed};
 use crate::process::filter::Filter;
+use crate::runtime::report;
 use crate::runtime::stop::Stop;
-use crate::text::report;
 use crate::view::Sink;
 
 mod input;
@@ -21,8 +21,6 @@ mod lines;
 pub use input::Input;
 pub use lines::{Line, Lines, MAX_LINE};
 
-/// Bytes that are worth a write while more lines are at hand.
-const WRITE_SIZE: usize = 64 * 1024;
 /// Messages of one kind that are printed before the rest is only counted.
 const MAX_SAID: u64 = 10;
 /// Characters of a message about a line: some quote what they found.
@@ -58,7 +56,7 @@ pub fn run(
     let ends_itself = input.progress().is_none();
     let mut lines = Lines::new(input);
     let mut decoder = Decoder::default();
-    let mut replay = Replay::new(name, filter, make_sink, output);
+    let mut replay = Replay::new(name, filter, make_sink, output, stop);
     let mut progress = Progress::new();
 
     while !replay.over && (ends_itself || !stop.requested()) {
@@ -116,6 +114,7 @@ struct Replay<'a> {
     filter: Filter,
     make_sink: &'a mut dyn FnMut(bool) -> Box<dyn Sink>,
     output: &'a mut Output,
+    stop: &'a Stop,
     sink: Option<Box<dyn Sink>>,
     /// The whole file was read.
     ended: bool,
@@ -168,12 +167,14 @@ impl<'a> Replay<'a> {
         filter: Filter,
         make_sink: &'a mut dyn FnMut(bool) -> Box<dyn Sink>,
         output: &'a mut Output,
+        stop: &'a Stop,
     ) -> Self {
         Self {
             name,
             filter,
             make_sink,
             output,
+            stop,
             sink: None,
             ended: false,
             over: false,
@@ -305,7 +306,9 @@ impl<'a> Replay<'a> {
     }
 
     fn flush(&mut self) {
-        if let Err(WriteFailed { cause, .. }) = self.output.flush() {
+        if let Err(WriteFailed { cause, .. }) =
+            self.output.settle(|output| self.stop.await_room(output, None))
+        {
             self.over = true;
             if cause.kind() != io::ErrorKind::BrokenPipe {
                 let what = format!("can't write {}: {cause}", self.output.name());

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 /// What SIGHUP asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,12 +70,13 @@ impl Stop {
     }
 
     /// The same where a command runs that a terminal's Ctrl-C and Ctrl-\ reach, too: they are
-    /// the command's to answer, and ignored here.
+    /// the command's to answer, and ignored here. A signal that comes a second or more after the
+    /// first ends nothing at once, for the command would run on: see [`Self::insisted`].
     ///
     /// # Errors
     /// As for [`Self::on_signals`].
     pub fn on_termination(hangup: Hangup) -> Result<Self> {
-        let stop = Self::install(hangup, || std::process::exit(130))?;
+        let stop = Self::install(hangup, || ())?;
         // SAFETY: no handler is installed, the signal is ignored.
         let [handler, _] = [libc::SIGINT, libc::SIGQUIT]
             .map(|signal| unsafe { libc::signal(signal, libc::SIG_IGN) });
@@ -140,6 +141,25 @@ impl Stop {
     /// it, too.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.asked.event.as_fd()
+    }
+
+    /// How long the output may take nothing, once the end is asked for: until then its reader may
+    /// only be slow.
+    pub const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// Waits until `output` has room, or for `limit`; once the end is asked for, for
+    /// [`Self::PATIENCE`] at most. Returns false where there is none then.
+    pub fn await_room(&self, output: BorrowedFd<'_>, limit: Option<Duration>) -> bool {
+        let room = PollFd::from_borrowed_fd(output, PollFlags::OUT);
+        let asked = PollFd::from_borrowed_fd(self.fd(), PollFlags::IN);
+        let ready = if self.requested() {
+            poll(&mut [room], Timespec::try_from(Self::PATIENCE).ok().as_ref())
+        } else {
+            let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+            poll(&mut [room, asked], limit.as_ref())
+        };
+        // What fails, or is interrupted, the next write tells.
+        ready != Ok(0)
     }
 
     /// Whether the output's file was to be opened anew since this was last asked.

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Text for people: escaping, quoting, units, colours, and the program's own messages. Knows the
-//! model only.
+//! Text for people: escaping, quoting, units, colours. Knows the model only.
 
 pub mod command;
 pub mod elapsed;
 mod escape;
 pub mod quantity;
-pub mod report;
 pub mod style;
 pub mod time;
 pub mod xml;

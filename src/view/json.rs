@@ -134,7 +134,7 @@ mod tests {
             lost: Lost::new([1, 0, 2]),
             missed: 4,
             elapsed_ns: 10,
-            cut_off: false,
+            ..Totals::default()
         };
         let run = |mut json: Json| {
             let mut out = Vec::new();

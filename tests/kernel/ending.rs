@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every way to end is the same: what the ring holds is printed, a closing line, status 0.
 
-use std::process::Command;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::program::{self, BINARY, NEVER, Tuxscope};
-use crate::{events, machine, worker};
+use crate::{events, machine, process, worker};
 
 /// The signal comes right behind the last event, most of which still lie on the ring.
 fn ends_by(signal: Signal) {
@@ -111,21 +112,72 @@ fn with_all_that_the_ring_holds() {
     assert!(events.iter().any(|event| event.is("exit", storm.pid)));
 }
 
-/// A reader that has stopped reading blocks the write, and with it the ordinary end.
+/// A reader that has stopped reading holds nothing up but what it should read: what happens
+/// meanwhile is lost and counted, and what is not written at the end is, too.
 #[test]
-fn by_a_second_signal_when_a_write_blocks() {
+fn by_one_signal_where_nobody_reads() {
     let Some(_machine) = machine::alone() else { return };
     for flags in [OFlags::empty(), OFlags::NONBLOCK] {
-        let (pipe, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        fcntl_setfl(&writer, flags).unwrap();
-        let command = program::command(&["--format", "json"]);
-        let mut tuxscope = Tuxscope::spawn_to(command, writer.into());
-        tuxscope.await_tracing();
-        worker::storm("thread", 2000, 2); // 300 KB, and a pipe holds 64
-        tuxscope.signal(Signal::TERM);
-        thread::sleep(Duration::from_millis(1500));
-        tuxscope.signal(Signal::TERM);
-        assert_eq!(tuxscope.end().code, Some(130), "{flags:?}");
-        drop(pipe);
+        for (signal, strict) in [(Signal::TERM, None), (Signal::INT, Some("--strict"))] {
+            let (pipe, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+            fcntl_setfl(&writer, flags).unwrap();
+            let kept = writer.try_clone().unwrap();
+            let mut command = program::command(&["--format", "json", "--buffer-size", "64K"]);
+            command.args(strict);
+            let mut tuxscope = Tuxscope::spawn_to(command, writer.into());
+            tuxscope.await_tracing();
+            let storm = worker::storm("thread", 2000, 2); // 300 KB, and a pipe holds 64
+            tuxscope.signal(signal);
+            let run = tuxscope.end();
+            assert_eq!(run.code, Some(if strict.is_some() { 3 } else { 0 }), "{:#?}", run.stderr);
+            let closing = run.closing();
+            let lost: u64 = closing.lost.iter().sum();
+            assert!(lost > 0 && closing.unwritten > 0, "{closing:?}");
+            let counted = closing.printed + lost + closing.unwritten;
+            assert!(counted >= storm.forks + storm.exits, "{closing:?} of {storm:?}");
+            assert_eq!(fcntl_getfl(&kept).unwrap() & OFlags::NONBLOCK, flags, "others' flags");
+            drop(kept);
+            let text = std::io::read_to_string(std::fs::File::from(pipe)).unwrap();
+            let whole = text.rfind('\n').map_or(0, |end| end + 1);
+            assert_eq!(events::from_json(&text.as_bytes()[..whole]).len() as u64, closing.printed);
+        }
     }
+}
+
+/// A slow reader gets all of it.
+#[test]
+fn with_all_that_a_reader_takes_its_time_for() {
+    let Some(_machine) = machine::alone() else { return };
+    let (mut tuxscope, mut pipe) =
+        Tuxscope::start_piped(&["--format", "json", "--buffer-size", "16M"]);
+    let storm = worker::storm("thread", 2000, 2);
+    tuxscope.signal(Signal::TERM);
+    let mut text = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    loop {
+        thread::sleep(Duration::from_millis(50));
+        match pipe.read(&mut buffer).unwrap() {
+            0 => break,
+            n => text.extend(&buffer[..n]),
+        }
+    }
+    tuxscope.await_line("printed");
+    let run = tuxscope.end();
+    assert_eq!(run.code, Some(0));
+    let [forks, _, exits] = events::count(&events::from_json(&text));
+    assert!(forks >= storm.forks && exits >= storm.exits, "{forks} forks, {exits} exits");
+}
+
+/// The program's own messages wait for nobody.
+#[test]
+fn by_duration_where_nobody_reads_the_messages() {
+    let Some(_machine) = machine::shared() else { return };
+    let (_pipe, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+    while rustix::io::write(&writer, &[b'x'; 4096]).is_ok() {}
+    fcntl_setfl(&writer, OFlags::empty()).unwrap();
+    let mut command = program::command(&["--format", "json", "--duration", "0.3"]);
+    let mut child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+    thread::sleep(Duration::from_millis(500));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(process::wait(&mut child).code(), Some(0));
 }

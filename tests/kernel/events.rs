@@ -88,6 +88,7 @@ pub fn count<'a>(events: impl IntoIterator<Item = &'a Event>) -> ByKind {
 pub struct Closing {
     pub printed: u64,
     pub lost: ByKind,
+    pub unwritten: u64,
     pub seconds: f64,
 }
 
@@ -102,6 +103,14 @@ impl Closing {
         let (lost, seconds) = rest.strip_suffix(" s")?.split_once(" in ")?;
         let (total, kinds) = lost.split_once(" lost")?;
         // Handlers that the kernel skipped for another BPF program: no loss that is counted.
+        let (kinds, unwritten) =
+            match kinds.strip_suffix(" not written because nobody read the output") {
+                Some(kinds) => {
+                    let (kinds, unwritten) = kinds.rsplit_once(", ")?;
+                    (kinds, unwritten.parse().ok()?)
+                }
+                None => (kinds, 0),
+            };
         let kinds = kinds.split_once(", up to ").map_or(kinds, |(kinds, _missed)| kinds);
         let mut counts = [0; 3];
         if !kinds.is_empty() {
@@ -113,6 +122,11 @@ impl Closing {
             }
         }
         assert_eq!(total.parse::<u64>().ok()?, counts.iter().sum::<u64>(), "{line}");
-        Some(Self { printed: printed.parse().ok()?, lost: counts, seconds: seconds.parse().ok()? })
+        Some(Self {
+            printed: printed.parse().ok()?,
+            lost: counts,
+            unwritten,
+            seconds: seconds.parse().ok()?,
+        })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -251,6 +251,37 @@ fn sigterm_reaches_the_command_where_the_output_is_slow() {
     reader.join().unwrap();
 }
 
+/// Runs `script` with the events on a standard error that nobody reads.
+fn unread(script: &str) -> Child {
+    let mut command = program::command(&["--format", "json", "--", "sh", "-c", script]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn sigterm_reaches_the_command_where_nobody_reads_the_events() {
+    let Some(_machine) = machine::shared() else { return };
+    // The second one has to be sent again.
+    let traps = ["trap 'exit 9' TERM", "trap 'trap \"exit 9\" TERM' TERM"];
+    for (trap, signals) in traps.into_iter().zip([1, 2]) {
+        let mut child = unread(&format!("{trap}; echo $$; while :; do /bin/true; done"));
+        let pid = first_number(&mut child);
+        thread::sleep(Duration::from_millis(1500)); // some thousand processes, 150 bytes each
+        for _ in 0..signals {
+            thread::sleep(Duration::from_millis(1100));
+            kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        }
+        assert_eq!(process::wait(&mut child).code(), Some(9));
+        assert!(!PathBuf::from(format!("/proc/{pid}")).exists());
+    }
+}
+
+#[test]
+fn the_end_of_the_command_is_the_end_where_nobody_reads_the_events() {
+    let Some(_machine) = machine::shared() else { return };
+    let mut child = unread("i=0; while [ $i -lt 600 ]; do /bin/true; i=$((i+1)); done; exit 7");
+    assert_eq!(process::wait(&mut child).code(), Some(7));
+}
+
 #[test]
 fn a_command_that_can_not_be_run_shows_nothing_of_ours() {
     let Some(_machine) = machine::shared() else { return };
@@ -449,17 +480,21 @@ fn what_is_no_gate_is_a_usage_error() {
     }
 }
 
+/// A terminal's Ctrl-C reaches the held process as well as tuxscope, which ignores it.
 #[test]
 fn a_command_that_is_killed_while_held_is_told() {
     let Some(_machine) = machine::shared() else { return };
-    for _ in 0..5 {
+    for signal in [Signal::KILL, Signal::INT].repeat(5) {
         let mut run = Run::new(&[], &["true"]);
-        let mut child = run.spawn();
+        let child = run.spawn();
         let pid = held(&child);
-        let killed = kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).is_ok();
-        let status = process::wait(&mut child);
+        let killed = kill_process(Pid::from_raw(pid as i32).unwrap(), signal).is_ok();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
         // Too late, it has become the command and ended by itself or by the signal.
-        let fine = [Some(1), Some(128 + 9), Some(0)];
-        assert!(killed && status.signal().is_none() && fine.contains(&status.code()), "{status}");
+        let fine = [Some(128 + signal.as_raw()), Some(0)];
+        let code = output.status.code();
+        assert!(killed && fine.contains(&code), "{:?}: {said}", output.status);
+        assert!(!said.contains("gone") && said.contains("printed"), "{said}");
     }
 }

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The stream of formatted events: a buffer, and what of it has arrived.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use rustix::fs::{FileType, fstat, ftruncate, tell};
+
+use crate::output::rotation::{Named, Rotation};
+use crate::runtime::report;
+use crate::runtime::unblocked::{ATOMIC, Unblocked};
+
+/// Bytes in the buffer that are worth a write while more is at hand.
+pub const WRITE_SIZE: usize = 64 * 1024;
+
+/// A file that is written in batches.
+#[derive(Debug)]
+pub struct Output {
+    file: Unblocked,
+    name: String,
+    buffer: Vec<u8>,
+    /// Bytes at the buffer's beginning whose lines are no events.
+    uncounted: usize,
+    written: bool,
+    /// The last flush left something.
+    blocked: bool,
+    /// A command writes to it, too.
+    shared: bool,
+    /// See [`Self::give_up`].
+    given_up: bool,
+    named: Option<Named>,
+}
+
+/// A write that failed, and how much of the batch did not arrive.
+#[derive(Debug)]
+pub struct WriteFailed {
+    /// The system's reason; [`io::ErrorKind::TimedOut`] where the output was given up.
+    pub cause: io::Error,
+    /// Lines of the batch that are not in the file.
+    pub lines_missing: u64,
+}
+
+impl Output {
+    /// Standard output.
+    ///
+    /// # Errors
+    /// No file descriptor is left.
+    pub fn stdout() -> Result<Self> {
+        // Not io::stdout(): it flushes at each line end, and hides how much it has written.
+        let file = Unblocked::inherited(io::stdout().as_fd()).context("standard output")?;
+        Ok(Self::new(file, "standard output".to_owned()))
+    }
+
+    /// Standard error, when standard output belongs to a command, which writes there, too.
+    ///
+    /// # Errors
+    /// No file descriptor is left.
+    pub fn stderr() -> Result<Self> {
+        let file = Unblocked::inherited(io::stderr().as_fd()).context("standard error")?;
+        Ok(Self { shared: true, ..Self::new(file, "standard error".to_owned()) })
+    }
+
+    /// A file, created where it isn't there. What is in it stays until [`Self::begin`].
+    ///
+    /// # Errors
+    /// The file can't be opened for writing, or root must not; or it can't be rotated, because
+    /// it is a link or no regular file.
+    pub fn open(path: &Path, rotation: Option<Rotation>) -> Result<Self> {
+        let name = path.display().to_string();
+        let (named, file) = Named::open(path, rotation)?;
+        let file = Unblocked::inherited(file.as_fd()).context("no descriptor is left")?;
+        Ok(Self { named: Some(named), ..Self::new(file, name) })
+    }
+
+    /// Empties a file that was opened by name, or puts it aside if it is rotated. To be called
+    /// when nothing else can fail any more, so that nobody loses a capture for nothing.
+    ///
+    /// # Errors
+    /// It can't be done.
+    pub fn begin(&mut self) -> Result<()> {
+        let Some(named) = &self.named else { return Ok(()) };
+        if !self.is_regular() || self.size() == 0 {
+            return Ok(());
+        }
+        if named.rotation.is_some() {
+            self.file = Unblocked::inherited(named.rotate()?.as_fd())?;
+        } else {
+            ftruncate(&self.file, 0).with_context(|| format!("can't write {}", self.name))?;
+        }
+        Ok(())
+    }
+
+    fn new(file: Unblocked, name: String) -> Self {
+        Self {
+            file,
+            name,
+            buffer: Vec::new(),
+            uncounted: 0,
+            written: false,
+            blocked: false,
+            shared: false,
+            given_up: false,
+            named: None,
+        }
+    }
+
+    /// Makes what is in the buffer the head of each file that this output will go on in.
+    pub fn keep_head(&mut self) {
+        if let Some(named) = &mut self.named {
+            named.head.clone_from(&self.buffer);
+        }
+    }
+
+    /// Goes on in the file that has the output's name now: behind what is in it, or with the head
+    /// where it is new. What was written before stays where it is. Where that can't be opened, the
+    /// output says so and goes on in the old one, as it does where that is blocked.
+    ///
+    /// # Errors
+    /// What was in the buffer, or the head, can't be written.
+    pub fn reopen(&mut self) -> Result<(), WriteFailed> {
+        self.flush()?;
+        if self.blocked {
+            return Ok(());
+        }
+        let Some(named) = &mut self.named else { return Ok(()) };
+        let file = named.destination.open();
+        match file.and_then(|file| Ok(Unblocked::inherited(file.as_fd())?)) {
+            Ok(file) => {
+                self.file = file;
+                if self.size() == 0 {
+                    self.buffer.extend(self.named.as_ref().iter().flat_map(|named| &named.head));
+                    self.uncounted();
+                }
+                self.flush()
+            }
+            Err(error) => {
+                report::error(&error.context("can't reopen the output"));
+                Ok(())
+            }
+        }
+    }
+
+    /// The directory in which files may yet have to be made, if it was opened by name.
+    pub fn dir(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.named.as_ref()?.destination.dir().as_fd())
+    }
+
+    /// The name for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The columns that its terminal has now, if it is one that knows.
+    pub fn columns(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(&self.file).ok()?;
+        Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+    }
+
+    /// Where sinks append their bytes; [`Self::flush`] writes them. An event is a line.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// What is in the buffer are no events: none of its lines counts as missing.
+    pub fn uncounted(&mut self) {
+        self.uncounted = self.buffer.len();
+    }
+
+    /// The descriptor, when it is of a kind whose other end can be closed.
+    pub fn pipe(&self) -> Option<BorrowedFd<'_>> {
+        self.file.can_close().then(|| self.file.as_fd())
+    }
+
+    /// The descriptor, to wait for room while [`Self::is_blocked`].
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Device and inode number of the file, if it is a regular one.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        let stat = fstat(&self.file).ok().filter(|_| self.is_regular())?;
+        Some((stat.st_dev, stat.st_ino))
+    }
+
+    /// Whether something was written to a terminal.
+    pub fn scrolls(&self) -> bool {
+        self.written && self.file.is_terminal()
+    }
+
+    /// Whether it is a terminal, where a person decides how long it stands still.
+    pub fn is_terminal(&self) -> bool {
+        self.file.is_terminal()
+    }
+
+    /// Whether the last flush left something in the buffer, for lack of room.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Drops what is in the buffer, and all that comes there: each flush fails from now on, and
+    /// tells what did not arrive.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    /// Whether it was given up.
+    pub fn is_given_up(&self) -> bool {
+        self.given_up
+    }
+
+    /// Writes what there is room for, in as many files as it takes; the rest stays in the buffer.
+    ///
+    /// # Errors
+    /// When a write fails, a regular file is cut back to its last whole line, and the rest of
+    /// the buffer is dropped and counted.
+    pub fn flush(&mut self) -> Result<(), WriteFailed> {
+        let mut buffer = mem::take(&mut self.buffer);
+        let mut done = 0;
+        let result = if self.given_up {
+            Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"))
+        } else {
+            self.write_all(&buffer, &mut done)
+        };
+        self.blocked = result.is_ok() && done < buffer.len();
+        let uncounted = mem::take(&mut self.uncounted);
+        if let Err(cause) = result {
+            let lines_missing = lines(&buffer[done.max(uncounted)..]);
+            buffer.clear();
+            self.buffer = buffer;
+            // What was given up, and was no event, need not be told.
+            return match lines_missing {
+                0 if self.given_up => Ok(()),
+                _ => Err(WriteFailed { cause, lines_missing }),
+            };
+        }
+        self.uncounted = uncounted.saturating_sub(done);
+        buffer.drain(..done);
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// Writes all of the buffer. Where there is no room, `wait` waits for some, or returns false
+    /// to give up.
+    ///
+    /// # Errors
+    /// As for [`Self::flush`].
+    pub fn settle(
+        &mut self,
+        mut wait: impl FnMut(BorrowedFd<'_>) -> bool,
+    ) -> Result<(), WriteFailed> {
+        self.flush()?;
+        while self.is_blocked() {
+            if !wait(self.file.as_fd()) {
+                self.give_up();
+            }
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn write_all(&mut self, bytes: &[u8], done: &mut usize) -> io::Result<()> {
+        while *done < bytes.len() {
+            self.begin_file_if_full(&bytes[*done..])?;
+            let rest = &bytes[*done..];
+            let room =
+                self.named.as_ref().map_or(rest.len(), |named| named.room(self.size(), rest));
+            if !self.write(&rest[..room], done)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on in a new file where the next line would make this one too large. Where that can't
+    /// be, the output says so and lets this one grow: no event is lost for it.
+    fn begin_file_if_full(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(named) = self.named.as_ref().filter(|named| named.rotation.is_some()) else {
+            return Ok(());
+        };
+        if !named.is_full(self.size(), bytes) {
+            return Ok(());
+        }
+        match named.rotate().and_then(|file| Ok(Unblocked::inherited(file.as_fd())?)) {
+            Ok(file) => {
+                self.file = file;
+                let head = self.head();
+                self.write(&head, &mut 0).map(|_all| ())
+            }
+            Err(error) => {
+                let name = &self.name;
+                report::error(&error.context(format!("can't rotate {name}, which grows on")));
+                if let Some(named) = &mut self.named {
+                    named.rotation = None;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn head(&self) -> Vec<u8> {
+        self.named.as_ref().map_or_else(Vec::new, |named| named.head.clone())
+    }
+
+    /// Bytes in the file. Asked for, not counted: somebody else may have emptied it.
+    fn size(&self) -> u64 {
+        fstat(&self.file).map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
+    }
+
+    fn is_regular(&self) -> bool {
+        let kind = fstat(&self.file).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        kind == Ok(FileType::RegularFile)
+    }
+
+    /// Adds to `done` what was written. Returns whether that is all; else there is no room.
+    fn write(&mut self, bytes: &[u8], done: &mut usize) -> io::Result<bool> {
+        let mut written = 0;
+        let cause = loop {
+            let rest = &bytes[written..];
+            if rest.is_empty() {
+                return Ok(true);
+            }
+            // What a pipe takes at once, no line of the command's comes in between.
+            let now = if self.shared { &rest[..whole_lines(rest, ATOMIC)] } else { rest };
+            match self.file.write(now) {
+                Ok(0) => break io::ErrorKind::WriteZero.into(),
+                Ok(n) => {
+                    written += n;
+                    *done += n;
+                    self.written = true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => break error,
+            }
+        };
+        let torn = bytes[..written].iter().rev().take_while(|&&byte| byte != b'\n').count();
+        self.cut(torn as u64);
+        Err(cause)
+    }
+
+    /// Removes the last `torn` bytes of a regular file, unless somebody else wrote behind them.
+    fn cut(&self, torn: u64) {
+        if torn > 0 && self.is_regular() && tell(&self.file) == Ok(self.size()) {
+            // The failed write is reported; that the file could not be cut changes nothing in it.
+            let _ = ftruncate(&self.file, self.size() - torn);
+        }
+    }
+}
+
+/// How many of these bytes to write at once: whole lines of at most `limit` bytes, or a part of
+/// one that is longer.
+fn whole_lines(bytes: &[u8], limit: usize) -> usize {
+    let fits = bytes.len().min(limit);
+    memchr::memrchr(b'\n', &bytes[..fits]).map_or(fits, |end| end + 1)
+}
+
+fn lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    fn piped() -> (File, Output) {
+        let (reader, writer) = rustix::pipe::pipe().expect("a pipe");
+        let file = Unblocked::inherited(OwnedFd::as_fd(&writer)).expect("a pipe");
+        (File::from(reader), Output::new(file, "a pipe".to_owned()))
+    }
+
+    /// 100 lines of 2,000 bytes, where a pipe holds 65,536.
+    fn fill(output: &mut Output) {
+        for _ in 0..100 {
+            output.buffer().extend([b'x'; 1999]);
+            output.buffer().push(b'\n');
+        }
+        output.flush().expect("no failure");
+        assert!(output.is_blocked());
+    }
+
+    #[test]
+    fn what_finds_no_room_is_written_when_there_is_some() {
+        let (mut reader, mut output) = piped();
+        fill(&mut output);
+        let mut read = vec![0; 1 << 20];
+        let mut sum = 0;
+        output
+            .settle(|_| {
+                sum += reader.read(&mut read).expect("reading");
+                true
+            })
+            .expect("no failure");
+        assert!(!output.is_blocked());
+        drop(output);
+        reader.read_to_end(&mut read).expect("reading");
+        assert_eq!(sum + read.len() - (1 << 20), 200_000);
+    }
+
+    #[test]
+    fn what_is_given_up_is_counted_in_lines() {
+        let (_reader, mut output) = piped();
+        fill(&mut output);
+        let failed = output.settle(|_| false).expect_err("given up");
+        // 32 lines are in the pipe, and a part of the next one.
+        assert_eq!((failed.cause.kind(), failed.lines_missing), (io::ErrorKind::TimedOut, 68));
+        output.buffer().extend(b"an event\n");
+        assert_eq!(output.flush().expect_err("given up").lines_missing, 1);
+        output.buffer().extend(b"the end\n");
+        output.uncounted();
+        output.flush().expect("no event is missing");
+        assert!(!output.is_blocked());
+    }
+
+    #[test]
+    fn a_head_that_finds_no_room_is_no_missing_event() {
+        let (_reader, mut output) = piped();
+        output.buffer().extend(std::iter::repeat_n(b"HEAD\n", 20_000).flatten());
+        output.uncounted();
+        output.flush().expect("no failure");
+        output.buffer().extend(b"an event\n");
+        assert_eq!(output.settle(|_| false).expect_err("given up").lines_missing, 1);
+    }
+
+    #[test]
+    fn a_command_s_pipe_gets_whole_lines() {
+        assert_eq!(whole_lines(b"ab\ncd\nef\n", 7), 6);
+        assert_eq!(whole_lines(b"ab\ncd\n", 7), 6);
+        assert_eq!(whole_lines(b"abcdefghi\n", 7), 7);
+        assert_eq!(whole_lines(b"abc", 7), 3);
+    }
+}

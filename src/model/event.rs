@@ -163,7 +163,7 @@ impl Detail {
 
 /// An argument array: each argument ends with a NUL, as in `/proc/PID/cmdline`, so that it is
 /// one small shared allocation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Args {
     bytes: Arc<[u8]>,
     /// There were more bytes than are kept.
@@ -181,6 +181,19 @@ impl Args {
         let ended = self.bytes.strip_suffix(b"\0").unwrap_or(&self.bytes);
         let none = self.bytes.is_empty();
         ended.split(|&b| b == 0).skip(usize::from(none))
+    }
+
+    /// The first `max` bytes of them.
+    pub fn cut(&self, max: usize) -> Self {
+        match self.bytes.get(..max) {
+            Some(shown) if max < self.bytes.len() => Self::new(shown, true),
+            _ => self.clone(),
+        }
+    }
+
+    /// Bytes, a NUL behind each argument included.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// There is no argument at all: not even the program's name.

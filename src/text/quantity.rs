@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Numbers for people.
 
+use std::fmt::Display;
+
 /// A whole number, its digits in groups of three: `1,234,567`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -14,6 +16,22 @@ pub fn count(n: u64) -> String {
     text
 }
 
+/// So many of what has this name: `1 process`, `2 processes`.
+pub fn counted<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+    let ending = match noun {
+        _ if n == N::from(1) => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{n} {noun}{ending}")
+}
+
+/// `1 process was`, `2 processes were`
+pub fn were<N: Display + Copy + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+    let verb = if n == N::from(1) { "was" } else { "were" };
+    format!("{} {verb}", counted(n, noun))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,5 +42,12 @@ mod tests {
         for (n, text) in counts {
             assert_eq!(count(n), text);
         }
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let texts = [0_u64, 1, 2].map(|n| counted(n, "process") + ", " + &counted(n, "exec"));
+        assert_eq!(texts, ["0 processes, 0 execs", "1 process, 1 exec", "2 processes, 2 execs"]);
+        assert_eq!([1_u8, 2].map(|n| were(n, "event")), ["1 event was", "2 events were"]);
     }
 }

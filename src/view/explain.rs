@@ -9,6 +9,7 @@ use super::{Shape, Sink, Speaks, View};
 use crate::model::event::{Comm, Detail, Event, ExitStatus, Lost, Totals};
 use crate::text;
 use crate::text::elapsed::Elapsed;
+use crate::text::quantity::were;
 
 /// `--format explain`
 pub static VIEW: View = View {
@@ -20,19 +21,39 @@ pub static VIEW: View = View {
     start: |_, _| Box::new(Explain::default()),
 };
 
+/// Children of one process that are named when it ends; more are counted.
+const MAX_NAMED: usize = 4;
+
 /// The sink of `--format explain`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Explain {
     lives: Lives,
-    /// Of each process, the children that haven't ended.
-    children: HashMap<LifeId, BTreeSet<LifeId>>,
+    /// Of each process that has any, the children that haven't ended.
+    children: HashMap<LifeId, Children>,
+    /// Lives that were folded when `children` was last cleared of them.
+    folded: usize,
+}
+
+/// Children that haven't ended.
+#[derive(Debug, Default)]
+struct Children {
+    living: BTreeSet<LifeId>,
+    /// Those of them that haven't exec'd: in the basic mode they may be threads.
+    silent: usize,
+}
+
+impl Default for Explain {
+    fn default() -> Self {
+        Self { lives: Lives::for_the_living(), children: HashMap::new(), folded: 0 }
+    }
 }
 
 impl Sink for Explain {
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         let before = self.lives.with_pid(event.pid);
         let before_id = before.map(|(id, _)| id);
-        let name_before = before.and_then(|(_, life)| life.comm);
+        let silent_before = before.is_some_and(|(_, life)| life.never_execed());
+        let name_before = before.and_then(|(_, life)| life.comm());
         let adopter_before = before.and_then(|(_, life)| life.adopter);
 
         let step = self.lives.event(event);
@@ -65,12 +86,17 @@ impl Sink for Explain {
         }
         text.push('\n');
         out.extend_from_slice(text.as_bytes());
-        self.forget(step, before_id);
+        if silent_before && matches!(step, Step::Execed(_)) && before_id == Some(id) {
+            if let Some(siblings) = self.siblings(id) {
+                siblings.silent = siblings.silent.saturating_sub(1);
+            }
+        }
+        self.forget(step, id, before_id);
     }
 
     fn lost(&mut self, lost: &Lost, _time_ns: u64, out: &mut Vec<u8>) {
-        let line =
-            format!("({} events were lost up to here: some steps are missing)\n", lost.total());
+        let lost = were(lost.total(), "event");
+        let line = format!("({lost} lost up to here: some steps are missing)\n");
         out.extend_from_slice(line.as_bytes());
     }
 
@@ -111,20 +137,20 @@ impl Explain {
 
     fn adoption(&self, life: &Life, out: &mut String) {
         let (Some(parent), Some(adopter)) = (life.born_to, life.adopter) else { return };
-        let comm = self.lives.with_pid(adopter).and_then(|(_, life)| life.comm);
+        let comm = self.lives.with_pid(adopter).and_then(|(_, life)| life.comm());
         let adopter = named(adopter, comm);
         let _ = writeln!(out, "{}'s parent {parent} is gone; {adopter} adopted it", life.pid);
     }
 
     fn end_of(&self, event: &Event, id: LifeId, life: &Life, out: &mut String) {
         let who = named(event.pid, Some(event.comm));
-        let children = self.living_children(id);
+        let none = Children::default();
+        let children = self.children.get(&id).unwrap_or(&none);
         let Some(status) = life.status() else {
             // The basic mode: an exit for each thread, and no word of which it is.
-            let silent = |id: &LifeId| self.lives.get(*id).is_some_and(Life::never_execed);
-            let _ = match children.iter().any(silent) {
-                true => write!(out, "{who} ended, or one of its threads did"),
-                false => write!(out, "{who} ended"),
+            let _ = match children.silent {
+                0 => write!(out, "{who} ended"),
+                _ => write!(out, "{who} ended, or one of its threads did"),
             };
             return;
         };
@@ -139,61 +165,80 @@ impl Explain {
         if life.never_execed() {
             out.push_str(" and without an exec");
         }
-        let pids = children.iter().filter_map(|id| Some(self.lives.get(*id)?.pid));
+        let count = children.living.len();
+        if count > MAX_NAMED {
+            let _ = write!(out, "; its {count} children go on and get a new parent");
+            return;
+        }
+        let pids = children.living.iter().filter_map(|id| Some(self.lives.get(*id)?.pid));
         let pids: Vec<_> = pids.map(|pid| pid.to_string()).collect();
         let _ = match pids.as_slice() {
             [] => Ok(()),
             [pid] => write!(out, "; its child {pid} goes on and gets a new parent"),
-            [pids @ .., last] if pids.len() < 4 => {
+            [pids @ .., last] => {
                 let pids = pids.join(", ");
                 write!(out, "; its children {pids} and {last} go on and get a new parent")
             }
-            _ => write!(out, "; its {} children go on and get a new parent", pids.len()),
         };
     }
 
-    fn living_children(&self, id: LifeId) -> Vec<LifeId> {
-        self.children
-            .get(&id)
-            .map(|children| children.iter().copied().collect())
-            .unwrap_or_default()
+    fn siblings(&mut self, id: LifeId) -> Option<&mut Children> {
+        let parent = self.lives.get(id)?.parent?;
+        self.children.get_mut(&parent)
     }
 
     /// Keeps what is alive, and nothing else: a capture may go on for weeks.
-    fn forget(&mut self, step: Step, before: Option<LifeId>) {
+    fn forget(&mut self, step: Step, id: LifeId, before: Option<LifeId>) {
+        if let Some(before) = before.filter(|&before| before != id) {
+            self.bury(before);
+        }
         match step {
-            Step::Born(id) => {
+            Step::Born(_) => {
                 if let Some(parent) = self.lives.get(id).and_then(|life| life.parent) {
-                    self.children.entry(parent).or_default().insert(id);
-                }
-                if let Some(before) = before {
-                    self.bury(before);
+                    let siblings = self.children.entry(parent).or_default();
+                    siblings.living.insert(id);
+                    siblings.silent += 1;
                 }
             }
-            Step::Ended(id) => {
+            Step::Ended(_) => {
                 let wide = self.lives.get(id).is_some_and(|life| life.status().is_some());
-                if wide || self.living_children(id).is_empty() {
+                if wide || !self.children.contains_key(&id) {
                     self.bury(id);
                 }
             }
             Step::ThreadBorn(_) | Step::Execed(_) | Step::ThreadEnded(_) => {}
         }
+        if self.lives.folded() != self.folded {
+            self.folded = self.lives.folded();
+            let lives = &self.lives;
+            self.children.retain(|parent, children| {
+                children.living.retain(|&child| lives.get(child).is_some());
+                let silent = |id: &&LifeId| lives.get(**id).is_some_and(Life::never_execed);
+                children.silent = children.living.iter().filter(silent).count();
+                lives.get(*parent).is_some() && !children.living.is_empty()
+            });
+        }
     }
 
     fn bury(&mut self, id: LifeId) {
         self.children.remove(&id);
-        let parent = self.lives.remove(id).and_then(|life| life.parent);
-        if let Some(siblings) = parent.and_then(|parent| self.children.get_mut(&parent)) {
-            siblings.remove(&id);
+        let Some(life) = self.lives.remove(id) else { return };
+        let Some(parent) = life.parent else { return };
+        let Some(siblings) = self.children.get_mut(&parent) else { return };
+        if siblings.living.remove(&id) && life.never_execed() {
+            siblings.silent = siblings.silent.saturating_sub(1);
+        }
+        if siblings.living.is_empty() {
+            self.children.remove(&parent);
         }
     }
 }
 
 fn exec(life: &Life, name_before: Option<Comm>, out: &mut String) {
-    let Some(exec) = life.execs.last() else { return };
-    let again = if life.execs.len() > 1 { " again" } else { "" };
+    let Some(exec) = life.execs().last() else { return };
+    let again = if life.exec_count() > 1 { " again" } else { "" };
     let _ = write!(out, "{} exec'd{again}", named(life.pid, name_before));
-    if let Some(filename) = &exec.filename {
+    if let Some(filename) = exec.filename() {
         out.push(' ');
         text::escape(filename, out);
     }
@@ -215,7 +260,7 @@ fn named(pid: u32, comm: Option<Comm>) -> String {
 }
 
 fn who(life: &Life) -> String {
-    named(life.pid, life.comm)
+    named(life.pid, life.comm())
 }
 
 fn thread_lived_ns(event: &Event) -> u64 {
@@ -230,7 +275,7 @@ fn tid(event: &Event) -> u32 {
 mod tests {
     use super::*;
     use crate::model::event::EventKind;
-    use crate::view::fixtures::{self, Random, basic, run};
+    use crate::view::fixtures::{self, Random, Story, basic, run};
 
     #[test]
     fn a_pipeline() {
@@ -318,6 +363,27 @@ sh -c 'cat /etc/passwd | grep root'
             }
         }
         assert_eq!(explain.lives.iter().count(), 1, "the shell that was there before");
-        assert!(explain.children.values().all(BTreeSet::is_empty));
+        assert!(explain.children.is_empty());
+    }
+
+    #[test]
+    fn keeps_no_more_than_it_may_where_no_end_is_ever_told() {
+        let mut explain = Explain { lives: Lives::within(64 << 10), ..Explain::default() };
+        let mut story = Story::default();
+        (0..5_000).for_each(|i| _ = story.fork(u64::from(i), 10 + i, 9 + i / 100));
+        story.events.iter().for_each(|event| explain.event(event, &mut Vec::new()));
+        assert!(explain.lives.iter().count() < 500);
+        let kept: usize = explain.children.values().map(|children| children.living.len()).sum();
+        assert!(kept < 500, "{kept} children of those that are forgotten");
+    }
+
+    #[test]
+    fn ends_of_thousands_of_threads() {
+        use EventKind::{Exit, Fork};
+        let mut events = vec![basic(Fork, 0, 10, 9, "bash")];
+        events.extend((0..50_000).map(|i| basic(Fork, 1, 11 + i, 10, "prog")));
+        events.extend((0..50_000).map(|_| basic(Exit, 2, 10, 0, "prog")));
+        let text = run(Explain::default(), &events);
+        assert_eq!(text.matches("10 (prog) ended, or one of its threads did\n").count(), 50_000);
     }
 }

@@ -85,7 +85,7 @@ impl Sink for Perfetto {
         let ids: Vec<_> = self.lives.iter().map(|(id, _)| id).collect();
         for id in ids {
             // No arrow leads from one whose name no child brought along.
-            if self.lives.get(id).is_some_and(|life| life.is_bystander() && life.comm.is_none()) {
+            if self.lives.get(id).is_some_and(|life| life.is_bystander() && life.comm().is_none()) {
                 continue;
             }
             self.track(id);
@@ -139,6 +139,12 @@ struct Details {
     core_dumped: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     more_threads: Option<u32>,
+    /// Behind the first one, whose slice they lie in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execs_left_out: Option<usize>,
+    /// Processes below it that are not drawn, there being too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folded: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'static str>,
 }
@@ -201,7 +207,7 @@ impl Perfetto {
         let Some(life) = self.lives.get(id) else { return };
 
         let mut writer = Writer { out, number: track.number, begun };
-        let comm = text(life.comm.map(|comm| comm.to_text().into_owned()));
+        let comm = text(life.comm().map(|comm| comm.to_text().into_owned()));
         let name = match u64::from(life.pid) == track.number {
             true => comm.clone(),
             false => format!("{comm} (pid {})", life.pid),
@@ -231,20 +237,24 @@ impl Perfetto {
 /// From its birth to its first exec, and from each exec to the next or to its end.
 fn slices<'a>(life: &'a Life, comm: &str, born: u64, ended: u64) -> Vec<Slice<'a>> {
     let mut slices = Vec::new();
-    let first_exec = life.execs.first().map(|exec| exec.at_ns.unwrap_or(born));
+    let first_exec = life.execs().next().map(|exec| exec.at_ns.unwrap_or(born));
     // Nothing is known of the time before, where it is of no length.
     if life.fork_seen || first_exec.is_none_or(|at| at > born) {
-        let (name, category) = match (life.fork_seen, life.execs.is_empty()) {
+        let (name, category) = match (life.fork_seen, life.exec_count() == 0) {
             (true, false) => ("fork to exec".to_owned(), "fork"),
             (true, true) => (format!("{comm} (no exec)"), "fork"),
-            (false, _) => (format!("{comm} (began before)"), "before"),
+            (false, _) => {
+                let before = life.ran_before().map(|comm| comm.map(|c| c.to_text().into_owned()));
+                let name = before.map_or_else(|| comm.to_owned(), text);
+                (format!("{name} (began before)"), "before")
+            }
         };
         slices.push(Slice { name, category, from_ns: born, exec: None });
     }
     let mut from_ns = born;
-    for exec in &life.execs {
+    for exec in life.execs() {
         from_ns = exec.at_ns.unwrap_or(born).clamp(from_ns, ended);
-        let name = text(Some(exec.comm.to_text().into_owned()));
+        let name = text(Some(exec.comm().to_text().into_owned()));
         slices.push(Slice { name, category: "exec", from_ns, exec: Some(exec) });
     }
     slices
@@ -256,13 +266,15 @@ fn details(life: &Life, slice: &Slice<'_>, last: bool) -> Details {
         parent: life.born_to,
         filename: slice
             .exec
-            .and_then(|exec| exec.filename.as_deref())
+            .and_then(|exec| exec.filename())
             .map(|filename| String::from_utf8_lossy(filename).into_owned()),
-        command: slice.exec.filter(|exec| exec.args.is_some()).map(Exec::command_line),
+        command: slice.exec.filter(|exec| exec.args().is_some()).map(Exec::command_line),
         ..Details::default()
     };
     if last {
         details.adopted_by = life.adopter;
+        details.execs_left_out = Some(life.execs_left_out()).filter(|&count| count > 0);
+        details.folded = Some(life.folded.count).filter(|&count| count > 0);
         details.more_threads = Some(life.threads).filter(|&threads| threads > 0);
         match life.status() {
             Some(ExitStatus::Code(code)) => details.exit_code = Some(code),

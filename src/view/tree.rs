@@ -6,11 +6,12 @@ use std::io::Write as _;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::lives::{Life, LifeId, Lives};
+use super::lives::{Children, Exec, Folded, Life, LifeId, Lives};
 use super::{Shape, Sink, Speaks, View};
 use crate::model::event::{Event, Lost, Totals};
 use crate::text;
 use crate::text::elapsed::Elapsed;
+use crate::text::quantity::{counted, were};
 use crate::text::style::Style;
 use crate::text::style::{DIM, RED, RESET, YELLOW};
 
@@ -19,6 +20,8 @@ use crate::text::style::{DIM, RED, RESET, YELLOW};
 const MAX_DEPTH: usize = 64;
 /// The least columns for a command, on however narrow a terminal.
 const MIN_COMMAND: usize = 20;
+/// The most columns for a command, where there is no terminal to fit: one of a linker has thousands.
+const MAX_COMMAND: usize = 200;
 
 /// `--format tree`
 pub static VIEW: View = View {
@@ -41,7 +44,7 @@ pub struct Tree {
 impl Tree {
     /// Draws for a reader with this terminal.
     pub fn new(style: Style) -> Self {
-        Self { style, lives: Lives::default(), lost: 0 }
+        Self { style, lives: Lives::for_picture(), lost: 0 }
     }
 }
 
@@ -60,15 +63,16 @@ impl Sink for Tree {
 
     fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         self.lives.settle();
-        let rows = self.rows();
-        if !rows.is_empty() {
-            self.print(&rows, out);
-        }
+        self.print(out);
         // Writing to a Vec can't fail.
         let _ = writeln!(out, "{}", self.lives.summary());
+        if self.lives.folded() > 0 {
+            let count = counted(self.lives.folded(), "process");
+            let _ = writeln!(out, "too many to draw all: {count} of them only counted");
+        }
         let lost = self.lost.max(totals.lost.total());
         if lost > 0 {
-            let _ = writeln!(out, "{lost} events were lost: the tree has gaps");
+            let _ = writeln!(out, "{} lost: the tree has gaps", were(lost, "event"));
         }
         if totals.cut_off {
             let _ = writeln!(out, "the capture was cut off: more happened than is shown");
@@ -76,18 +80,37 @@ impl Sink for Tree {
     }
 }
 
-/// One line: columns, then the branch and what hangs on it.
+/// One line: what it is of, and the branch that it hangs on.
+struct Row<'a> {
+    branch: String,
+    of: Of<'a>,
+}
+
+enum Of<'a> {
+    Process(&'a Life),
+    /// A later program of a process.
+    Exec(&'a Life, &'a Exec),
+    ExecsLeftOut(usize),
+    Folded(Folded),
+    Deeper(usize),
+}
+
+/// The columns before the branch.
 #[derive(Default)]
-struct Row {
+struct Cells {
     pid: String,
     to_exec: String,
     lived: String,
     exit: String,
-    branch: String,
-    command: String,
-    remarks: Vec<Remark>,
-    failed: bool,
-    grey: bool,
+}
+
+/// The widths of the columns.
+#[derive(Clone, Copy)]
+struct Widths {
+    pid: usize,
+    to_exec: usize,
+    lived: usize,
+    exit: usize,
 }
 
 struct Remark {
@@ -111,73 +134,87 @@ impl Tree {
         if self.style.unicode { &BOXES } else { &ASCII }
     }
 
-    fn rows(&self) -> Vec<Row> {
-        let mut children = self.lives.children();
-        let mut rows = Vec::new();
-        // What is left to draw, the next on top: a life, its branch, and what goes on below it.
-        let mut todo: Vec<(LifeId, usize, String, String)> = Vec::new();
-        let roots = children.remove(&None).unwrap_or_default();
-        todo.extend(roots.into_iter().rev().map(|id| (id, 0, String::new(), String::new())));
-        while let Some((id, depth, branch, below)) = todo.pop() {
-            let Some(life) = self.lives.get(id) else { continue };
-            self.draw(life, branch, &below, &mut rows);
-            let below_it = children.remove(&Some(id)).unwrap_or_default();
-            if depth == MAX_DEPTH && !below_it.is_empty() {
-                let mut count = 0;
-                let mut deep = below_it;
-                while let Some(id) = deep.pop() {
-                    count += 1;
-                    deep.extend(children.remove(&Some(id)).unwrap_or_default());
+    /// Hands out all rows from top to bottom, one at a time: there may be a million.
+    fn walk(&self, children: &Children, each: &mut dyn FnMut(Row<'_>)) {
+        let glyphs = self.glyphs();
+        // From the root down: the siblings that are left to draw, those that are folded, and what
+        // their branches begin with.
+        let mut open = vec![(children.of(None), self.lives.folded_roots(), String::new())];
+        while let Some(depth) = open.len().checked_sub(1) {
+            let Some((siblings, folded, before)) = open.last_mut() else { break };
+            let left = siblings.len() + usize::from(folded.count > 0);
+            let (tip, pass) = match (depth, left) {
+                (0, _) => ("", ""),
+                (_, 0 | 1) => (glyphs.last, "   "),
+                _ => (glyphs.middle, glyphs.pass),
+            };
+            let (branch, below) = (before.clone() + tip, before.clone() + pass);
+            let Some(id) = siblings.next() else {
+                if folded.count > 0 {
+                    each(Row { branch, of: Of::Folded(*folded) });
                 }
-                let branch = below.clone() + self.glyphs().last;
-                let command = format!("{count} more, at deeper levels");
-                rows.push(Row { branch, command, grey: true, ..Row::default() });
+                open.pop();
                 continue;
+            };
+            let Some(life) = self.lives.get(id) else { continue };
+            each(Row { branch, of: Of::Process(life) });
+            let branch = || below.clone() + glyphs.exec;
+            // They are left out behind the very first one.
+            let gap = usize::from(life.ran_before().is_some());
+            for (i, exec) in life.later_execs().enumerate() {
+                if i == gap && life.execs_left_out() > 0 {
+                    each(Row { branch: branch(), of: Of::ExecsLeftOut(life.execs_left_out()) });
+                }
+                each(Row { branch: branch(), of: Of::Exec(life, exec) });
             }
-            let last = below_it.len().saturating_sub(1);
-            for (i, child) in below_it.into_iter().enumerate().rev() {
-                let glyphs = self.glyphs();
-                let (tip, pass) =
-                    if i == last { (glyphs.last, "   ") } else { (glyphs.middle, glyphs.pass) };
-                todo.push((child, depth + 1, below.clone() + tip, below.clone() + pass));
+            let below_it = children.of(Some(id));
+            if depth == MAX_DEPTH {
+                let count = self.count_below(children, id);
+                if count > 0 {
+                    each(Row { branch: below + glyphs.last, of: Of::Deeper(count) });
+                }
+            } else if below_it.len() > 0 || life.folded.count > 0 {
+                open.push((below_it, life.folded, below));
             }
         }
-        rows
     }
 
-    fn draw(&self, life: &Life, branch: String, below: &str, rows: &mut Vec<Row>) {
+    fn count_below(&self, children: &Children, id: LifeId) -> usize {
+        let (mut count, mut todo) = (0, vec![id]);
+        while let Some(id) = todo.pop() {
+            count += self.lives.get(id).map_or(0, |life| life.folded.count as usize);
+            count += children.of(Some(id)).len();
+            todo.extend(children.of(Some(id)));
+        }
+        count
+    }
+
+    fn cells(&self, of: &Of<'_>) -> Cells {
         let (_, now) = self.lives.span_ns();
-        let mut row = Row { branch, pid: life.pid.to_string(), ..Row::default() };
-        let mut execs = life.execs.iter();
-        match execs.next() {
-            Some(exec) => row.command = exec.command_line(),
-            None => row.command = life.name(),
-        }
-        if let Some(ns) = life.fork_to_exec_ns() {
-            row.to_exec = Elapsed(ns).to_string();
-        }
-        if life.is_bystander() {
-            row.grey = true;
-        } else {
-            row.lived = life.lived_ns(now).map(|ns| Elapsed(ns).to_string()).unwrap_or_default();
-            row.exit = match life.end {
-                None => "running".to_owned(),
-                Some(end) if !end.seen => "unseen".to_owned(),
-                Some(end) => end.status.map_or("ended".to_owned(), |status| status.to_string()),
-            };
-            row.failed = life.failed();
-        }
-        row.remarks = self.remarks(life);
-        rows.push(row);
-        for exec in execs {
-            let since = life.born_ns.filter(|_| life.fork_seen);
-            let to_exec = since.zip(exec.at_ns).map(|(born, at)| at.saturating_sub(born));
-            rows.push(Row {
-                to_exec: to_exec.map(|ns| Elapsed(ns).to_string()).unwrap_or_default(),
-                branch: below.to_owned() + self.glyphs().exec,
-                command: exec.command_line(),
-                ..Row::default()
-            });
+        let elapsed = |ns: u64| Elapsed(ns).to_string();
+        match of {
+            Of::Process(life) => {
+                let mut cells = Cells {
+                    pid: life.pid.to_string(),
+                    to_exec: life.fork_to_exec_ns().map(elapsed).unwrap_or_default(),
+                    ..Cells::default()
+                };
+                if !life.is_bystander() {
+                    cells.lived = life.lived_ns(now).map(elapsed).unwrap_or_default();
+                    cells.exit = match life.end {
+                        None => "running".to_owned(),
+                        Some(end) if !end.seen => "unseen".to_owned(),
+                        Some(end) => end.status.map_or("ended".to_owned(), |s| s.to_string()),
+                    };
+                }
+                cells
+            }
+            Of::Exec(life, exec) => {
+                let since = life.born_ns.filter(|_| life.fork_seen);
+                let to_exec = since.zip(exec.at_ns).map(|(born, at)| at.saturating_sub(born));
+                Cells { to_exec: to_exec.map(elapsed).unwrap_or_default(), ..Cells::default() }
+            }
+            Of::ExecsLeftOut(_) | Of::Folded(_) | Of::Deeper(_) => Cells::default(),
         }
     }
 
@@ -187,8 +224,7 @@ impl Tree {
             remarks.push(Remark { text: "no exec".to_owned(), color: DIM });
         }
         if life.threads > 0 {
-            let s = if life.threads == 1 { "" } else { "s" };
-            let text = format!("{} more thread{s}", life.threads);
+            let text = counted(life.threads, "more thread");
             remarks.push(Remark { text, color: DIM });
         }
         if let Some(adopter) = life.adopter {
@@ -199,7 +235,7 @@ impl Tree {
             }
             let _ = write!(text, "adopted by {adopter}");
             let adopter = self.lives.with_pid(adopter).map(|(_, life)| life);
-            if let Some(comm) = adopter.and_then(|life| life.comm) {
+            if let Some(comm) = adopter.and_then(Life::comm) {
                 text.push_str(" (");
                 text::escape(comm.as_bytes(), &mut text);
                 text.push(')');
@@ -209,18 +245,19 @@ impl Tree {
         remarks
     }
 
-    fn print(&self, rows: &[Row], out: &mut Vec<u8>) {
-        let width = |title: &str, cell: fn(&Row) -> &String| {
-            rows.iter().map(|row| cell(row).width()).fold(title.len(), usize::max)
-        };
-        let pids = width("PID", |row| &row.pid);
-        let to_execs = width("FORK-EXEC", |row| &row.to_exec);
-        let lives = width("LIVED", |row| &row.lived);
-        let exits = width("EXIT", |row| &row.exit);
+    fn print(&self, out: &mut Vec<u8>) {
+        let children = self.lives.children();
+        let mut widths: Option<Widths> = None;
+        self.walk(&children, &mut |row| {
+            let cells = self.cells(&row.of);
+            widths.get_or_insert(Widths::HEADER).take_in(&cells);
+        });
+        let Some(widths) = widths else { return };
+        let Widths { pid, to_exec, lived, exit } = widths;
         // Writing to a Vec can't fail.
         let _ = writeln!(
             out,
-            "{}{:>pids$}  {:>to_execs$}  {:>lives$}  {:<exits$}  COMMAND{}",
+            "{}{:>pid$}  {:>to_exec$}  {:>lived$}  {:<exit$}  COMMAND{}",
             self.style.color(DIM),
             "PID",
             "FORK-EXEC",
@@ -228,38 +265,73 @@ impl Tree {
             "EXIT",
             self.style.color(RESET),
         );
-        for row in rows {
-            let Row { pid, to_exec, lived, exit, branch, .. } = row;
-            let (line, exit_color) = match (row.grey, row.failed) {
-                (true, _) => (self.style.color(DIM), ""),
-                (false, true) => ("", self.style.color(RED)),
-                (false, false) => ("", ""),
-            };
-            let exit_end = if exit_color.is_empty() { "" } else { self.style.color(RESET) };
-            let _ = write!(
-                out,
-                "{line}{pid:>pids$}  {to_exec:>to_execs$}  {lived:>lives$}  \
-                 {exit_color}{exit:<exits$}{exit_end}  ",
-            );
-            let remarks: usize = row.remarks.iter().map(|remark| remark.text.width() + 4).sum();
-            let used = pids + to_execs + lives + exits + 8 + branch.width() + remarks;
-            let room = self.style.width.map(|width| width.saturating_sub(used).max(MIN_COMMAND));
-            let command = self.style.cut(&row.command, room);
-            let (dim, dim_end) = match row.grey || branch.is_empty() {
-                true => ("", ""),
-                false => (self.style.color(DIM), self.style.color(RESET)),
-            };
-            let _ = write!(out, "{dim}{branch}{dim_end}{command}");
-            for Remark { text, color } in &row.remarks {
-                let text = self.style.cut(text, None);
-                let _ =
-                    write!(out, "  {}[{text}]{}", self.style.color(color), self.style.color(RESET));
+        self.walk(&children, &mut |row| self.row(&row, widths, out));
+    }
+
+    fn row(&self, Row { branch, of }: &Row<'_>, widths: Widths, out: &mut Vec<u8>) {
+        let Cells { pid, to_exec, lived, exit } = self.cells(of);
+        let Widths { pid: pids, to_exec: to_execs, lived: lives, exit: exits } = widths;
+        let (command, grey, failed, remarks) = match of {
+            Of::Process(life) => {
+                (life.command_line(), life.is_bystander(), life.failed(), self.remarks(life))
             }
-            if row.grey {
-                out.extend_from_slice(self.style.color(RESET).as_bytes());
+            Of::Exec(_, exec) => (exec.command_line(), false, false, Vec::new()),
+            Of::ExecsLeftOut(count) => (counted(*count, "more exec"), true, false, Vec::new()),
+            Of::Folded(folded) => (folded_text(*folded), true, false, Vec::new()),
+            Of::Deeper(count) => {
+                (format!("{count} more, at deeper levels"), true, false, Vec::new())
             }
-            out.push(b'\n');
+        };
+        let (line, exit_color) = match (grey, failed) {
+            (true, _) => (self.style.color(DIM), ""),
+            (false, true) => ("", self.style.color(RED)),
+            (false, false) => ("", ""),
+        };
+        let exit_end = if exit_color.is_empty() { "" } else { self.style.color(RESET) };
+        // Writing to a Vec can't fail.
+        let _ = write!(
+            out,
+            "{line}{pid:>pids$}  {to_exec:>to_execs$}  {lived:>lives$}  \
+             {exit_color}{exit:<exits$}{exit_end}  ",
+        );
+        let after: usize = remarks.iter().map(|remark| remark.text.width() + 4).sum();
+        let used = pids + to_execs + lives + exits + 8 + branch.width() + after;
+        let room = self.style.width.map(|width| width.saturating_sub(used).max(MIN_COMMAND));
+        let command = self.style.cut(&command, Some(room.unwrap_or(MAX_COMMAND)));
+        let (dim, dim_end) = match grey || branch.is_empty() {
+            true => ("", ""),
+            false => (self.style.color(DIM), self.style.color(RESET)),
+        };
+        let _ = write!(out, "{dim}{branch}{dim_end}{command}");
+        for Remark { text, color } in &remarks {
+            let text = self.style.cut(text, None);
+            let _ = write!(out, "  {}[{text}]{}", self.style.color(color), self.style.color(RESET));
         }
+        if grey {
+            out.extend_from_slice(self.style.color(RESET).as_bytes());
+        }
+        out.push(b'\n');
+    }
+}
+
+fn folded_text(Folded { count, failed }: Folded) -> String {
+    let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+    format!("{count} more, the shortest{failed}")
+}
+
+impl Widths {
+    const HEADER: Self = Self {
+        pid: "PID".len(),
+        to_exec: "FORK-EXEC".len(),
+        lived: "LIVED".len(),
+        exit: "EXIT".len(),
+    };
+
+    fn take_in(&mut self, cells: &Cells) {
+        self.pid = self.pid.max(cells.pid.width());
+        self.to_exec = self.to_exec.max(cells.to_exec.width());
+        self.lived = self.lived.max(cells.lived.width());
+        self.exit = self.exit.max(cells.exit.width());
     }
 }
 
@@ -367,6 +439,48 @@ mod tests {
         let text = draw(UNICODE, &story.events);
         assert_eq!(text.lines().filter(|line| line.starts_with(" 10")).count(), 3, "{text}");
         assert_eq!(text.lines().filter(|line| line.starts_with(" 11")).count(), 2, "{text}");
+    }
+
+    #[test]
+    fn what_ran_before_an_exec_has_a_row_of_its_own() {
+        let mut story = Story::default();
+        story.fork(0, 10, 9).exit(5, 10, 9, 0).exec(10, 77, 1, &["new"]);
+        let text = draw(UNICODE, &story.events);
+        assert!(text.contains("running  ?\n"), "{text}");
+        assert!(text.contains("  ⇒  new\n"), "{text}");
+    }
+
+    #[test]
+    fn a_pipe_gets_no_endless_lines_and_many_execs_are_counted() {
+        let mut story = Story::default();
+        story.fork(0, 10, 9).exec(1, 10, 9, &["ld", &"x".repeat(1_500)]);
+        (2..1_000).for_each(|us| _ = story.exec(us, 10, 9, &["sh"]));
+        let text = draw(UNICODE, &story.events);
+        assert!(text.lines().all(|line| line.width() < 300) && text.contains("xxx…\n"), "{text}");
+        assert!(text.contains("⇒  899 more execs\n"), "{text}");
+        assert_eq!(text.matches("⇒  sh\n").count(), 99, "{text}");
+        assert!(text.contains("1 process, 999 execs, 1 still running"), "{text}");
+    }
+
+    #[test]
+    fn those_that_there_is_no_room_for_are_counted() {
+        let mut story = Story::default();
+        for pid in 10..1_010 {
+            let us = u64::from(pid) * 10;
+            story.fork(us, pid, 9).exit(us + 1, pid, 9, (pid % 2) << 8);
+        }
+        let mut tree = Tree { lives: Lives::within(32 << 10), ..Tree::new(UNICODE) };
+        let mut out = Vec::new();
+        story.events.iter().for_each(|event| tree.event(event, &mut out));
+        tree.end(&Totals::default(), &mut out);
+        let text = String::from_utf8(out).expect("UTF-8");
+        let folded = tree.lives.folded();
+        let rows = text.lines().filter(|line| line.ends_with("bash  [no exec]")).count();
+        assert_eq!(rows + folded, 1_000, "{text}");
+        assert!(text.contains(&format!("└─ {folded} more, the shortest, ")), "{text}");
+        let said = format!("too many to draw all: {folded} processes of them only counted\n");
+        assert!(text.ends_with(&said), "{text}");
+        assert!(text.contains("1000 processes, 0 execs, 500 failed, 1000 without exec, in "));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod program;
 mod bad_input;
 mod filters;
 mod lines;
+mod memory;
 mod program_behaviour;
 mod round_trip;
 mod summary;

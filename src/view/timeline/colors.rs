@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::{MARGIN, WIDTH, columns, cut, tag};
 use crate::model::event::Comm;
 use crate::text;
-use crate::view::lives::{Life, Lives};
+use crate::view::lives::{Exec, Life, Lives};
 
 const CLASSES: [&str; 12] =
     ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11"];
@@ -31,8 +31,8 @@ impl Colors {
     pub fn of(lives: &Lives) -> Self {
         let mut counts: HashMap<Comm, usize> = HashMap::new();
         for (_, life) in lives.iter().filter(|(_, life)| !life.is_bystander()) {
-            let mut comms: Vec<_> = life.execs.iter().map(|exec| exec.comm).collect();
-            comms.extend(life.comm.filter(|_| comms.is_empty()));
+            let mut comms: Vec<_> = life.execs().map(Exec::comm).collect();
+            comms.extend(life.comm().filter(|_| comms.is_empty()));
             comms.iter().for_each(|comm| *counts.entry(*comm).or_default() += 1);
         }
         let mut names: Vec<_> = counts.into_iter().collect();
@@ -65,7 +65,8 @@ impl Colors {
 
     /// The class of a process before its first exec.
     pub fn class_of(&self, life: &Life) -> &'static str {
-        let comm = life.execs.first().map(|exec| exec.comm).or(life.comm);
+        let first = life.execs().next().map(Exec::comm).or(life.comm());
+        let comm = life.ran_before().unwrap_or(first);
         comm.filter(|_| !life.is_bystander()).map_or(OTHER, |comm| self.class(comm))
     }
 

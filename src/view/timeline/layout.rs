@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::view::lives::{LifeId, Lives};
+use crate::view::lives::{Folded, LifeId, Lives};
 
 /// Rows that are drawn at most: some 3,600 pixels.
 const MAX_ROWS: usize = 200;
@@ -33,15 +33,6 @@ pub struct Bar {
     pub folded: Folded,
 }
 
-/// Processes that have no bar of their own.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Folded {
-    /// All of them.
-    pub count: usize,
-    /// Those that failed.
-    pub failed: usize,
-}
-
 /// A finished layout.
 #[derive(Debug)]
 pub struct Layout {
@@ -65,11 +56,13 @@ struct Node {
     /// The width of the widest bar from here on down: nobody is drawn without their ancestors.
     weight: f64,
     failed: bool,
+    /// Those below it that are no longer kept.
+    folded: Folded,
 }
 
 /// Lays the lives out on `width` pixels. `label` gives the width of a label, in pixels.
 pub fn layout(lives: &Lives, width: f64, label: &dyn Fn(LifeId) -> f64) -> Layout {
-    let nodes = nodes(lives, width);
+    let (nodes, elsewhere) = (nodes(lives, width), lives.folded_roots());
     if nodes.len() <= MAX_LABELLED {
         let kept = vec![true; nodes.len()];
         // A label may not leave the picture: one at the right end stands left of its bar.
@@ -83,6 +76,7 @@ pub fn layout(lives: &Lives, width: f64, label: &dyn Fn(LifeId) -> f64) -> Layou
         };
         if let Some(mut layout) = place(&nodes, &kept, &extent) {
             layout.labelled = true;
+            layout.folded.add(elsewhere);
             return layout;
         }
     }
@@ -94,7 +88,8 @@ pub fn layout(lives: &Lives, width: f64, label: &dyn Fn(LifeId) -> f64) -> Layou
     loop {
         let mut kept = vec![false; nodes.len()];
         ranked.iter().take(count).for_each(|&index| kept[index] = true);
-        if let Some(layout) = place(&nodes, &kept, &|node| (node.x0, node.x1)) {
+        if let Some(mut layout) = place(&nodes, &kept, &|node| (node.x0, node.x1)) {
+            layout.folded.add(elsewhere);
             return layout;
         }
         // It ends: as many bars as there may be rows always find room.
@@ -108,22 +103,22 @@ fn nodes(lives: &Lives, width: f64) -> Vec<Node> {
     let scale = width / last.saturating_sub(first).max(1) as f64;
     let x = |ns: u64| ns.clamp(first, last).saturating_sub(first) as f64 * scale;
 
-    let mut children = lives.children();
-    for siblings in children.values_mut() {
-        siblings.sort_by_key(|&id| lives.get(id).and_then(|life| life.born_ns));
-    }
+    let children = lives.children();
     let mut nodes: Vec<Node> = Vec::new();
     let mut todo: Vec<(LifeId, Option<usize>)> = Vec::new();
-    let push = |ids: Option<Vec<LifeId>>, parent, todo: &mut Vec<_>| {
-        todo.extend(ids.unwrap_or_default().into_iter().rev().map(|id| (id, parent)));
+    let push = |of: Option<LifeId>, parent, todo: &mut Vec<_>| {
+        let mut siblings: Vec<_> = children.of(of).collect();
+        siblings.sort_by_key(|&id| lives.get(id).and_then(|life| life.born_ns));
+        todo.extend(siblings.into_iter().rev().map(|id| (id, parent)));
     };
-    push(children.remove(&None), None, &mut todo);
+    push(None, None, &mut todo);
     while let Some((id, parent)) = todo.pop() {
         let Some(life) = lives.get(id) else { continue };
         let x0 = x(life.born_ns.unwrap_or(first));
         let x1 = x(life.end.map_or(last, |end| end.at_ns)).max(x0);
-        nodes.push(Node { id, x0, x1, parent, weight: x1 - x0, failed: life.failed() });
-        push(children.remove(&Some(id)), Some(nodes.len() - 1), &mut todo);
+        let (failed, folded) = (life.failed(), life.folded);
+        nodes.push(Node { id, x0, x1, parent, weight: x1 - x0, failed, folded });
+        push(Some(id), Some(nodes.len() - 1), &mut todo);
     }
     for index in (0..nodes.len()).rev() {
         if let Some(parent) = nodes[index].parent {
@@ -193,16 +188,16 @@ fn place(nodes: &[Node], kept: &[bool], extent: &dyn Fn(&Node) -> (f64, f64)) ->
         if let Some(block) = blocks.get(&index) {
             bar_of.push(Some(layout.bars.len()));
             let row = parent.map_or(0, |parent| layout.bars[parent].row + 1) + block.offset;
-            let Node { id, x0, x1, .. } = *node;
-            layout.bars.push(Bar { id, x0, x1, row, parent, folded: Folded::default() });
+            let Node { id, x0, x1, folded, .. } = *node;
+            layout.bars.push(Bar { id, x0, x1, row, parent, folded });
         } else {
             bar_of.push(parent);
             let folded = match parent {
                 Some(parent) => &mut layout.bars[parent].folded,
                 None => &mut layout.folded,
             };
-            folded.count += 1;
-            folded.failed += usize::from(node.failed);
+            folded.add(node.folded);
+            folded.add(Folded { count: 1, failed: u32::from(node.failed) });
         }
     }
     Some(layout)

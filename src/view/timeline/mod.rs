@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::lives::{Exec, Life, Lives};
+use super::lives::{Life, Lives};
 use super::{Shape, Sink, Speaks, View};
 use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::text;
@@ -38,8 +38,6 @@ const PAD: f64 = 5.0;
 /// Columns of a label, and characters of a tooltip's command.
 const MAX_LABEL: usize = 56;
 const MAX_TOOLTIP: usize = 1000;
-/// Execs of one process that are told apart.
-const MAX_EXECS: usize = 100;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -54,11 +52,17 @@ pub static VIEW: View = View {
 };
 
 /// The sink of `--format timeline`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Timeline {
     lives: Lives,
     meta: Meta,
     lost: u64,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self { lives: Lives::for_picture(), meta: Meta::default(), lost: 0 }
+    }
 }
 
 impl Sink for Timeline {
@@ -156,8 +160,10 @@ impl Timeline {
         if cut_off {
             gaps.push("the capture was cut off: more happened".to_owned());
         }
-        if layout.folded.count > 0 {
-            gaps.push(format!("{} processes are not drawn", layout.folded.count));
+        match layout.folded.count {
+            0 => {}
+            1 => gaps.push("1 process is not drawn".to_owned()),
+            count => gaps.push(format!("{count} processes are not drawn")),
         }
         if !gaps.is_empty() {
             let place = format!("class=\"gaps\" x=\"{}\" y=\"28\"", WIDTH - MARGIN);
@@ -173,7 +179,7 @@ impl Timeline {
         };
         let mut roots = self.lives.iter().map(|(_, life)| life).filter(|life| root(life));
         match (roots.next(), roots.next()) {
-            (Some(life), None) => cut(&command(life), 120),
+            (Some(life), None) => cut(&life.command_line(), 120),
             _ if self.meta.host.is_empty() => "Processes".to_owned(),
             _ => format!("Processes on {}", escaped(&self.meta.host)),
         }
@@ -231,13 +237,13 @@ impl Timeline {
         let mut color = colors.class_of(life);
         let mut fork = if life.fork_seen { " fork" } else { "" };
         let mut execs = Vec::new();
-        for exec in life.execs.iter().take(MAX_EXECS) {
+        for exec in life.execs() {
             let at = exec.at_ns.map_or(*x0, |at| self.x(at)).clamp(from, *x1);
             if fork.is_empty() && from > *x0 {
                 execs.push(at);
             }
             part(&format!("{color}{fork}"), from, at);
-            (from, color, fork) = (at, colors.class(exec.comm), "");
+            (from, color, fork) = (at, colors.class(exec.comm()), "");
         }
         part(&format!("{color}{fork}"), from, *x1);
         let width = x1 - x0;
@@ -291,7 +297,7 @@ impl Timeline {
     fn tooltip(&self, drawn: &Drawn<'_>) -> String {
         let Drawn { bar, life, .. } = drawn;
         let (first, last) = self.lives.span_ns();
-        let mut out = cut(&command(life), MAX_TOOLTIP);
+        let mut out = cut(&life.command_line(), MAX_TOOLTIP);
         let _ = write!(out, "\npid {}", life.pid);
         if let Some(parent) = life.born_to {
             let _ = write!(out, ", child of {parent}");
@@ -311,7 +317,7 @@ impl Timeline {
         if life.never_execed() {
             out.push_str(", no exec");
         }
-        for exec in life.execs.iter().skip(1).take(10) {
+        for exec in life.later_execs().take(10) {
             let _ = write!(out, "\nthen {}", cut(&exec.command_line(), MAX_TOOLTIP));
         }
         match (life.end, life.status()) {
@@ -326,7 +332,11 @@ impl Timeline {
             let _ = write!(out, "\nthreads beside the first: {}", life.threads);
         }
         if bar.folded.count > 0 {
-            let _ = write!(out, "\n{} short processes below it are not drawn", bar.folded.count);
+            let (what, are) = match bar.folded.count {
+                1 => ("process", "is"),
+                _ => ("processes", "are"),
+            };
+            let _ = write!(out, "\n{} short {what} below it {are} not drawn", bar.folded.count);
             if bar.folded.failed > 0 {
                 let _ = write!(out, ", {} of them failed", bar.folded.failed);
             }
@@ -343,14 +353,9 @@ fn columns(text: &str) -> f64 {
     text.width() as f64 * COLUMN
 }
 
-/// The first program that it ran, or its name.
-fn command(life: &Life) -> String {
-    life.execs.first().map_or_else(|| life.name(), Exec::command_line)
-}
-
 /// The command without the directory of its program, and how it failed.
 fn label(life: &Life) -> String {
-    let command = command(life);
+    let command = life.command_line();
     let end = command.find([' ', '\'', '"']).unwrap_or(command.len());
     let name = command[..end].rfind('/').map_or(0, |slash| slash + 1);
     let mut label = cut(if name < end { &command[name..] } else { &command }, MAX_LABEL);
@@ -448,7 +453,7 @@ mod tests {
         let svg = Document::parse(&text).expect("well-formed");
         assert!(number(svg.root_element(), "height") < 4_000.0);
         let folded = |tooltip: &&str| {
-            let line = tooltip.lines().find_map(|line| line.split_once(" short processes below"));
+            let line = tooltip.lines().find_map(|line| line.split_once(" short process"));
             line.map_or(0, |(count, _)| count.parse().expect("a count"))
         };
         let folded: usize = tooltips(&svg).iter().map(folded).sum();

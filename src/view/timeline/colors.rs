@@ -4,26 +4,26 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::{MARGIN, WIDTH, columns, cut, tag};
+use super::{MARGIN, WIDTH, columns, cut, escaped, tag};
 use crate::model::event::Comm;
-use crate::text;
 use crate::view::lives::{Exec, Life, Lives};
 
 const CLASSES: [&str; 12] =
     ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11"];
-/// The class of those of which nothing is known.
-const OTHER: &str = "other";
+/// The class of those that the legend doesn't name.
+pub const OTHER: &str = "other";
 /// From one colour to try to the next, far away on the wheel: prime to their number.
 const STRIDE: usize = 5;
-/// Names in the legend.
-const MAX_NAMES: usize = 9;
+/// The legend's room for names, in pixels.
+const ROOM: f64 = WIDTH * 0.7;
 
-/// A colour for each name: of its own for the most frequent ones, and as far as that allows
-/// the same in every picture.
+/// A colour for each name in the legend: as far as that allows the same in every picture.
 pub struct Colors {
     classes: HashMap<Comm, usize>,
     /// The most frequent names with their counts.
     names: Vec<(Comm, usize)>,
+    /// How many there are of all other names.
+    others: usize,
 }
 
 impl Colors {
@@ -37,7 +37,13 @@ impl Colors {
         }
         let mut names: Vec<_> = counts.into_iter().collect();
         names.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.as_bytes().cmp(b.0.as_bytes())));
-        names.truncate(CLASSES.len());
+        let mut x = MARGIN;
+        let fits = names.iter().take(CLASSES.len()).take_while(|(comm, count)| {
+            x += entry_width(&entry(*comm, *count));
+            x < ROOM
+        });
+        let fits = fits.count();
+        let others = names.split_off(fits).iter().map(|(_, count)| count).sum();
 
         let mut classes = HashMap::new();
         let mut taken = [false; CLASSES.len()];
@@ -54,43 +60,53 @@ impl Colors {
                 classes.insert(*comm, class);
             }
         }
-        names.truncate(MAX_NAMES);
-        Self { classes, names }
+        Self { classes, names, others }
     }
 
     /// The class of a name.
     pub fn class(&self, comm: Comm) -> &'static str {
-        CLASSES[self.classes.get(&comm).copied().unwrap_or_else(|| favourite(comm))]
+        self.classes.get(&comm).map_or(OTHER, |&class| CLASSES[class])
     }
 
     /// The class of a process before its first exec.
     pub fn class_of(&self, life: &Life) -> &'static str {
+        self.name_of(life).map_or(OTHER, |comm| self.class(comm))
+    }
+
+    /// What gives a process its colour: what it ran when it was first heard of, or its first exec.
+    pub fn name_of(&self, life: &Life) -> Option<Comm> {
         let first = life.execs().next().map(Exec::comm).or(life.comm());
         let comm = life.ran_before().unwrap_or(first);
-        comm.filter(|_| !life.is_bystander()).map_or(OTHER, |comm| self.class(comm))
+        comm.filter(|_| !life.is_bystander())
     }
 
     /// Draws the legend.
     pub fn legend(&self, svg: &mut String) {
         let mut x = MARGIN;
-        for (comm, count) in &self.names {
-            let mut name = String::new();
-            text::escape(comm.as_bytes(), &mut name);
-            let text = format!("{} ×{count}", cut(&name, 15));
-            let class = self.class(*comm);
+        let named = self.names.iter().map(|&(comm, count)| (self.class(comm), entry(comm, count)));
+        let others = (self.others > 0).then(|| (OTHER, format!("others ×{}", self.others)));
+        for (class, text) in named.chain(others) {
             let _ = write!(
                 svg,
                 "<rect class=\"{class}\" x=\"{x:.1}\" y=\"58\" width=\"11\" height=\"11\" rx=\"2\"/>"
             );
-            tag("text", &format!("x=\"{:.1}\" y=\"67.5\"", x + 16.0), &text, svg);
-            x += 16.0 + columns(&text) + 14.0;
-            if x > WIDTH * 0.65 {
-                break;
-            }
+            tag("text", &format!("x=\"{:.1}\" y=\"67.5\"", x + SWATCH), &text, svg);
+            x += entry_width(&text);
         }
         let place = format!("class=\"facts end\" x=\"{}\" y=\"67.5\"", WIDTH - MARGIN);
         tag("text", &place, "lighter: before the exec · red: failed", svg);
     }
+}
+
+/// From a colour to its name, in pixels.
+const SWATCH: f64 = 16.0;
+
+fn entry(comm: Comm, count: usize) -> String {
+    format!("{} ×{count}", cut(&escaped(comm.as_bytes()), 15))
+}
+
+fn entry_width(entry: &str) -> f64 {
+    SWATCH + columns(entry) + 14.0
 }
 
 /// The colour of a name where it is free: FNV-1a.

@@ -11,8 +11,8 @@ const MAX_ROWS: usize = 200;
 /// Up to here each process gets its bar and its label; with more the labels are those that fit
 /// into their bars.
 const MAX_LABELLED: usize = 60;
-/// Processes that a layout is tried with: more than a picture of this size could show.
-const MAX_BARS: usize = 20_000;
+/// Bars at most, so that the picture has one to two megabytes.
+const MAX_BARS: usize = 4_000;
 /// Between bars in one row, in pixels.
 const GAP: f64 = 0.25;
 
@@ -42,27 +42,31 @@ pub struct Layout {
     pub rows: usize,
     /// There is room for a label beside each bar.
     pub labelled: bool,
-    /// Processes that belong to no bar.
-    pub folded: Folded,
+    /// Processes without a bar.
+    pub left_out: Vec<Node>,
 }
 
 /// A process before it is known whether it gets a bar.
-struct Node {
-    id: LifeId,
-    x0: f64,
-    x1: f64,
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    /// Whose.
+    pub id: LifeId,
+    /// Left end, in pixels.
+    pub x0: f64,
+    /// Right end, in pixels.
+    pub x1: f64,
     /// The place of its parent in the list of nodes, a smaller one.
     parent: Option<usize>,
     /// The width of the widest bar from here on down: nobody is drawn without their ancestors.
     weight: f64,
-    failed: bool,
+    /// It ended with what is no success.
+    pub failed: bool,
     /// Those below it that are no longer kept.
     folded: Folded,
 }
 
-/// Lays the lives out on `width` pixels. `label` gives the width of a label, in pixels.
-pub fn layout(lives: &Lives, width: f64, label: &dyn Fn(LifeId) -> f64) -> Layout {
-    let (nodes, elsewhere) = (nodes(lives, width), lives.folded_roots());
+/// Lays the nodes out on `width` pixels. `label` gives the width of a label, in pixels.
+pub fn layout(nodes: &[Node], width: f64, label: &dyn Fn(LifeId) -> f64) -> Layout {
     if nodes.len() <= MAX_LABELLED {
         let kept = vec![true; nodes.len()];
         // A label may not leave the picture: one at the right end stands left of its bar.
@@ -74,9 +78,8 @@ pub fn layout(lives: &Lives, width: f64, label: &dyn Fn(LifeId) -> f64) -> Layou
                 () => (node.x0 - label, node.x1),
             }
         };
-        if let Some(mut layout) = place(&nodes, &kept, &extent) {
+        if let Some(mut layout) = place(nodes, &kept, &extent) {
             layout.labelled = true;
-            layout.folded.add(elsewhere);
             return layout;
         }
     }
@@ -88,8 +91,7 @@ pub fn layout(lives: &Lives, width: f64, label: &dyn Fn(LifeId) -> f64) -> Layou
     loop {
         let mut kept = vec![false; nodes.len()];
         ranked.iter().take(count).for_each(|&index| kept[index] = true);
-        if let Some(mut layout) = place(&nodes, &kept, &|node| (node.x0, node.x1)) {
-            layout.folded.add(elsewhere);
+        if let Some(layout) = place(nodes, &kept, &|node| (node.x0, node.x1)) {
             return layout;
         }
         // It ends: as many bars as there may be rows always find room.
@@ -98,7 +100,7 @@ pub fn layout(lives: &Lives, width: f64, label: &dyn Fn(LifeId) -> f64) -> Layou
 }
 
 /// The lives, parents before their children, those in the order of their birth.
-fn nodes(lives: &Lives, width: f64) -> Vec<Node> {
+pub fn nodes(lives: &Lives, width: f64) -> Vec<Node> {
     let (first, last) = lives.span_ns();
     let scale = width / last.saturating_sub(first).max(1) as f64;
     let x = |ns: u64| ns.clamp(first, last).saturating_sub(first) as f64 * scale;
@@ -180,7 +182,7 @@ fn place(nodes: &[Node], kept: &[bool], extent: &dyn Fn(&Node) -> (f64, f64)) ->
         }
     }
 
-    let mut layout = Layout { bars: Vec::new(), rows, labelled: false, folded: Folded::default() };
+    let mut layout = Layout { bars: Vec::new(), rows, labelled: false, left_out: Vec::new() };
     // For each node the bar that stands for it.
     let mut bar_of: Vec<Option<usize>> = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.iter().enumerate() {
@@ -192,12 +194,12 @@ fn place(nodes: &[Node], kept: &[bool], extent: &dyn Fn(&Node) -> (f64, f64)) ->
             layout.bars.push(Bar { id, x0, x1, row, parent, folded });
         } else {
             bar_of.push(parent);
-            let folded = match parent {
-                Some(parent) => &mut layout.bars[parent].folded,
-                None => &mut layout.folded,
-            };
-            folded.add(node.folded);
-            folded.add(Folded { count: 1, failed: u32::from(node.failed) });
+            layout.left_out.push(*node);
+            if let Some(parent) = parent {
+                let folded = &mut layout.bars[parent].folded;
+                folded.add(node.folded);
+                folded.add(Folded { count: 1, failed: u32::from(node.failed) });
+            }
         }
     }
     Some(layout)

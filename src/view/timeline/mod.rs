@@ -15,10 +15,11 @@ use crate::text::xml;
 
 mod axis;
 mod colors;
+mod density;
 mod layout;
 
 use colors::Colors;
-use layout::{Bar, Layout};
+use layout::Bar;
 
 /// All in pixels.
 const WIDTH: f64 = 1200.0;
@@ -37,7 +38,7 @@ const PAD: f64 = 5.0;
 
 /// Columns of a label, and characters of a tooltip's command.
 const MAX_LABEL: usize = 56;
-const MAX_TOOLTIP: usize = 1000;
+const MAX_TOOLTIP: usize = 400;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -81,7 +82,7 @@ impl Sink for Timeline {
     fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         self.lost = self.lost.max(totals.lost.total());
         self.lives.settle();
-        out.extend_from_slice(self.draw(totals.cut_off).as_bytes());
+        out.extend_from_slice(self.draw(totals).as_bytes());
     }
 }
 
@@ -95,10 +96,16 @@ struct Drawn<'a> {
 }
 
 impl Timeline {
-    fn draw(&self, cut_off: bool) -> String {
+    fn draw(&self, totals: &Totals) -> String {
         let label = |id| self.lives.get(id).map_or(0.0, |life| columns(&label(life)) + 2.0 * PAD);
-        let layout = layout::layout(&self.lives, WIDTH - 2.0 * MARGIN, &label);
-        let bottom = TOP + layout.rows as f64 * ROW;
+        let width = WIDTH - 2.0 * MARGIN;
+        let nodes = layout::nodes(&self.lives, width);
+        let layout = layout::layout(&nodes, width, &label);
+        let colors = Colors::of(&self.lives);
+        let rows = density::Rows::of(&self.lives, &layout, &colors);
+        let strip = if layout.labelled || layout.bars.is_empty() { 0.0 } else { density::STRIP };
+        let top = TOP + strip + rows.height();
+        let bottom = top + layout.rows as f64 * ROW;
         let height = bottom + 30.0;
 
         let mut svg = String::new();
@@ -109,20 +116,23 @@ impl Timeline {
              width=\"{WIDTH}\" height=\"{height}\">\n<style>\n{STYLE}</style>\n\
              <rect class=\"page\" width=\"100%\" height=\"100%\"/>"
         );
-        self.heading(&layout, cut_off, &mut svg);
-        let colors = Colors::of(&self.lives);
+        self.heading(totals, &mut svg);
         colors.legend(&mut svg);
         self.axis(bottom, &mut svg);
+        if strip > 0.0 {
+            density::strip(&self.lives, &nodes, TOP, &mut svg);
+        }
+        rows.draw(TOP + strip, &mut svg);
 
         let drawn: Vec<_> =
-            layout.bars.iter().filter_map(|bar| self.drawn(bar, layout.labelled)).collect();
+            layout.bars.iter().filter_map(|bar| self.drawn(bar, top, layout.labelled)).collect();
         // With thousands of bars they would be a curtain.
         for drawn in drawn.iter().filter(|_| layout.labelled) {
             let Some(parent) = drawn.bar.parent.and_then(|parent| layout.bars.get(parent)) else {
                 continue;
             };
-            let (x, top) = (drawn.x0 + 0.5, row_y(parent.row) + BAR);
-            let _ = writeln!(svg, "<path class=\"link\" d=\"M{x:.1} {top:.1}V{:.1}\"/>", drawn.y);
+            let (x, from) = (drawn.x0 + 0.5, row_y(top, parent.row) + BAR);
+            let _ = writeln!(svg, "<path class=\"link\" d=\"M{x:.1} {from:.1}V{:.1}\"/>", drawn.y);
         }
         for drawn in &drawn {
             self.bar(drawn, layout.labelled, &colors, &mut svg);
@@ -137,18 +147,23 @@ impl Timeline {
         MARGIN + ns.clamp(first, last).saturating_sub(first) as f64 / span * (WIDTH - 2.0 * MARGIN)
     }
 
-    fn heading(&self, layout: &Layout, cut_off: bool, svg: &mut String) {
+    fn heading(&self, totals: &Totals, svg: &mut String) {
         let title = self.title();
         tag("text", &format!("class=\"title\" x=\"{MARGIN}\" y=\"28\""), &title, svg);
 
         let mut facts = vec![self.lives.summary()];
+        let (first, last) = self.lives.span_ns();
+        // Where in the capture the events lie, it doesn't say.
+        if totals.elapsed_ns / 100 * 99 > last.saturating_sub(first) {
+            facts.push(format!("capture of {}", Elapsed(totals.elapsed_ns)));
+        }
         if let Some(ns) = self.lives.began_at_ns() {
             let time = Rfc3339(ns).to_string();
             let (seconds, _) = time.split_once('.').unwrap_or((&time, ""));
             facts.push(format!("{} UTC", seconds.replace('T', " ")));
         }
         if !self.meta.kernel.is_empty() {
-            facts.push(format!("Linux {}", escaped(&self.meta.kernel)));
+            facts.push(format!("Linux {}", escaped(self.meta.kernel.as_bytes())));
         }
         let facts = facts.join(" · ");
         tag("text", &format!("class=\"facts\" x=\"{MARGIN}\" y=\"47\""), &facts, svg);
@@ -157,10 +172,10 @@ impl Timeline {
         if self.lost > 0 {
             gaps.push(format!("{} events were lost: the picture has gaps", self.lost));
         }
-        if cut_off {
+        if totals.cut_off {
             gaps.push("the capture was cut off: more happened".to_owned());
         }
-        match layout.folded.count {
+        match self.lives.folded() {
             0 => {}
             1 => gaps.push("1 process is not drawn".to_owned()),
             count => gaps.push(format!("{count} processes are not drawn")),
@@ -181,7 +196,7 @@ impl Timeline {
         match (roots.next(), roots.next()) {
             (Some(life), None) => cut(&life.command_line(), 120),
             _ if self.meta.host.is_empty() => "Processes".to_owned(),
-            _ => format!("Processes on {}", escaped(&self.meta.host)),
+            _ => format!("Processes on {}", escaped(self.meta.host.as_bytes())),
         }
     }
 
@@ -207,13 +222,13 @@ impl Timeline {
         }
     }
 
-    fn drawn<'a>(&'a self, bar: &'a Bar, labelled: bool) -> Option<Drawn<'a>> {
+    fn drawn<'a>(&'a self, bar: &'a Bar, top: f64, labelled: bool) -> Option<Drawn<'a>> {
         let life = self.lives.get(bar.id)?;
         // Those that follow each other at once stay two where no label is between them.
         let gap = if labelled || bar.x1 - bar.x0 < 4.0 { 0.0 } else { SEAM };
         let x0 = MARGIN + bar.x0.min(WIDTH - 2.0 * MARGIN - MIN_BAR);
         let x1 = (MARGIN + bar.x1 - gap).max(x0 + MIN_BAR);
-        Some(Drawn { bar, life, x0, x1, y: row_y(bar.row) })
+        Some(Drawn { bar, life, x0, x1, y: row_y(top, bar.row) })
     }
 
     fn bar(&self, drawn: &Drawn<'_>, labelled: bool, colors: &Colors, svg: &mut String) {
@@ -274,7 +289,7 @@ impl Timeline {
             let _ = write!(text, " {what}");
         };
         if bar.folded.count > 0 {
-            add(format!("(+{} short)", bar.folded.count));
+            add(format!("(+{} folded)", bar.folded.count));
         }
         let place = if columns(&text) + 2.0 * PAD <= width {
             Some((x0 + PAD, ""))
@@ -332,11 +347,7 @@ impl Timeline {
             let _ = write!(out, "\nthreads beside the first: {}", life.threads);
         }
         if bar.folded.count > 0 {
-            let (what, are) = match bar.folded.count {
-                1 => ("process", "is"),
-                _ => ("processes", "are"),
-            };
-            let _ = write!(out, "\n{} short {what} below it {are} not drawn", bar.folded.count);
+            let _ = write!(out, "\nfolded processes below it: {}", bar.folded.count);
             if bar.folded.failed > 0 {
                 let _ = write!(out, ", {} of them failed", bar.folded.failed);
             }
@@ -345,8 +356,8 @@ impl Timeline {
     }
 }
 
-fn row_y(row: usize) -> f64 {
-    TOP + row as f64 * ROW + (ROW - BAR) / 2.0
+fn row_y(top: f64, row: usize) -> f64 {
+    top + row as f64 * ROW + (ROW - BAR) / 2.0
 }
 
 fn columns(text: &str) -> f64 {
@@ -355,6 +366,9 @@ fn columns(text: &str) -> f64 {
 
 /// The command without the directory of its program, and how it failed.
 fn label(life: &Life) -> String {
+    if life.comm().is_none() && life.exec_count() == 0 {
+        return format!("pid {}", life.pid);
+    }
     let command = life.command_line();
     let end = command.find([' ', '\'', '"']).unwrap_or(command.len());
     let name = command[..end].rfind('/').map_or(0, |slash| slash + 1);
@@ -372,10 +386,10 @@ fn cut(text: &str, room: usize) -> String {
     shown.to_owned() + mark
 }
 
-/// A capture may have any host and kernel.
-fn escaped(text: &str) -> String {
+/// A name, a host and a kernel may be anything.
+fn escaped(bytes: &[u8]) -> String {
     let mut out = String::new();
-    text::escape(text.as_bytes(), &mut out);
+    text::escape(bytes, &mut out);
     out
 }
 
@@ -404,7 +418,9 @@ mod tests {
 
     /// Left end and width of each bar, its parts together.
     fn bars(svg: &Document<'_>) -> Vec<(f64, f64)> {
-        let groups = svg.descendants().filter(|node| node.has_tag_name("g"));
+        let groups = svg.descendants().filter(|node| {
+            node.has_tag_name("g") && node.children().any(|part| part.has_tag_name("rect"))
+        });
         let parts = |group: Node<'_, '_>| {
             let rects = group.children().filter(|node| node.has_tag_name("rect"));
             let rects = rects.filter(|node| node.attribute("class") != Some("failed"));
@@ -452,16 +468,12 @@ mod tests {
         let text = run(Timeline::default(), events);
         let svg = Document::parse(&text).expect("well-formed");
         assert!(number(svg.root_element(), "height") < 4_000.0);
-        let folded = |tooltip: &&str| {
-            let line = tooltip.lines().find_map(|line| line.split_once(" short process"));
-            line.map_or(0, |(count, _)| count.parse().expect("a count"))
-        };
-        let folded: usize = tooltips(&svg).iter().map(folded).sum();
-        let elsewhere = text.split_once(" processes are not drawn").map_or(0, |(before, _)| {
+        let folded = text.split_once(" more process").map_or(0, |(before, _)| {
             let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next();
             digits.and_then(|digits| digits.parse().ok()).expect("a count")
         });
-        assert_eq!(bars(&svg).len() + folded + elsewhere, processes);
+        assert_eq!(bars(&svg).len() + folded, processes);
+        assert_eq!(folded > 0, text.contains(" at the busiest"));
     }
 
     #[test]
@@ -484,6 +496,39 @@ mod tests {
             fits(&story.events, 5_001);
         }
         fits(&strangers.events, 5_000);
+    }
+
+    #[test]
+    fn no_failure_is_hidden_and_colours_are_those_of_the_legend() {
+        let mut story = Story::default();
+        for i in 0..3_000 {
+            let (us, pid, name) = (u64::from(i) * 100, i + 10, format!("prog{}", i % 30));
+            story.fork(us, pid, 9).exec(us + 3, pid, 9, &[&name]);
+            story.exit(us + 40, pid, 9, u32::from(i % 10 == 0) << 8);
+        }
+        let text = run(Timeline::default(), &story.events);
+        let svg = Document::parse(&text).expect("well-formed");
+        let folded = |title: &&str| {
+            let (_, count) = title.strip_suffix(" failed")?.rsplit_once(" ✗ ")?;
+            count.parse::<usize>().ok()
+        };
+        let folded: usize = tooltips(&svg).iter().filter_map(folded).sum();
+        assert_eq!(folded + text.matches("class=\"failed\"").count(), 300);
+        // They lie 1 ms and so nearly 4 pixels apart, as the stretches of the strip do.
+        let fell = svg.descendants().filter(|node| node.attribute("class") == Some("fell"));
+        let marks = |node: Node<'_, '_>| node.attribute("d").expect("a path").matches('M').count();
+        assert!(fell.map(marks).next().is_some_and(|marks| marks > 250), "in the strip");
+
+        let rects = svg.descendants().filter(|node| node.has_tag_name("rect"));
+        let class = |node: Node<'_, '_>| {
+            Some(node.attribute("class")?.trim_end_matches(" fork").to_owned())
+        };
+        let (legend, bars): (Vec<_>, Vec<_>) =
+            rects.partition(|rect| rect.attribute("rx").is_some());
+        let legend: Vec<_> = legend.into_iter().filter_map(class).collect();
+        assert_eq!(legend.last().map(String::as_str), Some("other"));
+        let known = |class: &String| class == "failed" || class == "page" || legend.contains(class);
+        assert!(bars.into_iter().filter_map(class).all(|class| known(&class)));
     }
 
     #[test]

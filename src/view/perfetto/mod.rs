@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Chrome's trace-event JSON, which ui.perfetto.dev and `chrome://tracing` open: each process is a
+//! track, its programs are slices, and arrows lead from parents to children.
+//!
+//! A track is a lane: a process takes the first one below its parent's that is free, and leaves it
+//! when it ends, so that a storm of thousands has as many lanes as there are processes alive at a
+//! time. Its pid is shown by a click on it.
+//!
+//! Times are those of the events, `CLOCK_MONOTONIC`, in microseconds, so that a trace goes together
+//! with others of the same clock.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::lives::{Life, LifeId, Lives, Step};
+use super::{Shape, Sink, Speaks, View};
+use crate::json;
+use crate::model::event::{Event, Lost, Meta, Totals};
+
+mod lanes;
+mod slices;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use lanes::Lanes;
+use slices::{details, slices, text};
+use writer::Writer;
+
+/// `--format perfetto`
+pub static VIEW: View = View {
+    name: "perfetto",
+    help: "Trace events (JSON) for ui.perfetto.dev",
+    needs_wide: true,
+    shape: Shape::Document,
+    speaks: Speaks::AsItHappens,
+    start: |_, _| Box::new(Perfetto::default()),
+};
+
+/// The sink of `--format perfetto`. A process is written when it ends; only in the basic mode,
+/// which tells threads from processes at the end alone, all of them wait for it.
+#[derive(Debug, Default)]
+pub struct Perfetto {
+    lives: Lives,
+    tracks: HashMap<LifeId, Track>,
+    lanes: Lanes,
+    meta: Meta,
+    lost: u64,
+    /// Something was written to the list of events.
+    begun: bool,
+}
+
+/// Where a process is drawn.
+#[derive(Clone, Copy, Debug)]
+struct Track {
+    lane: usize,
+    /// That of its parent, where it has one.
+    parent: Option<usize>,
+    /// Where it begins.
+    from_ns: u64,
+}
+
+impl Sink for Perfetto {
+    fn begin(&mut self, meta: &Meta, out: &mut Vec<u8>) {
+        self.meta = meta.clone();
+        out.extend_from_slice(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[");
+    }
+
+    fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
+        let step = self.lives.event(event);
+        if event.wide.is_none() {
+            return;
+        }
+        match step {
+            Step::Born(id) | Step::ThreadBorn(id) | Step::Execed(id) | Step::ThreadEnded(id) => {
+                self.track(id, out);
+            }
+            Step::Ended(id) => {
+                self.process(id, out);
+                self.lives.remove(id);
+                self.tracks.remove(&id);
+            }
+        }
+    }
+
+    fn lost(&mut self, lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {
+        self.lost = self.lost.max(lost.total());
+    }
+
+    fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
+        self.lives.settle();
+        // No arrow leads from one whose name no child brought along.
+        let nameless = |life: &Life| life.is_bystander() && life.comm().is_none();
+        let drawn = self.lives.iter().filter(|(_, life)| !nameless(life));
+        let mut ids: Vec<_> = drawn.map(|(id, life)| (self.start_ns(life), id)).collect();
+        // A parent's id is smaller than its children's.
+        ids.sort_unstable();
+        for (_, id) in ids {
+            self.process(id, out);
+        }
+        let about = About {
+            tool: "tuxscope",
+            version: &self.meta.version,
+            host: &self.meta.host,
+            kernel: &self.meta.kernel,
+            boot_id: &self.meta.boot_id,
+            clock: "CLOCK_MONOTONIC",
+            lost_events: self.lost.max(totals.lost.total()),
+            complete: totals.complete(),
+        };
+        out.extend_from_slice(b"\n],\"otherData\":");
+        json::write(&about, out);
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+#[derive(Serialize)]
+struct About<'a> {
+    tool: &'a str,
+    version: &'a str,
+    host: &'a str,
+    kernel: &'a str,
+    boot_id: &'a str,
+    clock: &'a str,
+    lost_events: u64,
+    complete: bool,
+}
+
+impl Perfetto {
+    fn start_ns(&self, life: &Life) -> u64 {
+        let (first, _) = self.lives.span_ns();
+        life.born_ns.unwrap_or(first).max(first)
+    }
+
+    /// The track of a process, a lane at its first event. Its parent gets one before it.
+    fn track(&mut self, id: LifeId, out: &mut Vec<u8>) -> Option<Track> {
+        if let Some(track) = self.tracks.get(&id) {
+            return Some(*track);
+        }
+        let life = self.lives.get(id)?;
+        let (from_ns, parent) = (self.start_ns(life), life.parent);
+        let parent = parent.and_then(|parent| match self.tracks.get(&parent) {
+            Some(track) => Some(track.lane),
+            None => {
+                // Nothing but a child is known of it so far, so neither is its parent.
+                let from_ns = self.start_ns(self.lives.get(parent)?);
+                let lane = self.lane(0, from_ns, out);
+                self.tracks.insert(parent, Track { lane, parent: None, from_ns });
+                Some(lane)
+            }
+        });
+        let lane = self.lane(parent.unwrap_or(0), from_ns, out);
+        let track = Track { lane, parent, from_ns };
+        self.tracks.insert(id, track);
+        Some(track)
+    }
+
+    fn lane(&mut self, parent: usize, from_ns: u64, out: &mut Vec<u8>) -> usize {
+        let (lane, new) = self.lanes.take(parent, from_ns);
+        if new {
+            let begun = std::mem::replace(&mut self.begun, true);
+            Writer { out, lane, begun }.lane(&self.meta.host);
+        }
+        lane
+    }
+
+    /// Writes all that is drawn of a process, and leaves its lane.
+    fn process(&mut self, id: LifeId, out: &mut Vec<u8>) {
+        let Some(Track { lane, parent, from_ns: born }) = self.track(id, out) else { return };
+        let begun = std::mem::replace(&mut self.begun, true);
+        let Some(life) = self.lives.get(id) else { return };
+
+        let mut writer = Writer { out, lane, begun };
+        let comm = text(life.comm().map(|comm| comm.to_text().into_owned()));
+        let (_, last) = self.lives.span_ns();
+        let ended = life.end.map_or(last, |end| end.at_ns).max(born);
+        let slices = slices(life, &comm, born, ended);
+        for (i, slice) in slices.iter().enumerate() {
+            let next = slices.get(i + 1);
+            let until = next.map_or(ended, |next| next.from_ns);
+            let details = details(life, slice, next.is_none());
+            let failed = next.is_none() && life.failed();
+            writer.slice(slice, until, failed, &details);
+        }
+        if let Some(parent) = parent.filter(|_| life.fork_seen) {
+            writer.flow("s", parent, id, born);
+            writer.flow("f", lane, id, born);
+        }
+        self.lanes.leave(lane, ended);
+    }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What Google's "Trace Event Format" asks of the events that are used here.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::*;
+use crate::model::event::EventKind;
+use crate::view::fixtures::{self, Random, Story, basic, run};
+
+fn trace(events: &[Event]) -> Vec<Value> {
+    let text = run(Perfetto::default(), events);
+    let trace: Value = serde_json::from_str(&text).expect("valid JSON");
+    assert!(trace["displayTimeUnit"] == "ms" || trace["displayTimeUnit"] == "ns");
+    assert!(trace["otherData"].is_object());
+    trace["traceEvents"].as_array().expect("the object form has an array").clone()
+}
+
+fn of<'a>(events: &'a [Value], phase: &str) -> Vec<&'a Value> {
+    events.iter().filter(|event| event["ph"] == phase).collect()
+}
+
+fn start(event: &Value) -> f64 {
+    event["ts"].as_f64().expect("ts is a number")
+}
+
+fn end(event: &Value) -> f64 {
+    start(event) + event["dur"].as_f64().expect("dur is a number")
+}
+
+fn track(event: &Value) -> (u64, u64) {
+    let id = |key: &str| event[key].as_u64().expect("pid and tid are whole numbers");
+    (id("pid"), id("tid"))
+}
+
+/// A double tells times near 2^64 ns by some microseconds only.
+fn slack(ts: f64) -> f64 {
+    0.0001 + ts * 1e-14 * 100.0
+}
+
+fn check(events: &[Value]) {
+    for event in events {
+        assert!(event["name"].is_string(), "{event}");
+        track(event);
+        match event["ph"].as_str() {
+            Some("M") => match event["name"].as_str() {
+                Some("process_name" | "thread_name") => {
+                    assert!(event["args"]["name"].is_string(), "{event}");
+                }
+                Some("thread_sort_index") => {
+                    assert!(event["args"]["sort_index"].is_u64(), "{event}");
+                }
+                _ => panic!("no metadata has this name: {event}"),
+            },
+            Some("X") => {
+                assert!(event["cat"].is_string() && event["args"].is_object(), "{event}");
+                assert!(start(event) >= 0.0 && end(event) >= start(event), "{event}");
+            }
+            Some("s" | "f") => {
+                assert!(event["cat"].is_string() && event["id"].is_u64(), "{event}");
+                assert!(start(event) >= 0.0, "{event}");
+            }
+            _ => panic!("no such phase: {event}"),
+        }
+    }
+    check_flows(events);
+    check_nesting(events);
+}
+
+/// Each flow begins once and ends once, not before it began, in the slice around that time.
+fn check_flows(events: &[Value]) {
+    let mut ends: HashMap<u64, &Value> = HashMap::new();
+    for end in of(events, "f") {
+        assert_eq!(end["bp"], "e", "{end}");
+        let before = ends.insert(end["id"].as_u64().expect("an id"), end);
+        assert!(before.is_none(), "{end}");
+    }
+    for begin in of(events, "s") {
+        let end = ends.remove(&begin["id"].as_u64().expect("an id")).expect("an end");
+        assert_eq!((&begin["cat"], &begin["name"]), (&end["cat"], &end["name"]));
+        assert!(start(begin) <= start(end), "{begin} {end}");
+    }
+    assert!(ends.is_empty(), "{ends:?}");
+}
+
+/// Slices of a track lie within or beside each other.
+fn check_nesting(events: &[Value]) {
+    let mut tracks: HashMap<_, Vec<&Value>> = HashMap::new();
+    for slice in of(events, "X") {
+        tracks.entry(track(slice)).or_default().push(slice);
+    }
+    for slices in tracks.values_mut() {
+        slices.sort_by(|a, b| start(a).total_cmp(&start(b)).then(end(b).total_cmp(&end(a))));
+        let mut open: Vec<f64> = Vec::new();
+        for slice in slices {
+            let (start, end) = (start(slice), end(slice));
+            open.retain(|&outer| outer > start + slack(start));
+            assert!(open.iter().all(|&outer| end <= outer + slack(end)), "{slice}");
+            open.push(end);
+        }
+    }
+}
+
+/// Each end of an arrow lies on a slice.
+fn check_arrows(events: &[Value]) {
+    let slices = of(events, "X");
+    for arrow in of(events, "s").into_iter().chain(of(events, "f")) {
+        let on = |slice: &&&Value| {
+            let at = start(arrow);
+            track(slice) == track(arrow) && start(slice) <= at && at <= end(slice)
+        };
+        assert!(slices.iter().any(|slice| on(&slice)), "{arrow}");
+    }
+}
+
+#[test]
+fn a_pipeline_has_its_slices_and_arrows() {
+    let events = trace(&fixtures::pipeline());
+    check(&events);
+    check_arrows(&events);
+    let grep: Vec<_> = of(&events, "X").into_iter().filter(|e| e["args"]["pid"] == 4523).collect();
+    assert_eq!(grep.len(), 2);
+    assert_eq!((&grep[0]["name"], &grep[0]["ts"]), (&"fork to exec".into(), &1_001_300.0.into()));
+    assert_eq!((&grep[1]["name"], &grep[1]["dur"]), (&"grep".into(), &900.0.into()));
+    assert_eq!(grep[1]["args"]["command"], "grep root");
+    assert_eq!(grep[1]["args"]["exit_code"], 1);
+    assert_eq!(grep[1]["cname"], "terrible");
+    let lanes: Vec<_> = of(&events, "s").iter().map(|event| track(event).1).collect();
+    assert_eq!(lanes, [2, 2, 1], "below who was there before, and below the shell");
+}
+
+#[test]
+fn a_daemon_runs_to_the_end_of_the_capture() {
+    let events = trace(&fixtures::daemon());
+    check(&events);
+    check_arrows(&events);
+    let last =
+        of(&events, "X").into_iter().find(|event| event["args"]["pid"] == 5004).expect("it is");
+    assert_eq!(end(last), 1_020_000.0);
+    assert_eq!(last["args"]["note"], "still running at the end of the capture");
+    let work = of(&events, "X").into_iter().find(|event| event["name"] == "work");
+    assert_eq!(work.expect("it is")["args"]["signal"], "SIGSEGV");
+}
+
+#[test]
+fn as_many_lanes_as_are_alive_at_a_time() {
+    let lanes = |story: &Story| {
+        let events = trace(&story.events);
+        check(&events);
+        check_arrows(&events);
+        of(&events, "X").into_iter().map(track).collect::<HashSet<_>>().len()
+    };
+    let (mut row, mut heap, mut basic) = (Story::default(), Story::default(), Story::default());
+    for i in 0..500 {
+        let (us, pid) = (u64::from(i) * 10, 10 + i % 100);
+        row.fork(us, pid, 9).exec(us + 2, pid, 9, &["true"]).exit(us + 5, pid, 9, 0);
+    }
+    for i in 0..20 {
+        heap.fork(i * 10, 100 + i as u32, 9);
+    }
+    for i in 0..20 {
+        heap.exit(1_000 + i * 10, 100 + i as u32, 9, 0);
+    }
+    assert_eq!((lanes(&row), lanes(&heap)), (2, 21), "and the parent's own");
+    basic.events = row.events.into_iter().map(|event| Event { wide: None, ..event }).collect();
+    assert_eq!(lanes(&basic), 2);
+}
+
+#[test]
+fn a_process_is_written_and_forgotten_when_it_ends() {
+    let mut sink = Perfetto::default();
+    let mut out = Vec::new();
+    fixtures::pipeline().iter().for_each(|event| sink.event(event, &mut out));
+    assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 4 * 2 + 1 + 3 * 4);
+    assert_eq!(sink.lives.iter().count(), 1, "the shell that was there before");
+    assert_eq!(sink.tracks.len(), 1);
+}
+
+#[test]
+fn the_basic_mode_has_slices_too() {
+    use EventKind::{Exec, Exit, Fork};
+    let events = [
+        basic(Fork, 0, 10, 9, "bash"),
+        basic(Exec, 100, 10, 0, "prog"),
+        basic(Fork, 200, 11, 10, "prog"),
+        basic(Exit, 300, 10, 0, "worker"),
+        basic(Exit, 400, 10, 0, "prog"),
+    ];
+    let events = trace(&events);
+    check(&events);
+    check_arrows(&events);
+    let prog = of(&events, "X").into_iter().find(|event| event["name"] == "prog");
+    assert_eq!(prog.expect("it is")["args"]["more_threads"], 1);
+    assert!(!of(&events, "X").iter().any(|event| event["args"]["pid"] == 11));
+}
+
+#[test]
+fn takes_any_events() {
+    check(&trace(&[]));
+    for seed in 1..300 {
+        check(&trace(&Random(seed).capture()));
+    }
+}

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use rustix::thread::CapabilitySet;
 
 use crate::cli::events::Choose;
 use crate::cli::output::{Drawn, Help, Target};
@@ -13,8 +14,8 @@ use crate::model::failure::Exit;
 use crate::output::{Output, terminal};
 use crate::process::filter::Filter;
 use crate::replay::Input;
-use crate::runtime::report;
 use crate::runtime::stop::{Hangup, Stop};
+use crate::runtime::{report, rights, sandbox};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,18 +71,35 @@ pub fn run(args: Replay) -> Result<ExitCode> {
         bail!("{} is also the output: write to another file", input.name());
     }
     let filter = Filter::new(args.choose.into());
-    let stop = Stop::on_signals(Hangup::End)?;
     let style = terminal::style(&output, target.color.into());
-    let mut make_sink = |wide| (format.start)(wide, style);
-    let outcome = crate::replay::run(input, filter, &mut make_sink, &mut output, &stop)?;
+    // All that is read besides the capture (users, time zones) is read here.
+    let sinks = [false, true].map(|wide| (format.start)(wide, style));
+    confine();
+    // Only now: the handler's thread has the rights of its maker.
+    let stop = Stop::on_signals(Hangup::End)?;
+    if input.is_fed_by_pipe() {
+        stop.spare_first_interrupt();
+    }
+    let outcome = crate::replay::run(input, filter, sinks, &mut output, &stop)?;
     if let Some(error) = &outcome.error {
         report::error(error);
     }
-    Ok(if outcome.error.is_some() || strict && outcome.unreadable > 0 {
+    Ok(if outcome.error.is_some() || strict && (outcome.unreadable > 0 || outcome.empty) {
         ExitCode::from(Exit::Failed as u8)
     } else if strict && !outcome.complete {
         ExitCode::from(Exit::Lost as u8)
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// A capture may be anybody's: what reads it can open no file and no TCP connection, and has no
+/// rights beyond its user's.
+fn confine() {
+    if let Err(error) = rights::drop_all_but(CapabilitySet::empty()) {
+        report::say(format_args!("rights that are not needed can't be dropped: {error}"));
+    }
+    if let Err(error) = sandbox::enter(&[], None) {
+        report::error(&error.context("no sandbox"));
+    }
 }

@@ -88,10 +88,11 @@ impl Filter {
             return named;
         }
         let knows = |pid| pids.contains(&pid) || self.followed.contains(&pid);
+        let tid = event.wide.as_deref().map(|wide| wide.tid);
         let mut ended = false;
         match (event.kind, event.detail()) {
             (EventKind::Fork, Some(&Detail::Fork { thread: false, parent_tid })) => {
-                // Under CLONE_PARENT the parent is not who made it.
+                // Under CLONE_PARENT the parent is not who made it, but a sibling.
                 if knows(event.ppid) || knows(parent_tid) {
                     self.followed.insert(event.pid);
                 } else {
@@ -107,7 +108,14 @@ impl Filter {
                     self.followed.remove(&event.pid);
                 }
             }
+            // A thread may make its process' siblings, which only its own id connects with it.
+            (EventKind::Fork, Some(_)) if knows(event.pid) => self.followed.extend(tid),
             (EventKind::Exit, Some(detail)) if !detail.is_of_thread() => ended = true,
+            (EventKind::Exit, Some(_)) => {
+                if let Some(tid) = tid.filter(|&tid| tid != event.pid) {
+                    self.followed.remove(&tid);
+                }
+            }
             _ => {}
         }
         let chosen = named || self.followed.contains(&event.pid);

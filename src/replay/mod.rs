@@ -7,20 +7,25 @@ use std::io;
 use anyhow::{Error, Result, anyhow};
 
 use crate::json::read::{Decoder, Record};
-use crate::model::event::{Event, Lost, Meta, Totals};
+use crate::model::event::{Event, Meta, Totals};
 use crate::output::progress::Progress;
 use crate::output::{Output, WRITE_SIZE, WriteFailed};
 use crate::process::filter::Filter;
 use crate::runtime::report;
 use crate::runtime::stop::Stop;
 use crate::view::Sink;
+use capture::Capture;
 
+mod capture;
+mod gzip;
 mod input;
 mod lines;
 
 pub use input::Input;
 pub use lines::{Line, Lines, MAX_LINE};
 
+/// A byte order mark: some editors begin a file with one.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 /// Messages of one kind that are printed before the rest is only counted.
 const MAX_SAID: u64 = 10;
 /// Characters of a message about a line: some quote what they found.
@@ -34,32 +39,31 @@ pub struct Outcome {
     pub complete: bool,
     /// Lines that were skipped because they could not be read.
     pub unreadable: u64,
+    /// There was nothing to read.
+    pub empty: bool,
     /// The file or the output failed. A pipe that was closed is no failure.
     pub error: Option<Error>,
 }
 
-/// Replays a capture to its end. The sink is made when it is known whether the capture is of
-/// the wide mode.
+/// Replays a capture to its end, or until the stop is requested. Of the sinks, the first is for a
+/// capture of the basic mode, the other for one of the wide mode.
 ///
 /// # Errors
 /// A filter needs what the capture does not tell.
 pub fn run(
     input: Input,
     filter: Filter,
-    make_sink: &mut dyn FnMut(bool) -> Box<dyn Sink>,
+    sinks: [Box<dyn Sink>; 2],
     output: &mut Output,
     stop: &Stop,
 ) -> Result<Outcome> {
     let name = input.name().to_owned();
-    // The program that writes into our standard input gets a terminal's Ctrl-C, too, and the
-    // last that it has to say is worth waiting for.
-    let ends_itself = input.progress().is_none();
-    let mut lines = Lines::new(input);
+    let mut lines = Lines::new(input.bytes(stop));
     let mut decoder = Decoder::default();
-    let mut replay = Replay::new(name, filter, make_sink, output, stop);
+    let mut replay = Replay::new(name, filter, sinks, output, stop);
     let mut progress = Progress::new();
 
-    while !replay.over && (ends_itself || !stop.requested()) {
+    while !replay.over && !stop.requested() {
         if !lines.ready() {
             replay.flush();
             if let Some(done) = lines.input().progress() {
@@ -68,6 +72,8 @@ pub fn run(
         }
         let number = lines.number() + 1;
         let line = match lines.next_line() {
+            // What ended then is our reading.
+            _ if stop.requested() => break,
             Ok(Some(line)) => line,
             Ok(None) => {
                 replay.ended = true;
@@ -80,13 +86,22 @@ pub fn run(
             }
             Err(error) => {
                 progress.clear();
-                let what = format!("can't read {} on: {error}", replay.name);
+                let what = format!("can't read the rest of {}: {error}", replay.name);
                 replay.error = Some(anyhow!(what));
                 break;
             }
         };
+        let line = match line {
+            Line::Whole(text) if number == 1 => Line::Whole(text.strip_prefix(BOM).unwrap_or(text)),
+            line => line,
+        };
+        if let Line::Whole(text) | Line::Last(text) = &line {
+            if text.trim_ascii().is_empty() {
+                continue;
+            }
+            replay.first.get_or_insert_with(|| Kind::of(text));
+        }
         let result = match line {
-            Line::Whole(text) | Line::Last(text) if text.trim_ascii().is_empty() => continue,
             Line::Whole(text) => decoder.decode(text),
             Line::Last(text) => decoder.decode(text).map_err(|_| "cut off here".to_owned()),
             Line::TooLong => Err(format!("longer than {} MiB", MAX_LINE >> 20)),
@@ -108,14 +123,35 @@ pub fn run(
     replay.end()
 }
 
+/// What the first line of a file that is no capture may be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Table,
+    Binary,
+    Text,
+}
+
+impl Kind {
+    fn of(line: &[u8]) -> Self {
+        match std::str::from_utf8(line) {
+            Ok(text) if text.contains('\0') => Self::Binary,
+            Ok(text) if ["PID", "PPID"].iter().all(|name| text.contains(name)) => Self::Table,
+            Ok(_) => Self::Text,
+            Err(_) => Self::Binary,
+        }
+    }
+}
+
 /// Formats records and writes the result.
 struct Replay<'a> {
     name: String,
     filter: Filter,
-    make_sink: &'a mut dyn FnMut(bool) -> Box<dyn Sink>,
+    /// For the basic mode and for the wide one.
+    sinks: [Box<dyn Sink>; 2],
+    /// Which of them.
+    sink: Option<usize>,
     output: &'a mut Output,
     stop: &'a Stop,
-    sink: Option<Box<dyn Sink>>,
     /// The whole file was read.
     ended: bool,
     /// The output takes no more.
@@ -124,91 +160,63 @@ struct Replay<'a> {
     printed: u64,
     records: u64,
     unreadable: u64,
+    /// What the first line looks like.
+    first: Option<Kind>,
+    /// What is wrong with lines before the first record: a file without any is no capture at all.
+    unsaid: Vec<(u64, String)>,
     losses_said: u64,
     capture: Capture,
-    /// Of captures that were joined to this one in front of it.
-    earlier: Totals,
-}
-
-/// What is known of the capture.
-#[derive(Default)]
-struct Capture {
-    /// It is of a kind that ends with a summary.
-    meta: Option<Meta>,
-    summary: Option<Totals>,
-    lost: Lost,
-    /// The earliest and the latest time of an event.
-    span: Option<(u64, u64)>,
-}
-
-impl Capture {
-    fn saw(&mut self, timestamp_ns: u64) {
-        let (first, last) = self.span.unwrap_or((timestamp_ns, timestamp_ns));
-        self.span = Some((first.min(timestamp_ns), last.max(timestamp_ns)));
-    }
-
-    /// What it came to, but for the events that were printed. The basic mode's captures have no
-    /// mark at their end.
-    fn totals(&self) -> Totals {
-        let span_ns = self.span.map_or(0, |(first, last)| last - first);
-        let unmarked = Totals {
-            elapsed_ns: span_ns,
-            cut_off: self.meta.is_some(),
-            lost: self.lost,
-            ..Totals::default()
-        };
-        self.summary.unwrap_or(unmarked)
-    }
 }
 
 impl<'a> Replay<'a> {
     fn new(
         name: String,
         filter: Filter,
-        make_sink: &'a mut dyn FnMut(bool) -> Box<dyn Sink>,
+        sinks: [Box<dyn Sink>; 2],
         output: &'a mut Output,
         stop: &'a Stop,
     ) -> Self {
         Self {
             name,
             filter,
-            make_sink,
-            output,
             stop,
+            sinks,
             sink: None,
+            output,
             ended: false,
             over: false,
             error: None,
             printed: 0,
             records: 0,
             unreadable: 0,
+            first: None,
+            unsaid: Vec::new(),
             losses_said: 0,
             capture: Capture::default(),
-            earlier: Totals::default(),
         }
     }
 
     fn record(&mut self, number: u64, record: Record) -> Result<()> {
         self.records += 1;
+        for (number, reason) in std::mem::take(&mut self.unsaid) {
+            self.say_at(number, reason);
+        }
         match record {
             Record::Event(event) => self.event(&event)?,
             Record::Meta(meta) => self.meta(number, meta)?,
             Record::Lost { time_ns, lost } => {
-                self.capture.lost = lost;
+                self.capture.lost(lost);
                 self.losses_said += 1;
                 if self.losses_said <= MAX_SAID {
                     let total = lost.total();
                     self.say_at(number, format_args!("{total} events lost up to here ({lost})"));
                 }
                 self.begin(true, Meta::default())?;
-                if let Some(sink) = &mut self.sink {
-                    sink.lost(&lost, time_ns, self.output.buffer());
+                if let Some(sink) = self.sink {
+                    self.sinks[sink].lost(&lost, time_ns, self.output.buffer());
                 }
             }
-            Record::Summary(totals) => {
-                self.capture.lost = totals.lost;
-                self.capture.summary = Some(totals);
-            }
+            Record::Summary(totals) => self.capture.end(totals),
             Record::Unknown => {}
         }
         Ok(())
@@ -220,8 +228,8 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         self.begin(event.wide.is_some(), Meta::default())?;
-        if let Some(sink) = &mut self.sink {
-            sink.event(event, self.output.buffer());
+        if let Some(sink) = self.sink {
+            self.sinks[sink].event(event, self.output.buffer());
             self.printed += 1;
         }
         if self.output.buffer().len() >= WRITE_SIZE {
@@ -231,16 +239,9 @@ impl<'a> Replay<'a> {
     }
 
     fn meta(&mut self, number: u64, meta: Meta) -> Result<()> {
-        // Each file of a capture that was rotated begins with the same one; its summary ends it.
-        if self.capture.meta.as_ref() == Some(&meta) && self.capture.summary.is_none() {
-            return Ok(());
-        }
-        if self.capture.meta.is_some() {
+        if self.capture.begin(&meta) {
             self.say_at(number, "another capture begins here; both are shown as one");
-            let capture = std::mem::take(&mut self.capture);
-            self.earlier = self.earlier.plus(&capture.totals());
         }
-        self.capture.meta = Some(meta.clone());
         self.begin(true, meta)
     }
 
@@ -248,8 +249,8 @@ impl<'a> Replay<'a> {
         if self.sink.is_none() {
             self.output.begin()?;
             meta.filters.extend(self.filter.words());
-            let sink = self.sink.insert((self.make_sink)(wide));
-            sink.begin(&meta, self.output.buffer());
+            let sink = *self.sink.insert(usize::from(wide));
+            self.sinks[sink].begin(&meta, self.output.buffer());
         }
         Ok(())
     }
@@ -258,7 +259,10 @@ impl<'a> Replay<'a> {
         self.unreadable += 1;
         if self.unreadable <= MAX_SAID {
             let cut = reason.char_indices().nth(MAX_REASON).map_or(reason.len(), |(at, _)| at);
-            self.say_at(number, &reason[..cut]);
+            match self.records {
+                0 => self.unsaid.push((number, reason[..cut].to_owned())),
+                _ => self.say_at(number, &reason[..cut]),
+            }
         }
     }
 
@@ -267,7 +271,7 @@ impl<'a> Replay<'a> {
     }
 
     fn end(mut self) -> Result<Outcome> {
-        let mut totals = self.earlier.plus(&self.capture.totals());
+        let mut totals = self.capture.totals();
         totals.printed = self.printed;
         totals.cut_off |= !self.ended;
         // What can't be replayed at all is no cause to empty a file.
@@ -275,21 +279,22 @@ impl<'a> Replay<'a> {
         if !nothing {
             self.begin(false, Meta::default())?;
         }
-        if let Some(sink) = &mut self.sink {
-            sink.end(&totals, self.output.buffer());
+        if let Some(sink) = self.sink {
+            self.sinks[sink].end(&totals, self.output.buffer());
         }
         self.flush();
 
         let name = &self.name;
-        if let Some(more) = self.unreadable.checked_sub(MAX_SAID).filter(|&more| more > 0) {
+        let empty = self.ended && self.first.is_none() && self.unreadable == 0;
+        if empty {
+            report::say(format_args!("{name} is empty: no event was captured"));
+        }
+        let more = self.unreadable.saturating_sub(MAX_SAID);
+        if more > 0 && !nothing {
             report::say(format_args!("{name}: {more} more lines could not be read"));
         }
         if self.ended && totals.cut_off {
-            let why = match self.capture.summary {
-                Some(summary) if summary.cut_off => "its summary says so",
-                Some(_) => "an earlier one that is joined to it is not",
-                None => "it has no summary at its end",
-            };
+            let why = self.capture.why_incomplete();
             report::say(format_args!("{name}: the capture is not complete: {why}"));
         }
         let Totals { lost, missed, .. } = totals;
@@ -300,9 +305,20 @@ impl<'a> Replay<'a> {
         if missed > 0 {
             report::say(format_args!("{name}: up to {missed} more were missed by the kernel"));
         }
-        let no_capture = || anyhow!("{name}: not one line of it is of a capture");
-        let error = self.error.or_else(|| nothing.then(no_capture));
-        Ok(Outcome { complete: totals.complete(), unreadable: self.unreadable, error })
+        let error = self.error.take().or_else(|| nothing.then(|| self.no_capture()));
+        Ok(Outcome { complete: totals.complete(), unreadable: self.unreadable, empty, error })
+    }
+
+    /// No line could be read.
+    fn no_capture(&self) -> Error {
+        let name = &self.name;
+        let what = match (self.first, self.unsaid.first()) {
+            (Some(Kind::Table), _) => "a table, which can't be replayed".to_owned(),
+            (Some(Kind::Binary), _) => "binary data, not a capture".to_owned(),
+            (_, Some((line, reason))) => format!("not a capture (line {line}: {reason})"),
+            _ => "not a capture".to_owned(),
+        };
+        anyhow!("{name} is {what}: capture with --format json")
     }
 
     fn flush(&mut self) {
@@ -315,8 +331,8 @@ impl<'a> Replay<'a> {
                 self.error = Some(anyhow!(what));
             }
         }
-        if let (Some(sink), Some(columns)) = (&mut self.sink, self.output.columns()) {
-            sink.resize(columns, self.output.buffer());
+        if let (Some(sink), Some(columns)) = (self.sink, self.output.columns()) {
+            self.sinks[sink].resize(columns, self.output.buffer());
         }
     }
 }

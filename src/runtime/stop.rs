@@ -112,6 +112,21 @@ impl Stop {
         Ok(stop)
     }
 
+    /// Lets the first SIGINT do nothing, and the next one end the program at once: for a program
+    /// that reads what another one writes, which gets a terminal's Ctrl-C, too, and has an end to
+    /// tell.
+    pub fn spare_first_interrupt(&self) {
+        extern "C" fn nothing(_signal: libc::c_int) {}
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: zeros are a value of sigaction, an empty mask among it; the handler does nothing.
+        unsafe {
+            let action = action.assume_init_mut();
+            action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as libc::sighandler_t;
+            action.sa_flags = libc::SA_RESETHAND | libc::SA_RESTART;
+            libc::sigaction(libc::SIGINT, action, ptr::null_mut());
+        }
+    }
+
     /// Once the command has ended, Ctrl-C is meant for us again.
     pub fn heed_interrupt(&self) {
         if let Some(handler) = self.on_interrupt {

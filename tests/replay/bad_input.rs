@@ -46,27 +46,46 @@ fn a_last_line_that_is_cut_off_is_said_to_be() {
 }
 
 #[test]
-fn what_is_no_capture_at_all_is_a_failure() {
+fn what_is_no_capture_at_all_is_a_failure_in_one_line() {
     let noise: Vec<u8> =
         (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let ran = replay(&noise, &["--format", "json"]);
-    assert_eq!((ran.status, ran.out.as_str()), (1, ""));
-    assert!(
-        ran.err.ends_with("tuxscope: standard input: not one line of it is of a capture\n"),
-        "{}",
-        ran.err
-    );
-    assert!(ran.err.lines().count() <= 12, "{}", ran.err);
+    let basic = "PID       PPID      COMM                EVENT\n1         0         sh    exec\n";
+    let wide = "TIME          PID      PPID     USER      EVENT  STATUS   DURATION  COMMAND\n";
+    let what = [
+        (&noise[..], "is binary data, not a capture"),
+        (b"\0\0\0\n", "is binary data, not a capture"),
+        (basic.as_bytes(), "is a table, which can't be replayed"),
+        (wide.as_bytes(), "is a table, which can't be replayed"),
+        (b"\n\nhello\n[]\n", "is not a capture (line 3: not a JSON object)"),
+    ];
+    for (input, what) in what {
+        let ran = replay(input, &["--format", "json"]);
+        assert_eq!((ran.status, ran.out.as_str()), (1, ""));
+        let want = format!("tuxscope: standard input {what}: capture with --format json\n");
+        assert_eq!(ran.err, want);
+    }
 }
 
 #[test]
-fn an_empty_capture_is_none_to_complain_about() {
+fn an_empty_capture_is_said_to_be_empty() {
     for input in ["", "\n", " \r\n\n"] {
         let ran = replay(input.as_bytes(), &["--strict"]);
-        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert_eq!(ran.status, 1);
+        assert_eq!(ran.err, "tuxscope: standard input is empty: no event was captured\n");
         assert_eq!(ran.out, "PID       PPID      COMM                EVENT\n");
-        assert_eq!(replay(input.as_bytes(), &["--strict", "--format", "json"]).out, "");
+        let ran = replay(input.as_bytes(), &["--format", "json"]);
+        assert_eq!((ran.status, ran.out.as_str()), (0, ""));
     }
+    // A capture in which nothing happened is none of these.
+    let nothing = META.to_owned() + &end(true, 0).replace("\"printed\":1", "\"printed\":0");
+    let ran = replay(nothing.as_bytes(), &["--strict"]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    let ran = replay(format!("\u{feff}{}", good(1)).as_bytes(), &["--format", "json", "--strict"]);
+    assert_eq!((ran.status, ran.out, ran.err.as_str()), (0, good(1), ""));
 }
 
 #[test]
@@ -132,7 +151,7 @@ fn a_capture_without_its_end_is_said_to_be_incomplete() {
         ran.err,
         "tuxscope: standard input: the capture is not complete: it has no summary at its end\n"
     );
-    let ran = replay((META.to_owned() + &end(false, 0)).as_bytes(), &[]);
+    let ran = replay((META.to_owned() + &good(1) + &end(false, 0)).as_bytes(), &[]);
     assert_eq!(
         ran.err,
         "tuxscope: standard input: the capture is not complete: its summary says so\n"
@@ -158,7 +177,7 @@ fn joined_captures_are_one_with_the_losses_of_all() {
 #[test]
 fn joined_captures_are_complete_if_each_one_is() {
     let whole = META.to_owned() + &good(1) + &end(true, 0);
-    let other = META.replace("0.1.0", "0.2.0");
+    let other = META.replace("0.1.0", "0.2.0") + &good(2);
     let strict = |captures: &[&str]| {
         let ran = replay(captures.concat().as_bytes(), &["--strict"]);
         (ran.status, ran.err)
@@ -170,6 +189,49 @@ fn joined_captures_are_complete_if_each_one_is() {
     assert!(said.contains("an earlier one that is joined to it is not"), "{said}");
     assert_eq!(strict(&[&whole, &other, &end(true, 1)]).0, 3);
     assert_eq!(strict(&[META, &end(true, 1), &other, &end(true, 0)]).0, 3);
+}
+
+/// A capture of ten events.
+fn ten() -> (String, Vec<String>, String) {
+    let events: Vec<String> = (1..=10).map(good).collect();
+    (META.to_owned(), events, end(true, 0).replace("\"printed\":1", "\"printed\":10"))
+}
+
+#[test]
+fn a_part_of_a_capture_is_not_complete() {
+    let (meta, events, end) = ten();
+    let missing = |parts: &[&str]| {
+        let ran = replay(parts.concat().as_bytes(), &["--strict", "--format", "json"]);
+        let (before, _) = ran.err.split_once(" events are not here").unwrap_or(("", ""));
+        let count = before.rsplit(": ").next().unwrap_or_default().to_owned();
+        assert_eq!(ran.status, if count.is_empty() { 0 } else { 3 }, "{}", ran.err);
+        assert_eq!(ran.out.contains("\"complete\":true"), count.is_empty(), "{}", ran.out);
+        count
+    };
+    assert_eq!(missing(&[&meta, &events.concat(), &end]), "");
+    assert_eq!(missing(&[&events[6..].concat(), &end]), "6 of its 10", "its tail");
+    // Rotated files: each begins with the same line.
+    let files =
+        [&meta, &events[..3].concat(), &meta, &events[3..].concat(), &end].map(String::from);
+    let files = files.each_ref().map(String::as_str);
+    assert_eq!(missing(&files), "");
+    assert_eq!(missing(&files[2..]), "3 of its 10", "the first is missing");
+    // Joined captures: that of another one in front, or behind.
+    let other = META.replace("0.1.0", "0.2.0") + &good(1) + &crate::program::end(true, 0);
+    assert_eq!(missing(&[&files[2..].concat(), &other]), "3 of its 11");
+    assert_eq!(missing(&[&other, &files[2..].concat()]), "3 of its 11");
+    assert_eq!(missing(&[&events[9..].concat(), &end, &other]), "9 of its 11");
+    assert_eq!(missing(&[&other, &files.concat()]), "");
+}
+
+#[test]
+fn a_choice_of_events_is_complete() {
+    let (meta, events, end) = ten();
+    let capture = [meta, events.concat(), end].concat();
+    let ran = replay(capture.as_bytes(), &["--strict", "--format", "json", "--pid", "7"]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    let again = replay(ran.out.as_bytes(), &["--strict"]);
+    assert_eq!((again.status, again.err.as_str()), (0, ""));
 }
 
 #[test]
@@ -215,6 +277,31 @@ fn compressed_captures_are_read_in_all_their_parts_and_up_to_where_they_are_cut(
         broken[part.len() / 2..][..8].fill(0x55);
         let ran = replay(&broken, &["--format", "json"]);
         assert_eq!(ran.status, 1, "{program}: {}", ran.err);
-        assert!(ran.err.contains("can't read standard input on: "), "{program}: {}", ran.err);
+        assert!(
+            ran.err.contains("can't read the rest of standard input: "),
+            "{program}: {}",
+            ran.err
+        );
     }
+}
+
+#[test]
+fn zeros_behind_gzip_are_padding() {
+    let part = compressed("gzip", good(1).as_bytes());
+    let padding = vec![0; 100_000];
+    let input = [&part[..], &padding, &part, &padding].concat();
+    let ran = replay(&input, &["--format", "json", "--strict"]);
+    assert_eq!((ran.status, ran.out, ran.err.as_str()), (0, good(1).repeat(2), ""));
+    let ran = replay(&[&part[..], &padding, &[b'x'; 99]].concat(), &["--format", "json"]);
+    assert_eq!((ran.status, ran.out), (1, good(1)), "{}", ran.err);
+}
+
+#[test]
+fn zstd_takes_no_more_memory_than_it_does_by_default() {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(28).unwrap();
+    encoder.write_all(good(1).as_bytes()).unwrap();
+    let ran = replay(&encoder.finish().unwrap(), &[]);
+    assert_eq!((ran.status, ran.out.as_str()), (1, ""));
+    assert!(ran.err.contains("use zstd -d --long=31"), "{}", ran.err);
 }

@@ -116,3 +116,28 @@ fn bad_filters_are_usage_errors() {
         assert_eq!(ran.status, 2, "{args:?}: {}", ran.err);
     }
 }
+
+/// Threads may make siblings of their process (`CLONE_PARENT`): live, they are descendants, too.
+#[test]
+fn what_a_thread_makes_is_followed() {
+    let thread = "\"thread\":true,\"parent_tid\":100";
+    let with_tid =
+        |line: String, tid: u32| line.replace("\"tid\":100,", &format!("\"tid\":{tid},"));
+    let ended = "\"thread\":true,\"exit_code\":0,\"duration_ns\":5";
+    let capture = [
+        with_tid(wide("fork", 100, 10, "make", 1, 1, thread), 105),
+        wide("fork", 106, 10, "make", 2, 2, "\"thread\":false,\"parent_tid\":105"),
+        with_tid(wide("exit", 100, 10, "make", 3, 1, ended), 105),
+        // The id comes back, as that of a stranger's thread.
+        wide("fork", 107, 10, "sh", 4, 4, "\"thread\":false,\"parent_tid\":105"),
+    ]
+    .concat();
+    let ran = replay(capture.as_bytes(), &["--pid", "100", "--follow", "--format", "json"]);
+    let pids: Vec<u64> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|record| record["pid"].as_u64())
+        .collect();
+    assert_eq!(pids, [100, 106, 100], "{}", ran.err);
+}

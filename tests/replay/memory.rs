@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::thread;
 
+use rustix::pipe::fcntl_setpipe_size;
+
 use crate::program::{spawn, wide};
 
 /// `true`, run so many times.
@@ -23,10 +25,11 @@ fn storm(processes: u32) -> Vec<u8> {
 }
 
 /// The most memory that a view of a capture took, in bytes. It is looked at when all is drawn, but
-/// more than a pipe holds is still to be written.
+/// more than a pipe of one page holds is still to be written.
 fn peak(view: &str, capture: &[u8]) -> u64 {
     let mut child = spawn(&["--format", view, "-"]);
     let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    fcntl_setpipe_size(&stdout, 4096).unwrap();
     thread::scope(|scope| {
         scope.spawn(move || stdin.write_all(capture).unwrap());
         stdout.read_exact(&mut [0]).unwrap();

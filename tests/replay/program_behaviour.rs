@@ -83,10 +83,11 @@ fn what_cannot_be_replayed_empties_no_file() {
     }
     // Not so where nothing is chosen of a capture, nor where it is empty.
     for capture in [line("fork", 2, 1, "sh", 5), String::new()] {
-        std::fs::write(&from, capture).unwrap();
+        std::fs::write(&from, &capture).unwrap();
         std::fs::write(&to, "old").unwrap();
         let ran = finish(spawn(&[&from, "-o", &to, "--format", "json", "--pid", "7"]));
-        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert_eq!(ran.status, 0);
+        assert_eq!(ran.err.contains("is empty"), capture.is_empty(), "{}", ran.err);
         assert_eq!(std::fs::read_to_string(&to).unwrap(), "");
     }
 }
@@ -197,6 +198,104 @@ fn ctrl_c_on_a_pipe_waits_for_its_end() {
     let ran = finish(child);
     assert_eq!(ran.status, 0, "{}", ran.err);
     assert!(ran.out.starts_with("3,001 events of the basic mode in 1.00 us"), "{}", ran.out);
+}
+
+fn signal(child: &std::process::Child, number: i32) {
+    // SAFETY: kill(2) on our own child, which has not been waited for.
+    assert_eq!(unsafe { libc::kill(i32::try_from(child.id()).unwrap(), number) }, 0);
+}
+
+/// Waits until the program catches SIGTERM.
+fn until_ready(child: &std::process::Child) {
+    let status = format!("/proc/{}/status", child.id());
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap();
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).unwrap();
+        if u64::from_str_radix(caught, 16).unwrap() & 1 << (libc::SIGTERM - 1) != 0 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn one_sigterm_ends_it_whatever_it_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    for (input, number) in [
+        ("-", libc::SIGTERM),
+        ("/dev/zero", libc::SIGTERM),
+        (fifo.to_str().unwrap(), libc::SIGTERM),
+        (fifo.to_str().unwrap(), libc::SIGINT),
+        ("/dev/zero", libc::SIGINT),
+    ] {
+        let mut child = spawn(&[input, "--format", "json"]);
+        // Kept open: a pipe in which nothing comes.
+        let stdin = child.stdin.take();
+        until_ready(&child);
+        signal(&child, number);
+        let ran = finish(child);
+        assert_eq!((ran.status, ran.out.as_str()), (0, ""), "{input}: {}", ran.err);
+        drop(stdin);
+    }
+}
+
+#[test]
+fn a_fifo_is_waited_for_and_read_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let child = spawn(&[fifo.to_str().unwrap(), "--format", "json"]);
+    until_ready(&child);
+    let capture = line("fork", 2, 1, "sh", 5).repeat(500);
+    std::fs::write(&fifo, &capture).unwrap();
+    let ran = finish(child);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    assert!(ran.out == capture, "{} bytes", ran.out.len());
+}
+
+/// The second Ctrl-C doesn't wait for whoever writes into the pipe.
+#[test]
+fn a_second_ctrl_c_ends_it_at_once() {
+    let mut child = spawn(&["-", "--format", "json"]);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(line("fork", 2, 1, "sh", 5).as_bytes()).unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    signal(&child, libc::SIGINT);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(child.try_wait().unwrap().is_none(), "the first one waits");
+    signal(&child, libc::SIGINT);
+    use std::os::unix::process::ExitStatusExt as _;
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGINT));
+    drop(stdin);
+}
+
+/// A capture is somebody else's: what reads it holds nothing that it could be led to use.
+#[test]
+fn what_reads_a_capture_is_confined() {
+    let mut child = spawn(&["-", "--format", "table"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let done = "\"thread\":false,\"exit_code\":7,\"duration_ns\":5";
+    stdin.write_all(wide("exit", 10, 1, "sh", 5, 3, done).as_bytes()).unwrap();
+    let mut rows = [String::new(), String::new()];
+    for row in &mut rows {
+        out.read_line(row).unwrap();
+    }
+    assert!(rows[1].contains(" root "), "users have names: {}", rows[1]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let value = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_start_matches(':').trim().to_owned()
+    };
+    assert_eq!(value("CapEff"), "0000000000000000");
+    assert_eq!(value("CapPrm"), "0000000000000000");
+    assert_eq!(value("NoNewPrivs"), "1");
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a file tells of its capture, or of several that were joined: what they came to, and what of
+//! them isn't there.
+
+use crate::model::event::{Lost, Meta, Totals};
+
+/// What is known of the capture.
+#[derive(Debug, Default)]
+pub struct Capture {
+    /// It is of a kind that ends with a summary.
+    meta: Option<Meta>,
+    summary: Option<Totals>,
+    lost: Lost,
+    /// Events that are in the file.
+    events: u64,
+    /// The earliest and the latest time of an event.
+    span: Option<(u64, u64)>,
+    /// Of captures that were joined to this one in front of it.
+    earlier: Totals,
+    missing: Missing,
+}
+
+/// Events that were captured and are not in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// How many.
+    pub events: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+impl Missing {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            events: self.events.saturating_add(other.events),
+            of: self.of.saturating_add(other.of),
+        }
+    }
+}
+
+impl Capture {
+    /// The first line of a capture. Returns whether it is another one than before.
+    pub fn begin(&mut self, meta: &Meta) -> bool {
+        // Each file of a capture that was rotated begins with the same one; its summary ends it.
+        if self.meta.as_ref() == Some(meta) && self.summary.is_none() {
+            return false;
+        }
+        let joined = self.meta.is_some() || self.summary.is_some() || self.events > 0;
+        if joined {
+            let before = std::mem::take(self);
+            self.earlier = before.totals();
+            self.missing = before.missing();
+        }
+        self.meta = Some(meta.clone());
+        joined
+    }
+
+    /// An event.
+    pub fn saw(&mut self, timestamp_ns: u64) {
+        self.events += 1;
+        let (first, last) = self.span.unwrap_or((timestamp_ns, timestamp_ns));
+        self.span = Some((first.min(timestamp_ns), last.max(timestamp_ns)));
+    }
+
+    /// Losses, counted since it began.
+    pub fn lost(&mut self, lost: Lost) {
+        self.lost = lost;
+    }
+
+    /// Its last line.
+    pub fn end(&mut self, totals: Totals) {
+        self.lost = totals.lost;
+        self.summary = Some(totals);
+    }
+
+    /// What it (and those before) came to, but for the events that were printed. The basic mode's
+    /// captures have no mark at their end.
+    pub fn totals(&self) -> Totals {
+        let span_ns = self.span.map_or(0, |(first, last)| last - first);
+        let unmarked = Totals {
+            elapsed_ns: span_ns,
+            cut_off: self.meta.is_some(),
+            lost: self.lost,
+            ..Totals::default()
+        };
+        let mut totals = self.earlier.plus(&self.summary.unwrap_or(unmarked));
+        totals.cut_off |= self.missing().events > 0;
+        totals
+    }
+
+    /// What isn't there of what its summary (and those before) counted.
+    pub fn missing(&self) -> Missing {
+        let Some(Totals { printed: of, .. }) = self.summary else { return self.missing };
+        self.missing.plus(Missing { events: of.saturating_sub(self.events), of })
+    }
+
+    /// Why it isn't complete, though no event was lost.
+    pub fn why_incomplete(&self) -> String {
+        let Missing { events, of } = self.missing();
+        match self.summary {
+            _ if events > 0 => format!(
+                "{events} of its {of} events are not here (the rest of a file, or one of several)"
+            ),
+            Some(summary) if summary.cut_off => "its summary says so".to_owned(),
+            Some(_) => "an earlier one that is joined to it is not".to_owned(),
+            None => "it has no summary at its end".to_owned(),
+        }
+    }
+}

@@ -1,12 +1,23 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
 -- What `--format summary` tells of one capture, asked of many hosts' lines with ClickHouse.
--- 'events.jsonl' stands for wherever they are. Each line has its host.
-create view events as
-select * from file('events.jsonl', JSONEachRow, 'host String, pid Nullable(UInt64),
+-- 'captures/*.jsonl' stands for wherever they are. What ships lines gives each its host. Where they
+-- have none, it is the one that the first line of their file names: so the files of several hosts
+-- must not be joined. Lines of such a file have no host here.
+create view lines as
+select *, _path as file
+from file('captures/*.jsonl', JSONEachRow, 'host Nullable(String), pid Nullable(UInt64),
   ppid UInt64, comm String, event_type String, timestamp_ns UInt64, start_ns UInt64, uid UInt64,
   thread Nullable(Bool), exit_code Nullable(UInt8), signal Nullable(String), duration_ns UInt64,
   args Array(String)')
 settings input_format_skip_unknown_fields = 1;
+create view events as
+with files as (
+  select file, if(count(distinct host) = 1, min(host), null) as host_of_file
+  from lines where event_type = 'meta' group by file)
+select coalesce(lines.host, files.host_of_file) as host, pid, ppid, comm, event_type, timestamp_ns,
+  start_ns, uid, thread, exit_code, signal, duration_ns, args
+from lines left join files on lines.file = files.file
+settings join_use_nulls = 1;
 
 -- counts: what happened how often
 select host, event_type, count() as events

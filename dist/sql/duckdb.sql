@@ -1,11 +1,19 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
--- What `--format summary` tells of one capture, asked of many hosts' lines with DuckDB. 'events.jsonl'
--- stands for wherever they are: 'captures/*.jsonl.zst' works as well. Each line has its host.
-create view events as
-select * from read_json('events.jsonl', format = 'newline_delimited', columns = {
+-- What `--format summary` tells of one capture, asked of many hosts' lines with DuckDB.
+-- 'captures/*.jsonl' stands for wherever they are: 'captures/*/*.jsonl.zst' works as well. What ships
+-- lines gives each its host. Where they have none, it is the one that the first line of their file
+-- tells, so that files of several hosts must not be joined: lines of such a file have no host here.
+create view lines as
+select * from read_json('captures/*.jsonl', format = 'newline_delimited', filename = 'file', columns = {
   host: 'varchar', pid: 'ubigint', ppid: 'ubigint', comm: 'varchar', event_type: 'varchar',
   timestamp_ns: 'ubigint', start_ns: 'ubigint', uid: 'ubigint', thread: 'boolean',
   exit_code: 'utinyint', signal: 'varchar', duration_ns: 'ubigint', args: 'varchar[]'});
+create view events as
+with files as (
+  select file, case when count(distinct host) = 1 then min(host) end as host_of_file
+  from lines where event_type = 'meta' group by file)
+select lines.* replace (coalesce(host, host_of_file) as host)
+from lines left join files using (file);
 
 -- counts: what happened how often
 select host, event_type, count(*) as events

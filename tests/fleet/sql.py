@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Runs dist/sql with DuckDB and with ClickHouse's engine (chdb) on the same made-up capture of two
-hosts, and compares both answers with what was made up."""
+"""Runs dist/sql with DuckDB and with ClickHouse's engine (chdb) on the same made-up captures of two
+hosts, in which the same ids mean others, and compares both answers with what was made up."""
 
 import json
 import os
@@ -30,21 +30,46 @@ def life(host: str, number: int, comm: str, latency_us: int, ms: int, **status) 
     return [fork, execed, ended, thread]
 
 
-def capture() -> list[dict]:
-    lines = []
-    for host in ("alpha", "beta"):
-        lines.append({"host": host, "event_type": "meta", "tool": "tuxscope", "schema": 1})
-        lines += life(host, 10, "ls", 100, 5, exit_code=0)
-        lines += life(host, 11, "ls", 300, 7, exit_code=2)
-        lines += life(host, 12, "make", 200, 9000, signal="SIGSEGV", core_dumped=False)
-        lines.append({"host": host, "event_type": "summary", "complete": True, "printed": 12})
-    return lines + life("beta", 13, "ls", 400, 6, exit_code=2)
+def meta(host: str) -> dict:
+    return {"event_type": "meta", "tool": "tuxscope", "schema": 1, "host": host}
+
+
+SUMMARY = {"event_type": "summary", "complete": True, "printed": 12}
+
+
+def without_host(lines: list[dict]) -> list[dict]:
+    """As tuxscope writes them."""
+    return [{key: value for key, value in line.items() if key != "host"} for line in lines]
+
+
+def captures() -> dict[str, list[dict]]:
+    """Files: alpha's as they are, rotated once; beta's with a host in each line, as shipped; and one
+    of two hosts, of whose lines nobody can tell which is whose."""
+    lives = {
+        host: [
+            *life(host, 10, "ls", 100, 5, exit_code=0),
+            *life(host, 11, "ls", 300, 7, exit_code=2),
+            *life(host, 12, "make", 200, 9000, signal="SIGSEGV", core_dumped=False),
+        ]
+        for host in ("alpha", "beta")
+    }
+    alpha = without_host(lives["alpha"])
+    more = life("beta", 13, "ls", 400, 6, exit_code=2)
+    # Not the first exec of any process of theirs.
+    whose = without_host(life("", 10, "whose", 1, 1, exit_code=0)[1:2])
+    return {
+        "alpha.jsonl": [meta("alpha"), *alpha[5:], SUMMARY],
+        "alpha.1.jsonl": [meta("alpha"), *alpha[:5]],
+        "shipped.jsonl": [meta("beta"), *lives["beta"], SUMMARY | {"host": "beta"}, *more],
+        "joined.jsonl": [meta("alpha"), *whose, meta("beta")],
+    }
 
 
 WANTED = {
     "counts": [["alpha", "exec", 3], ["alpha", "exit", 3], ["alpha", "fork", 3],
-               ["beta", "exec", 4], ["beta", "exit", 4], ["beta", "fork", 4]],
-    "commands": [["beta", "ls", 3], ["alpha", "ls", 2], ["alpha", "make", 1], ["beta", "make", 1]],
+               ["beta", "exec", 4], ["beta", "exit", 4], ["beta", "fork", 4], [None, "exec", 1]],
+    "commands": [["beta", "ls", 3], ["alpha", "ls", 2], ["alpha", "make", 1], ["beta", "make", 1],
+                 [None, "whose", 1]],
     "failures": [["beta", "ls", "2", 2], ["alpha", "ls", "2", 1], ["alpha", "make", "SIGSEGV", 1],
                  ["beta", "make", "SIGSEGV", 1]],
     "latency": [["alpha", 3, 200, 300], ["beta", 4, 200, 400]],
@@ -56,25 +81,26 @@ WANTED = {
 
 
 def parts(engine: str) -> tuple[str, dict[str, str]]:
-    """The statement that makes the view, and the named queries."""
+    """The statements that make the views, and the named queries."""
     text = (SQL / f"{engine}.sql").read_text()
-    text = text.replace("events.jsonl", os.path.abspath("events.jsonl"))
-    view, *queries = re.split(r"^-- (\w+): .*\n", text, flags=re.MULTILINE)
+    text = text.replace("captures/", os.path.abspath("captures") + "/")
+    views, *queries = re.split(r"^-- (\w+): .*\n", text, flags=re.MULTILINE)
     names, bodies = queries[::2], queries[1::2]
-    return view, {name: body.strip().rstrip(";") for name, body in zip(names, bodies)}
+    return views, {name: body.strip().rstrip(";") for name, body in zip(names, bodies)}
 
 
 def with_duckdb() -> dict[str, list]:
-    view, queries = parts("duckdb")
+    views, queries = parts("duckdb")
     base = duckdb.connect()
-    base.execute(view)
+    base.execute(views)
     return {name: [list(row) for row in base.execute(q).fetchall()] for name, q in queries.items()}
 
 
 def with_chdb() -> dict[str, list]:
-    view, queries = parts("clickhouse")
+    views, queries = parts("clickhouse")
     base = session.Session()
-    base.query(view)
+    for view in views.split(";\n")[:-1]:
+        base.query(view)
     # Else 64-bit numbers come as text, because JavaScript could not hold them.
     base.query("set output_format_json_quote_64bit_integers = 0")
     answers = {}
@@ -88,8 +114,10 @@ def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
-        with open("events.jsonl", "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(line) + "\n" for line in capture())
+        os.mkdir("captures")
+        for name, lines in captures().items():
+            with open(f"captures/{name}", "w", encoding="utf-8") as file:
+                file.writelines(json.dumps(line) + "\n" for line in lines)
         for engine, answers in (("DuckDB", with_duckdb()), ("chdb", with_chdb())):
             assert answers.keys() == WANTED.keys(), answers.keys()
             for name, wanted in WANTED.items():

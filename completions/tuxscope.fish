@@ -61,6 +61,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l count -d 'End
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l buffer-size -d 'Size of the kernel\'s ring buffer: bytes, or with K, M or G; rounded up to a power of two' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Wide mode: processes instead of tasks, with parent, user, arguments, status, duration'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'With --wide: also forks and exits of threads'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l no-exit-args -d 'With --wide: leave the arguments out of exits, which repeat those of the exec'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -d 'With --pid: also events of all their descendants'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed -d 'Only exits with a status other than 0, or by a signal'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'With --output: on SIGHUP reopen FILE (after logrotate has renamed it) instead of ending'

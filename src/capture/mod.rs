@@ -9,6 +9,7 @@ use anyhow::{Context as _, Error, Result, anyhow};
 
 use crate::capture::enrich::Enricher;
 use crate::capture::launch::Launched;
+use crate::capture::line_args::LineArgs;
 use crate::capture::wait::{Waiter, Woken};
 use crate::kernel::tracer::Tracer;
 use crate::model::event::{Meta, Totals};
@@ -23,6 +24,7 @@ mod attend;
 pub mod enrich;
 mod follow;
 pub mod launch;
+pub mod line_args;
 mod losses;
 pub mod wait;
 mod writer;
@@ -97,6 +99,8 @@ pub struct Capture<'a> {
     pub limits: Limits,
     /// For the wide mode.
     pub enricher: Option<Enricher>,
+    /// What of arguments goes into lines.
+    pub line_args: LineArgs,
     /// The pattern is looked for here, all else is decided in BPF; `--follow` starts from its
     /// pids.
     pub filter: Filter,
@@ -129,6 +133,7 @@ impl Capture<'_> {
             output: self.output,
             enricher: self.enricher,
             filter: self.filter,
+            line_args: self.line_args,
             max_count: limits.count,
             state: State::default(),
         };

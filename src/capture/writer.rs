@@ -9,6 +9,7 @@ use rustix::time::ClockId;
 
 use crate::capture::enrich::Enricher;
 use crate::capture::follow::Follow;
+use crate::capture::line_args::LineArgs;
 use crate::host::running::now_ns;
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
@@ -35,6 +36,7 @@ pub struct Writer<'a> {
     pub output: &'a mut Output,
     pub enricher: Option<Enricher>,
     pub filter: Filter,
+    pub line_args: LineArgs,
     /// `--count`
     pub max_count: Option<u64>,
     pub state: State,
@@ -159,6 +161,7 @@ impl Writer<'_> {
             Ok(RingRecord::Event(mut event)) if self.admits(&event) => {
                 self.complete(&mut event);
                 if self.filter.matches(&event) {
+                    self.line_args.fit(&mut event);
                     self.print(&event);
                 }
             }

@@ -13,6 +13,7 @@ use rustix::thread::CapabilitySet;
 
 use crate::capture::enrich::Enricher;
 use crate::capture::launch::Launched;
+use crate::capture::line_args::LineArgs;
 use crate::capture::wait::Waiter;
 use crate::capture::{Capture, Limits, READER};
 use crate::cli::events::Choose;
@@ -81,8 +82,17 @@ struct ViewOptions {
     threads: bool,
 
     /// With --wide: bytes to keep of each command line, at most 64K
+    ///
+    /// In JSON it takes at most twice as many: where characters have to be escaped, less of it is
+    /// kept.
     #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = max_args)]
     max_args: u32,
+
+    /// With --wide: leave the arguments out of exits, which repeat those of the exec
+    ///
+    /// For captures that are kept: it halves what long command lines take.
+    #[arg(long)]
+    no_exit_args: bool,
 }
 
 #[derive(Debug, Args)]
@@ -238,6 +248,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         meta: identity::meta(config.choice.words(), clock_offset_ns),
         limits: Limits { duration: args.limits.duration, count: args.limits.count },
         enricher,
+        line_args: LineArgs::new(args.view.max_args, !args.view.no_exit_args),
         filter: Filter::new(config.choice.clone()),
         command: command.as_mut(),
         show_count: args.view.drawn.format.speaks == Speaks::AtTheEnd && !args.runs_command(),

@@ -435,8 +435,8 @@ impl Form for Arguments {
     #[cfg(test)]
     fn keys(name: &'static str, doc: String) -> Vec<Key> {
         use serde_json::json;
-        let cut = "`true` where there were more than `--max-args`, or not all could be read; else \
-                   missing.";
+        let cut = "`true` where there were more than `--max-args`, the list would take more than twice \
+                   that in JSON, or not all could be read; else missing.";
         let rule = json!({ "anyOf": [
             { "properties": { "args": { "minItems": 1 } } },
             { "required": ["args_truncated"] },

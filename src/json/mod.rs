@@ -16,7 +16,7 @@ mod write;
 
 pub use about::{write_lost, write_meta, write_summary};
 pub use event::Writer;
-pub use write::write;
+pub use write::{args_that_fit, write};
 
 /// JSON Schema of a line, of either mode.
 pub const SCHEMA: &str = include_str!("schema.json");

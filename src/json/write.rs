@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
+use crate::model::event::Args;
 use crate::text;
 
 /// Appends a value, without a line's end.
@@ -29,6 +30,36 @@ pub fn string(bytes: &[u8], out: &mut Vec<u8>) {
     } else {
         write(&*String::from_utf8_lossy(bytes), out);
     }
+}
+
+/// How many bytes of the arguments, from the first on, take at most `room` bytes as a list.
+pub fn args_that_fit(args: &Args, room: usize) -> usize {
+    let mut scratch = Vec::new();
+    let mut takes = |bytes: &[u8]| {
+        scratch.clear();
+        string(bytes, &mut scratch);
+        scratch.len()
+    };
+    let mut left = room.saturating_sub("[]".len());
+    let mut fit = 0;
+    for arg in args.iter() {
+        let needs = takes(arg) + usize::from(fit > 0);
+        if needs > left {
+            // Halving leads to a length that fits, also where a cut character takes more.
+            let (mut fits, mut too_many) = (0, arg.len());
+            while too_many - fits > 1 {
+                let middle = fits + (too_many - fits) / 2;
+                match takes(&arg[..middle]) + usize::from(fit > 0) <= left {
+                    true => fits = middle,
+                    false => too_many = middle,
+                }
+            }
+            return fit + fits;
+        }
+        left -= needs;
+        fit += arg.len() + 1;
+    }
+    args.len()
 }
 
 /// As compact as `serde_json`'s own.

@@ -54,8 +54,8 @@ macro_rules! event_keys {
                 status: ExitStatus as Status,
                 /// `timestamp_ns` less `start_ns`; of a thread: since that began.
                 duration_ns: u64 as Count,
-                /// The arguments of its last exec; missing if there was none since the fork. Of
-                /// processes that ran before the capture: from /proc.
+                /// The arguments of its last exec; missing if there was none since the fork,
+                /// or with `--no-exit-args`. Of processes that ran before the capture: from /proc.
                 args: Option<Args> as Optional<Arguments>,
                 /// Who was the parent at the fork, where `ppid` is another one by now: an orphan's.
                 born_to: Option<u32> as Optional<Id>,

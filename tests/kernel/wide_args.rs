@@ -162,6 +162,29 @@ fn a_script_shows_what_its_interpreter_got() {
     assert_eq!(args_of(exec), ["/bin/sh", "-e", path, "a"]);
 }
 
+/// JSON writes a control character as six bytes: nobody may so fill a service's disk.
+#[test]
+fn what_json_must_escape_takes_no_more_than_its_room() {
+    let Some(_machine) = machine::shared() else { return };
+    for exits in [true, false] {
+        let tuxscope = start(if exits { &[] } else { &["--no-exit-args"] });
+        let pid = run("/bin/true", &["\u{1}".repeat(3000).into(), "\u{1b}".repeat(900).into()]);
+        let stopped = tuxscope.stop();
+        let own = format!("{{\"pid\":{pid},");
+        let lines = String::from_utf8_lossy(&stopped.stdout);
+        let longest = lines.lines().filter(|line| line.starts_with(&own)).map(str::len).max();
+        // Twice 4 KiB, and the other keys.
+        assert!((8000..9000).contains(&longest.unwrap()), "{longest:?}");
+        let capture = Capture::complete(&stopped);
+        let exec = capture.one("exec", pid);
+        assert!(exec.args_truncated);
+        assert_eq!(args_of(exec)[0], "/bin/true");
+        let exit = capture.one("exit", pid);
+        assert_eq!(exit.args, exec.args.clone().filter(|_| exits));
+        assert_eq!(exit.args_truncated, exits);
+    }
+}
+
 /// Room that the ring doesn't have costs arguments, not the event.
 #[test]
 fn on_the_smallest_ring_a_long_command_line_is_cut_not_lost() {

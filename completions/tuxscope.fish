@@ -31,14 +31,14 @@ complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "replay" -d 'Show 
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "schema" -d 'Print the JSON Schema of the output of --format json'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "check" -d 'Check what this kernel and these rights allow, and try both modes'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l format -d 'How to show the events' -r -f -a "table\t'Aligned columns'
-json\t'One JSON object a line'
-summary\t'Counts, latency from fork to exec, run times, failures'
-summary-json\t'The same as one JSON object'
-tree\t'The tree of processes, at the end'
-timeline\t'A picture (SVG) of processes over time, at the end'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l format -d 'How to show the events' -r -f -a "table\t'One aligned line per event'
+json\t'One JSON object per line'
+summary\t'Totals, rates and losses; latency from fork to exec, run times, failures; what ran longest'
+summary-json\t'The figures of summary, as one JSON object'
+tree\t'The tree of processes with run times and statuses, at the end'
+timeline\t'A picture (SVG) with one bar per process, at the end'
 perfetto\t'Trace events (JSON) for ui.perfetto.dev'
-explain\t'One plain sentence an event'"
+explain\t'One plain sentence per event'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'With --wide: bytes to keep of each command line, at most 64K' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s P -l ppid -d 'Only events of the children of these processes' -r
@@ -68,14 +68,14 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'Wi
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l strict -d 'Exit with status 3 if any event was lost'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show the messages of libbpf'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s h -l help -d 'Print help (in full with --help)'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l format -d 'How to show the events' -r -f -a "table\t'Aligned columns'
-json\t'One JSON object a line'
-summary\t'Counts, latency from fork to exec, run times, failures'
-summary-json\t'The same as one JSON object'
-tree\t'The tree of processes, at the end'
-timeline\t'A picture (SVG) of processes over time, at the end'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l format -d 'How to show the events' -r -f -a "table\t'One aligned line per event'
+json\t'One JSON object per line'
+summary\t'Totals, rates and losses; latency from fork to exec, run times, failures; what ran longest'
+summary-json\t'The figures of summary, as one JSON object'
+tree\t'The tree of processes with run times and statuses, at the end'
+timeline\t'A picture (SVG) with one bar per process, at the end'
 perfetto\t'Trace events (JSON) for ui.perfetto.dev'
-explain\t'One plain sentence an event'"
+explain\t'One plain sentence per event'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s P -l ppid -d 'Only events of the children of these processes' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l comm -d 'Only events of processes with this name' -r

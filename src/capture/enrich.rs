@@ -13,7 +13,7 @@ use crate::model::event::{Args, Detail, Event, Wide};
 /// How far a start time from /proc may be off: it counts in ticks of 10 ms.
 const TICK_NS: u64 = 20_000_000;
 
-/// So few lives are never looked through.
+/// Below this many lives, none is looked through.
 const FEW: usize = 4096;
 
 /// What is remembered of a process that is alive.

@@ -52,7 +52,7 @@ impl Launched {
     pub fn hold(command: &[OsString], user: Option<&str>) -> Result<Self> {
         if let Some(user) = user.filter(|user| users::account(user).is_none()) {
             let what = format!("there is no user {user} in /etc/passwd");
-            return Err(Failure::new(Exit::Usage, what, "name another with --user").into());
+            return Err(Failure::new(Exit::Usage, what, "name an existing user with --user").into());
         }
         let (mut gate, theirs) = UnixStream::pair().context("can't hold the command")?;
         fcntl_setfd(&theirs, FdFlags::empty()).context("can't hold the command")?;
@@ -180,5 +180,5 @@ fn switch_user(name: &str) -> Result<()> {
     set_thread_groups(&groups)
         .and_then(|()| set_thread_res_gid(gid, gid, gid))
         .and_then(|()| set_thread_res_uid(uid, uid, uid))
-        .with_context(|| format!("can't become {name}: --user takes root's rights"))
+        .with_context(|| format!("can't become {name}: --user requires root"))
 }

@@ -55,8 +55,8 @@ pub fn user_namespace() -> Result<(), Failure> {
     }
     Err(Failure::new(
         Exit::Rights,
-        "inside a user namespace nobody may trace the kernel, not even its root",
-        "run it outside of rootless containers, as the host's root",
+        "the kernel can't be traced from inside a user namespace, not even by its root",
+        "run it as root on the host, outside rootless containers",
     ))
 }
 
@@ -72,7 +72,7 @@ pub fn capabilities() -> Result<(), Failure> {
     }
     Err(Failure::new(
         Exit::Rights,
-        "tracing takes the capabilities CAP_BPF and CAP_PERFMON, which this user lacks",
+        "tracing requires the capabilities CAP_BPF and CAP_PERFMON, which this user lacks",
         "run it as root (sudo tuxscope ...)",
     ))
 }
@@ -94,8 +94,8 @@ pub fn btf() -> Result<(), Failure> {
     }
     Err(Failure::new(
         Exit::Kernel,
-        format!("this kernel does not describe its types: {KERNEL_BTF} is missing"),
-        "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (most distributions' from 5.8 on), and mount sysfs",
+        format!("this kernel has no type information: {KERNEL_BTF} is missing"),
+        "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (most distributions have it from 5.8 on), and mount sysfs",
     ))
 }
 
@@ -107,7 +107,7 @@ pub fn ring_buffer() -> Result<(), Failure> {
     match MapType::RingBuf.is_supported() {
         Ok(false) => Err(Failure::new(
             Exit::Kernel,
-            "this kernel gives no BPF ring buffer",
+            "this kernel has no BPF ring buffer",
             "boot Linux 5.8 or newer; in a container or sandbox, allow the bpf system call",
         )),
         // A probe that itself failed proves nothing: the load will tell.
@@ -124,11 +124,11 @@ pub fn tracefs() -> Result<Tracefs, Failure> {
         io::ErrorKind::PermissionDenied => Failure::new(
             Exit::Rights,
             format!("tracefs can't be read: {error}"),
-            "run it as root (sudo tuxscope ...), or use --wide, which does without tracefs",
+            "run it as root (sudo tuxscope ...), or use --wide, which doesn't need tracefs",
         ),
         _ => Failure::new(
             Exit::Kernel,
-            format!("this kernel gives no tracefs: {error}"),
+            format!("this kernel has no tracefs: {error}"),
             "boot a kernel with CONFIG_FTRACE=y, or mount it: mount -t tracefs none /sys/kernel/tracing",
         ),
     })

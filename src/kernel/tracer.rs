@@ -251,7 +251,7 @@ impl<'obj> Tracer<'obj> {
             if let Some(cgroup) = cgroup {
                 let fd = cgroup.dir.as_raw_fd().to_ne_bytes();
                 let updated = skel.maps.cgroups.update(&0_u32.to_ne_bytes(), &fd, MapFlags::ANY);
-                updated.map_err(|_| no_cgroup(format!("{} is no cgroup2 directory", cgroup.path)))?;
+                updated.map_err(|_| no_cgroup(format!("{} is not a cgroup2 directory", cgroup.path)))?;
             }
         });
         for pid in &choice.pids {
@@ -268,7 +268,7 @@ impl<'obj> Tracer<'obj> {
         either!(&self.loaded, skel => {
             skel.maps.pids.update(&pid.to_ne_bytes(), &[1], MapFlags::ANY)
         })
-        .context("too many processes to follow")
+        .context("too many processes to follow (more than 65,536)")
     }
 
     /// Who made a task, as far as it was noted while [`Self::set_learning`] was on.
@@ -360,8 +360,7 @@ impl<'obj> Tracer<'obj> {
     /// It can't be mapped.
     pub fn ring(&self) -> Result<Ring<'_>> {
         let events: &MapMut<'_> = either!(&self.loaded, skel => &skel.maps.events);
-        Ring::new(events.as_fd(), self.buffer_size as usize)
-            .context("the ring buffer can't be mapped")
+        Ring::new(events.as_fd(), self.buffer_size as usize).context("can't map the ring buffer")
     }
 
     /// Ends the tracing, at the instant that is returned; what the ring buffer holds stays
@@ -411,7 +410,7 @@ fn print_libbpf(_level: PrintLevel, message: String) {
 
 /// Tells why the kernel refused the BPF object at `step`.
 fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Error {
-    let more = if config.verbose { "" } else { "; -v shows libbpf's account of it" };
+    let more = if config.verbose { "" } else { "; -v shows libbpf's messages" };
     match (error.kind(), preflight::lockdown()) {
         // The verifier does not know the helpers that lockdown withholds, and says EINVAL.
         (ErrorKind::PermissionDenied | ErrorKind::InvalidInput, Err(locked)) => locked.into(),
@@ -424,7 +423,7 @@ fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Err
         )
         .into(),
         (ErrorKind::OutOfMemory, _) => anyhow!(
-            "no memory for a ring buffer of {} bytes\ngive a smaller --buffer-size",
+            "no memory for a ring buffer of {} bytes\nuse a smaller --buffer-size",
             config.buffer_size
         ),
         _ => Failure::new(
@@ -457,7 +456,7 @@ fn no_cgroup(what: String) -> Failure {
     Failure::new(
         Exit::Usage,
         what,
-        "name a directory below the mount of type cgroup2 (/sys/fs/cgroup or /sys/fs/cgroup/unified)",
+        "--cgroup takes a directory below the cgroup2 mount (/sys/fs/cgroup or /sys/fs/cgroup/unified)",
     )
 }
 
@@ -466,12 +465,12 @@ fn no_event(name: &str, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Failure::new(
             Exit::Rights,
-            format!("may not open the tracepoint sched:{name}: {error}"),
+            format!("no permission to open the tracepoint sched:{name}: {error}"),
             "run it as root (sudo tuxscope ...), in a container with CAP_PERFMON and tracefs",
         ),
         _ => Failure::new(
             Exit::Kernel,
-            format!("this kernel gives no tracepoint sched:{name}: {error}"),
+            format!("this kernel has no tracepoint sched:{name}: {error}"),
             "boot a kernel with CONFIG_FTRACE=y and CONFIG_PERF_EVENTS=y",
         ),
     }

@@ -128,7 +128,7 @@ impl Destination {
                 return Err(Failure::new(
                     Exit::Failed,
                     format!(
-                        "{} is somebody else's, in a directory that others may write",
+                        "{} is owned by another user, in a directory that others may write to",
                         self.path.display()
                     ),
                     "remove it, or write to another directory",

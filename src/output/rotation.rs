@@ -14,7 +14,7 @@ use crate::output::destination::Destination;
 pub struct Rotation {
     /// Before a file is larger than so many bytes.
     pub size: u64,
-    /// So many old files stay.
+    /// How many old files are kept.
     pub keep: u32,
 }
 
@@ -38,8 +38,8 @@ impl Named {
         }
         let file = destination.open()?;
         if rotation.is_some() && !file.metadata()?.is_file() {
-            let what = format!("{name} can't be rotated: it is no regular file");
-            return Err(Failure::new(Exit::Usage, what, "leave out --rotate-size").into());
+            let what = format!("{name} can't be rotated: it is not a regular file");
+            return Err(Failure::new(Exit::Usage, what, "omit --rotate-size").into());
         }
         Ok((Self { destination, rotation, head: Vec::new() }, file))
     }

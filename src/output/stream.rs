@@ -291,7 +291,9 @@ impl Output {
             }
             Err(error) => {
                 let name = &self.name;
-                report::error(&error.context(format!("can't rotate {name}, which grows on")));
+                report::error(
+                    &error.context(format!("can't rotate {name}, which continues to grow")),
+                );
                 if let Some(named) = &mut self.named {
                     named.rotation = None;
                 }

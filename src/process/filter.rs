@@ -76,7 +76,7 @@ impl Filter {
         };
         Err(Failure::new(
             Exit::Usage,
-            format!("{option} can't be answered from this capture: it is of the basic mode"),
+            format!("{option} can't be applied to this capture: it was made in basic mode"),
             "capture with: tuxscope proc --wide --format json",
         ))
     }

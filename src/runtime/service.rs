@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tells a service manager how it goes. Without one, nothing is told.
+//! Tells a service manager of readiness and that it is alive. Without one, nothing is told.
 
 use std::time::{Duration, Instant};
 

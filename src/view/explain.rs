@@ -14,7 +14,7 @@ use crate::text::quantity::were;
 /// `--format explain`
 pub static VIEW: View = View {
     name: "explain",
-    help: "One plain sentence an event",
+    help: "One plain sentence per event",
     needs_wide: true,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,

@@ -8,7 +8,7 @@ use crate::model::event::{Event, Lost, Meta, Totals};
 /// `--format json`
 pub static VIEW: View = View {
     name: "json",
-    help: "One JSON object a line",
+    help: "One JSON object per line",
     needs_wide: false,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
@@ -16,7 +16,7 @@ pub static VIEW: View = View {
 };
 
 /// The sink of `--format json`: the five keys of the basic mode, and all that an event of the
-/// wide mode has beyond them. Records about the capture are told apart by their `event_type`;
+/// wide mode has beyond them. Records about the capture are told recognized by their `event_type`;
 /// the basic mode, whose contract is one object an event, has none.
 #[derive(Debug, Default)]
 pub struct Json {

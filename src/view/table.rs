@@ -16,7 +16,7 @@ const COMM_WIDTH: usize = 20;
 /// `--format table`, of either mode.
 pub static VIEW: View = View {
     name: "table",
-    help: "Aligned columns",
+    help: "One aligned line per event",
     needs_wide: false,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,

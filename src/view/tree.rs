@@ -26,7 +26,7 @@ const MAX_COMMAND: usize = 200;
 /// `--format tree`
 pub static VIEW: View = View {
     name: "tree",
-    help: "The tree of processes, at the end",
+    help: "The tree of processes with run times and statuses, at the end",
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,

@@ -68,7 +68,7 @@ fn root_follows_no_link_where_others_may_write() {
 
     // A stranger's file would show the stranger what root traces.
     chown(&target, Some(NOBODY), None).unwrap();
-    refused(&target, &["target", "somebody else's"]);
+    refused(&target, &["target", "another user"]);
     assert_eq!(fs::read(&target).unwrap(), b"precious");
     writes(&dir.path().join("new"));
 }

@@ -103,7 +103,7 @@ fn the_basic_mode_says_what_it_cannot_answer() {
     for args in [&["--ppid", "1"][..], &["--uid", "0"], &["--cgroup", "/"], &["--failed"]] {
         let ran = replay(capture.as_bytes(), args);
         assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{args:?}");
-        assert!(ran.err.contains(&format!("{} can't be answered", args[0])), "{}", ran.err);
+        assert!(ran.err.contains(&format!("{} can't be applied", args[0])), "{}", ran.err);
     }
     let ran = replay(capture.as_bytes(), &["--match", "^a$", "--format", "json"]);
     assert_eq!(ran.out, capture);

@@ -13,8 +13,8 @@ BASIC_KEYS = ["pid", "ppid", "comm", "event_type", "timestamp_ns"]
 HEADER = "PID       PPID      COMM                EVENT"
 # Ends with status 69 and says why: what is missing in the guest -> words of the first line.
 REFUSALS = {
-    "btf": "this kernel does not describe its types: /sys/kernel/btf/vmlinux is missing",
-    "sandbox": "this kernel gives no BPF ring buffer",
+    "btf": "this kernel has no type information: /sys/kernel/btf/vmlinux is missing",
+    "sandbox": "this kernel has no BPF ring buffer",
     "lockdown": "this kernel is locked down (confidentiality mode): BPF may not read its memory",
 }
 # What `check` must find missing in each situation, under which name, and the modes that work.

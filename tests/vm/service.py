@@ -159,7 +159,7 @@ def refused(notes):
     complaints = notes.status("refused", start=1)
     complaints += notes.shows("refused", ActiveState="failed", Result="exit-code", NRestarts="0",
                               ExecMainStatus="77")
-    complaints += notes.journal_lacks("refused", "^tuxscope: tracing takes the capabilities ")
+    complaints += notes.journal_lacks("refused", "^tuxscope: tracing requires the capabilities ")
     status = notes.text("refused/status")
     if "status=77" not in status:
         complaints.append(f"systemctl status: {status}")

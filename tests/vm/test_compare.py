@@ -178,7 +178,7 @@ class Refusals(unittest.TestCase):
 
     def test_status_and_words_count(self):
         for change in ({"btf/status": b"1\n"}, {"btf/messages": b""}, {"sandbox/status": b"0"},
-                       {"sandbox/messages": b"tuxscope: this kernel gives no BPF ring buffer\n"}):
+                       {"sandbox/messages": b"tuxscope: this kernel has no BPF ring buffer\n"}):
             self.assertNotEqual(compare.refusals(self.RIGHT | change), [])
         self.assertNotEqual(compare.refusals({}), [])
 

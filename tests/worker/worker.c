@@ -2,7 +2,7 @@
 /*
  * Makes processes whose lives are known, for the tests, the kernel matrix and the benchmarks.
  * What it prints is the truth that the tracer is compared with: ids from getpid, gettid and
- * clone, statuses from waitpid. One JSON object a line, flushed before anything else happens.
+ * clone, statuses from waitpid. One JSON object per line, flushed before anything else happens.
  *
  *   worker storm KIND COUNT WORKERS [PROGRAM]
  *                                     KIND: fork, thread, vfork-exec (of PROGRAM, or of itself)

@@ -16,7 +16,7 @@ use collect::Collector;
 /// `--format summary`
 pub static TEXT: View = View {
     name: "summary",
-    help: "Counts, latency from fork to exec, run times, failures",
+    help: "Totals, rates and losses; latency from fork to exec, run times, failures; what ran longest",
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
@@ -26,7 +26,7 @@ pub static TEXT: View = View {
 /// `--format summary-json`
 pub static JSON: View = View {
     name: "summary-json",
-    help: "The same as one JSON object",
+    help: "The figures of summary, as one JSON object",
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,

@@ -47,7 +47,7 @@ const STYLE: &str = include_str!("style.css");
 /// `--format timeline`
 pub static VIEW: View = View {
     name: "timeline",
-    help: "A picture (SVG) of processes over time, at the end",
+    help: "A picture (SVG) with one bar per process, at the end",
     needs_wide: true,
     shape: Shape::Document,
     speaks: Speaks::AtTheEnd,

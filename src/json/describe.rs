@@ -9,9 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::SCHEMA_VERSION;
 use super::about::{Counts, LostLine, MetaLine, Moment, Schema, Seldom, SummaryLine, Tool};
-use super::form::{
-    self, Arguments, Count, Flag, Form as _, Id, Number, Optional, Status, Text, Time,
-};
+use super::arguments::Arguments;
+use super::form::{self, Count, Flag, Form as _, Id, Number, Optional, Status, Text, Time};
 use crate::model::keys::event_keys;
 
 /// A key of a line.

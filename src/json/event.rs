@@ -7,9 +7,9 @@ use std::fmt;
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
+use super::arguments::Arguments;
 use super::form::{
-    Arguments, Count, Flag, Form, Id, Number, Optional, Path, Paths, Slot, Status, Str, Text, Time,
-    number,
+    Count, Flag, Form, Id, Number, Optional, Path, Paths, Slot, Status, Str, Text, Time, number,
 };
 use super::write;
 use crate::model::event::{Comm, Detail, Ended, Event, EventKind, Wide};

@@ -6,6 +6,7 @@
 //! `about.rs`. docs/json.md and `schema.json` are made of both (`describe.rs`).
 
 mod about;
+mod arguments;
 #[cfg(test)]
 mod describe;
 mod event;

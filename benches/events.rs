@@ -47,26 +47,23 @@ fn wide() -> Lives {
     (WIDE.into_iter().cycle().take(BATCH).collect(), wire::decode_wide)
 }
 
-fn events((lives, decode): &Lives) -> impl Iterator<Item = Event> {
-    lives.iter().filter_map(|record| match decode(record) {
-        Ok(RingRecord::Event(event)) => Some(event),
-        _ => None,
-    })
+fn records((lives, decode): &Lives) -> impl Iterator<Item = RingRecord> {
+    lives.iter().filter_map(|record| decode(record).ok())
 }
 
 fn decode(bencher: Bencher<'_, '_>, lives: &Lives) {
     bencher
         .counter(ItemsCount::new(BATCH))
-        .bench_local(|| events(black_box(lives)).map(black_box).count());
+        .bench_local(|| records(black_box(lives)).map(black_box).count());
 }
 
 fn format(bencher: Bencher<'_, '_>, lives: &Lives, mut sink: impl Sink) {
     let mut enricher = Enricher::new(4096);
-    let mut complete = |mut event: Event| {
-        enricher.complete(&mut event);
-        event
+    let mut complete = |mut record: RingRecord| {
+        enricher.complete(&mut record, false);
+        record.event
     };
-    let events: Vec<Event> = events(lives).map(&mut complete).collect();
+    let events: Vec<Event> = records(lives).map(&mut complete).collect();
     let mut out = Vec::new();
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         out.clear();
@@ -92,9 +89,9 @@ fn decode_and_complete_wide(bencher: Bencher<'_, '_>) {
     let lives = wide();
     let mut enricher = Enricher::new(4096);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
-        for mut event in events(black_box(&lives)) {
-            enricher.complete(&mut event);
-            black_box(event);
+        for mut record in records(black_box(&lives)) {
+            enricher.complete(&mut record, false);
+            black_box(record);
         }
     });
 }

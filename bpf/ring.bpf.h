@@ -20,10 +20,12 @@ struct {
 const volatile __u64 wakeup_bytes = 1 << 18;
 
 /*
- * .bss, which the reader has mapped. `lost` is exact. The two others are hints that several
+ * .bss, which the reader has mapped. `lost` is exact, as is `lost_unshown`: what wasn't asked for
+ * itself, but was to complete a later event's line. The two others are hints that several
  * CPUs write without order: the worst that a race does is one wakeup more or one 10 ms late.
  */
 __u64 lost[PROC_EVENT_TYPES] = {};
+__u64 lost_unshown = 0;
 __u64 last_wakeup_ns = 0;
 __u64 last_wakeup_pos = 0;
 

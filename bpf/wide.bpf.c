@@ -73,24 +73,39 @@ static __always_inline __u64 cgroup_id(struct task_struct *task, const enum proc
 	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 }
 
-/* Whether the event is sent; sets WIDE_HIDDEN where only a later line wants it. */
+/*
+ * Whether the event is sent; sets WIDE_HIDDEN where only a later line wants it. An exec is such a
+ * one whoever the process is by now: name, user, parent and cgroup may be others at its exit, whose
+ * line tells the last exec's arguments. Its pid and whether it is followed stay.
+ */
 static __always_inline int wanted(struct subject *subject, const enum proc_event_type type,
 				  int in_tree, int failed)
 {
 	struct task_struct *task = subject->task;
 
 	bpf_probe_read_kernel(subject->comm, COMM_LEN, subject->leader->comm);
-	if (!wanted_pid(task->tgid) || !in_tree || !wanted_ppid(subject->ppid) || !wanted_user() ||
-	    !wanted_name(subject->comm))
+	if (!wanted_pid(task->tgid) || !in_tree)
 		return 0;
-	if (type != PROC_FORK && !wanted_current_cgroup())
+	if (wanted_ppid(subject->ppid) && wanted_user() && wanted_name(subject->comm) &&
+	    (type == PROC_FORK || wanted_current_cgroup())) {
+		if ((wanted_events & (1 << type)) && (!only_failed || failed))
+			return 1;
+	} else if (type != PROC_EXEC) {
 		return 0;
-	if ((wanted_events & (1 << type)) && (!only_failed || failed))
-		return 1;
+	}
 	if (!keep_lives || type == PROC_EXIT || (subject->flags & WIDE_THREAD))
 		return 0;
 	subject->flags |= WIDE_HIDDEN;
 	return 1;
+}
+
+static __always_inline void count_lost(const struct subject *subject,
+				       const enum proc_event_type type)
+{
+	if (subject->flags & WIDE_HIDDEN)
+		__sync_fetch_and_add(&lost_unshown, 1);
+	else
+		__sync_fetch_and_add(&lost[type], 1);
 }
 
 static __always_inline void *reserve(__u64 size, const struct subject *subject,
@@ -98,8 +113,8 @@ static __always_inline void *reserve(__u64 size, const struct subject *subject,
 {
 	void *record = bpf_ringbuf_reserve(&events, size, 0);
 
-	if (!record && !(subject->flags & WIDE_HIDDEN))
-		__sync_fetch_and_add(&lost[type], 1);
+	if (!record)
+		count_lost(subject, type);
 	return record;
 }
 
@@ -233,8 +248,8 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 		sent = send_exec(&subject, bprm, start, args, 512);
 	if (sent == NO_ROOM)
 		sent = send_exec(&subject, bprm, start, args, 128);
-	if (sent != SENT && !(subject.flags & WIDE_HIDDEN))
-		__sync_fetch_and_add(&lost[PROC_EXEC], 1);
+	if (sent != SENT)
+		count_lost(&subject, PROC_EXEC);
 	return 0;
 }
 

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tuxscope::json::read::{Decoder, Record};
-use tuxscope::kernel::wire::{RingRecord, decode_basic, decode_wide};
+use tuxscope::kernel::wire::{decode_basic, decode_wide};
 use tuxscope::model::event::Event;
 use tuxscope::view::{Json, Sink as _, Table};
 
@@ -20,8 +20,8 @@ fuzz_target!(|bytes: &[u8]| {
     // SAFETY: the words are at least `bytes.len()` initialised bytes, and outlive the slice.
     let record = unsafe { std::slice::from_raw_parts(words, bytes.len()) };
     for decode in [decode_basic, decode_wide] {
-        if let Ok(RingRecord::Event(event) | RingRecord::Hidden(event)) = decode(record) {
-            show(&event);
+        if let Ok(decoded) = decode(record) {
+            show(&decoded.event);
         }
     }
 });

@@ -2,27 +2,44 @@
 //! Completes events of the wide mode: the wall clock, the cgroup's path, and what only a
 //! process' earlier events tell.
 
-use std::collections::HashMap;
-
 use rustix::time::ClockId;
 
 use crate::host::cgroup::Cgroups;
 use crate::host::running::{self, now_ns};
-use crate::model::event::{Args, Detail, Event, Wide};
+use crate::kernel::wire::{Image, RingRecord};
+use crate::model::event::{Args, Detail, Wide};
+use crate::process::table::Table;
 
-/// How far a start time from /proc may be off: it counts in ticks of 10 ms.
-const TICK_NS: u64 = 20_000_000;
-
-/// Below this many lives, none is looked through.
+/// Below this many processes, none is looked through.
 const FEW: usize = 4096;
+/// Processes that are remembered at most, and bytes of their arguments: where /proc can't tell who
+/// has ended (in a PID namespace), and against those who keep many alive with long ones. An exit
+/// whose process was forgotten says that its arguments aren't known.
+const MAX_ALIVE: usize = 1 << 17;
+const MAX_ARGS_BYTES: usize = 32 << 20;
 
 /// What is remembered of a process that is alive.
-#[derive(Debug)]
-struct Life {
-    start_ns: u64,
-    /// Of its last exec.
+#[derive(Debug, Default)]
+struct Known {
+    /// The program whose arguments these are; none where /proc told, which has no such number.
+    exec_id: Option<u64>,
+    /// None where it is the one that the process was forked with.
     args: Option<Args>,
     born_to: Option<u32>,
+}
+
+impl Known {
+    /// The arguments of the program that a process ran at its end; the error is that they aren't
+    /// known. `execs_lost`: the word of some exec was lost until then.
+    fn at_the_end(self, image: Image, execs_lost: bool) -> Result<Option<Args>, ()> {
+        match self.exec_id {
+            Some(id) if id == image.exec_id => Ok(self.args),
+            // Whoever ran another program than the one that /proc knew would have told.
+            None if image.inherited || (self.args.is_some() && !execs_lost) => Ok(self.args),
+            _ if image.inherited => Ok(None),
+            _ => Err(()),
+        }
+    }
 }
 
 /// The command that is run. Its life begins when it is let go, not with the process that was made
@@ -53,11 +70,13 @@ impl Command {
 /// Follows the lives of processes. It remembers those that are alive.
 #[derive(Debug)]
 pub struct Enricher {
-    lives: HashMap<u32, Life>,
-    /// Lives of processes that /proc no longer had at the last look: their exits, if they are to
+    alive: Table<Known>,
+    /// Bytes of arguments that came since it was last looked how many there are.
+    args_bytes: usize,
+    /// Processes that /proc no longer had at the last look: their exits, if they are to
     /// come, lay on the ring buffer by then.
     gone: Vec<(u32, u64)>,
-    /// So many lives are worth a look.
+    /// So many are worth a look.
     look_at: usize,
     command: Option<Command>,
     cgroups: Cgroups,
@@ -69,10 +88,16 @@ impl Enricher {
     /// `max_args`: bytes of arguments that are kept.
     pub fn new(max_args: usize) -> Self {
         let cgroups = Cgroups::new();
-        let lives = HashMap::new();
-        let (gone, look_at) = (Vec::new(), FEW);
-        let (command, clock_offset_ns) = (None, 0);
-        let mut new = Self { lives, gone, look_at, command, cgroups, clock_offset_ns, max_args };
+        let mut new = Self {
+            alive: Table::new(MAX_ALIVE),
+            args_bytes: 0,
+            gone: Vec::new(),
+            look_at: FEW,
+            command: None,
+            cgroups,
+            clock_offset_ns: 0,
+            max_args,
+        };
         new.sample_clock();
         new
     }
@@ -82,8 +107,9 @@ impl Enricher {
     pub fn learn_running(&mut self) {
         for process in running::all() {
             let args = running::args(process.pid, self.max_args);
-            let life = Life { start_ns: process.start_ns, args, born_to: None };
-            self.lives.insert(process.pid, life);
+            self.heard(args.as_ref());
+            let known = Known { args, ..Known::default() };
+            self.alive.begin(process.pid, process.start_ns, known);
         }
     }
 
@@ -105,15 +131,31 @@ impl Enricher {
     /// the exit was lost. To be called when all that lay on the ring buffer is read.
     pub fn forget_the_dead(&mut self) {
         for (pid, start_ns) in self.gone.drain(..) {
-            if self.lives.get(&pid).is_some_and(|life| life.start_ns == start_ns) {
-                self.lives.remove(&pid);
+            if self.alive.get(pid, start_ns).is_some() {
+                self.alive.end(pid, start_ns);
             }
         }
-        if self.lives.len() >= self.look_at {
-            let dead = self.lives.iter().filter(|(pid, _)| running::is_gone(**pid));
-            self.gone = dead.map(|(&pid, life)| (pid, life.start_ns)).collect();
+        if self.alive.len() >= self.look_at {
+            let dead = self.alive.iter().filter(|(pid, ..)| running::is_gone(*pid));
+            self.gone = dead.map(|(pid, start_ns, _)| (pid, start_ns)).collect();
             // Twice as many, so that the looks cost little however many are alive.
-            self.look_at = FEW.max(2 * (self.lives.len() - self.gone.len()));
+            self.look_at = FEW.max(2 * (self.alive.len() - self.gone.len()));
+        }
+    }
+
+    /// Bounds the bytes of all arguments.
+    fn heard(&mut self, args: Option<&Args>) {
+        self.args_bytes += args.map_or(0, Args::len);
+        if self.args_bytes > MAX_ARGS_BYTES {
+            let held = |alive: &Table<Known>| -> usize {
+                alive.iter().filter_map(|(_, _, known)| Some(known.args.as_ref()?.len())).sum()
+            };
+            self.args_bytes = held(&self.alive);
+            // Half of the bound may come before it is looked again.
+            while self.args_bytes > MAX_ARGS_BYTES / 2 {
+                self.alive.forget_older_half();
+                self.args_bytes = held(&self.alive);
+            }
         }
     }
 
@@ -123,42 +165,36 @@ impl Enricher {
     }
 
     /// Completes an event of the wide mode; one of the basic mode has nothing to complete.
-    pub fn complete(&mut self, event: &mut Event) {
-        let (pid, ppid) = (event.pid, event.ppid);
-        let Some(wide) = event.wide.as_deref_mut() else { return };
+    /// `execs_lost`: the record of some exec was lost, at the latest now.
+    pub fn complete(&mut self, record: &mut RingRecord, execs_lost: bool) {
+        let (pid, ppid, image) = (record.event.pid, record.event.ppid, record.image);
+        let timestamp_ns = record.event.timestamp_ns;
+        let Some(wide) = record.event.wide.as_deref_mut() else { return };
+        // As the kernel has it.
+        let start_ns = wide.start_ns;
         if let Some(command) = self.command.as_mut().filter(|command| command.pid == pid) {
-            command.complete(event.timestamp_ns, wide);
+            command.complete(timestamp_ns, wide);
         }
-        wide.time_ns = event.timestamp_ns.saturating_add(self.clock_offset_ns);
+        wide.time_ns = timestamp_ns.saturating_add(self.clock_offset_ns);
         wide.cgroup = self.cgroups.path(wide.cgroup_id);
         match &mut wide.detail {
             detail if detail.is_of_thread() => {}
             Detail::Fork { .. } => {
-                let life = Life { start_ns: wide.start_ns, args: None, born_to: Some(ppid) };
-                self.lives.insert(pid, life);
+                let exec_id = Some(image.exec_id);
+                self.alive.begin(pid, start_ns, Known { exec_id, args: None, born_to: Some(ppid) });
             }
             Detail::Exec { args, .. } => {
-                if args.is_empty() && args.truncated {
-                    // The kernel could not read them: they were not in memory.
-                    if let Some(read) = running::args(pid, self.max_args) {
-                        *args = read;
-                    }
-                }
-                let new = Life { start_ns: wide.start_ns, args: None, born_to: None };
-                let life = self.lives.entry(pid).or_insert(new);
-                if life.start_ns.abs_diff(wide.start_ns) > TICK_NS {
-                    life.born_to = None;
-                }
-                life.start_ns = wide.start_ns;
-                life.args = Some(args.clone());
+                self.heard(Some(args));
+                let known = self.alive.meet(pid, start_ns, Known::default);
+                known.exec_id = Some(image.exec_id);
+                known.args = Some(args.clone());
             }
             Detail::Exit(ended) => {
-                // A process of the same id that was another one has nothing to say here.
-                let life = self.lives.remove(&pid);
-                let life = life.filter(|l| l.start_ns.abs_diff(wide.start_ns) <= TICK_NS);
-                if let Some(life) = life {
-                    ended.args = life.args;
-                    ended.born_to = life.born_to.filter(|&maker| maker != ppid);
+                let known = self.alive.end(pid, start_ns).unwrap_or_default();
+                ended.born_to = known.born_to.filter(|&maker| maker != ppid);
+                match known.at_the_end(image, execs_lost) {
+                    Ok(args) => ended.args = args,
+                    Err(()) => ended.args_unknown = Some(true),
                 }
             }
         }
@@ -168,63 +204,132 @@ impl Enricher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::event::{Comm, Ended, EventKind};
+    use crate::model::event::{Comm, Ended, Event, EventKind};
 
-    fn event(kind: EventKind, ppid: u32, start_ns: u64, detail: Detail) -> Event {
-        Event {
+    /// Of a process that was forked by one whose exec id was 5.
+    fn record(kind: EventKind, ppid: u32, start_ns: u64, execs: u64, detail: Detail) -> RingRecord {
+        let wide =
+            Wide { time_ns: 0, tid: 7, uid: 0, start_ns, cgroup_id: 0, cgroup: None, detail };
+        let event = Event {
             kind,
             pid: 7,
             ppid,
             comm: Comm::new(b"sh"),
             timestamp_ns: 5_000_000_000,
-            wide: Some(Box::new(Wide {
-                time_ns: 0,
-                tid: 7,
-                uid: 0,
-                start_ns,
-                cgroup_id: 0,
-                cgroup: None,
-                detail,
-            })),
-        }
+            wide: Some(Box::new(wide)),
+        };
+        let image = Image { exec_id: 5 + execs, inherited: execs == 0 };
+        RingRecord { event, hidden: false, image }
     }
 
-    fn fork(ppid: u32, start_ns: u64) -> Event {
+    fn fork(ppid: u32, start_ns: u64) -> RingRecord {
         let detail = Detail::Fork { thread: false, parent_tid: ppid };
-        event(EventKind::Fork, ppid, start_ns, detail)
+        record(EventKind::Fork, ppid, start_ns, 0, detail)
     }
 
-    fn exec(start_ns: u64, args: &[u8]) -> Event {
+    /// Its `nth` exec, counted from 1.
+    fn exec(start_ns: u64, nth: u64, args: &[u8]) -> RingRecord {
         let detail = Detail::Exec { filename: b"/bin/sh".to_vec(), args: Args::new(args, false) };
-        event(EventKind::Exec, 3, start_ns, detail)
+        record(EventKind::Exec, 3, start_ns, nth, detail)
     }
 
-    fn exit(ppid: u32, start_ns: u64) -> Event {
+    /// After so many execs.
+    fn exit(ppid: u32, start_ns: u64, execs: u64) -> RingRecord {
         let detail = Detail::Exit(Ended { duration_ns: 1, ..Ended::default() });
-        event(EventKind::Exit, ppid, start_ns, detail)
+        record(EventKind::Exit, ppid, start_ns, execs, detail)
     }
 
-    /// What the exit line says after these events.
-    fn end_of(events: Vec<Event>) -> (Option<Args>, Option<u32>) {
-        let mut enricher = Enricher::new(4096);
-        let mut last = None;
-        for mut event in events {
-            enricher.complete(&mut event);
-            last = event.wide;
-        }
-        assert!(enricher.lives.is_empty(), "an exit forgets");
-        match last.expect("a wide event").detail {
-            Detail::Exit(ended) => (ended.args, ended.born_to),
+    fn ended(record: RingRecord) -> Ended {
+        match record.event.wide.expect("a wide event").detail {
+            Detail::Exit(ended) => ended,
             other => panic!("{other:?}"),
         }
     }
 
+    /// What the exit line says after these events.
+    fn end_of(records: Vec<RingRecord>) -> Ended {
+        let mut enricher = Enricher::new(4096);
+        let mut last = None;
+        for mut record in records {
+            enricher.complete(&mut record, false);
+            last = Some(record);
+        }
+        assert!(enricher.alive.is_empty(), "an exit forgets");
+        ended(last.expect("an exit"))
+    }
+
+    fn args(bytes: &[u8]) -> Option<Args> {
+        Some(Args::new(bytes, false))
+    }
+
     #[test]
     fn an_exit_tells_the_arguments_of_the_last_exec() {
-        let events = vec![fork(3, 10), exec(10, b"sh\0-c\0"), exec(10, b"ls\0"), exit(3, 10)];
-        assert_eq!(end_of(events), (Some(Args::new(b"ls\0", false)), None));
-        assert_eq!(end_of(vec![fork(3, 10), exit(3, 10)]), (None, None));
-        assert_eq!(end_of(vec![exit(3, 10)]), (None, None));
+        let end = end_of(vec![
+            fork(3, 10),
+            exec(10, 1, b"sh\0-c\0"),
+            exec(10, 2, b"ls\0"),
+            exit(3, 10, 2),
+        ]);
+        assert_eq!((end.args, end.args_unknown), (args(b"ls\0"), None));
+        for unexeced in [vec![fork(3, 10), exit(3, 10, 0)], vec![exit(3, 10, 0)]] {
+            let end = end_of(unexeced);
+            assert_eq!((end.args, end.args_unknown), (None, None), "there was no exec");
+        }
+    }
+
+    /// Whatever was lost: never another exec's arguments.
+    #[test]
+    fn an_exit_whose_exec_was_lost_says_so() {
+        let lost = [
+            vec![fork(3, 10), exec(10, 1, b"sh\0"), exit(3, 10, 2)],
+            vec![fork(3, 10), exec(10, 1, b"sh\0"), exec(10, 2, b"ls\0"), exit(3, 10, 3)],
+            vec![exec(10, 1, b"sh\0"), exit(3, 10, 2)],
+            vec![fork(3, 10), exit(3, 10, 1)],
+            vec![exit(3, 10, 1)],
+        ];
+        for records in lost {
+            let end = end_of(records.clone());
+            assert_eq!((end.args, end.args_unknown), (None, Some(true)), "{records:?}");
+        }
+    }
+
+    /// /proc doesn't number programs: what it told holds as long as no exec can have been missed.
+    #[test]
+    fn what_proc_told_holds_until_an_exec_is_lost() {
+        let end = |execs, execs_lost| {
+            let mut enricher = Enricher::new(4096);
+            let known = Known { args: args(b"sh\0"), ..Known::default() };
+            enricher.alive.begin(7, 10, known);
+            let mut exit = exit(3, 10, execs);
+            enricher.complete(&mut exit, execs_lost);
+            let end = ended(exit);
+            (end.args, end.args_unknown)
+        };
+        assert_eq!(end(1, false), (args(b"sh\0"), None));
+        assert_eq!(end(1, true), (None, Some(true)));
+        assert_eq!(end(0, true), (args(b"sh\0"), None), "it never had another program");
+    }
+
+    #[test]
+    fn the_bytes_of_all_arguments_are_bounded() {
+        let mut enricher = Enricher::new(65536);
+        let long = vec![b'x'; 65536];
+        let mut exec_of = |pid: u32| {
+            let mut record = exec(u64::from(pid) * 1_000_000_000, 1, &long);
+            record.event.pid = pid;
+            enricher.complete(&mut record, false);
+            enricher.alive.len()
+        };
+        let most = (1..2000).map(&mut exec_of).max();
+        assert!(most <= Some(MAX_ARGS_BYTES / 65536 + 1), "{most:?}");
+        let before = enricher.alive.len();
+        // One that execs itself again and again takes no more than its last arguments.
+        for nth in 1..2000 {
+            let mut record = exec(3_000_000_000_000, nth, &long);
+            enricher.complete(&mut record, false);
+        }
+        // What goes is half of more than half of the bound.
+        assert!(enricher.alive.len() >= before.min(MAX_ARGS_BYTES / 4 / 65536));
     }
 
     #[test]
@@ -233,14 +338,14 @@ mod tests {
         let before = now_ns(ClockId::Monotonic);
         enricher.let_go(7);
         let after = now_ns(ClockId::Monotonic);
-        let mut complete = |mut event: Event| {
-            event.timestamp_ns = after + 100;
-            enricher.complete(&mut event);
-            *event.wide.expect("wide")
+        let mut complete = |mut record: RingRecord| {
+            record.event.timestamp_ns = after + 100;
+            enricher.complete(&mut record, false);
+            *record.event.wide.expect("wide")
         };
-        let start_ns = complete(exec(10, b"ls\0")).start_ns;
+        let start_ns = complete(exec(10, 1, b"ls\0")).start_ns;
         assert!((before..=after).contains(&start_ns), "{before} {start_ns} {after}");
-        let ended = complete(exit(3, 10));
+        let ended = complete(exit(3, 10, 1));
         assert_eq!(ended.start_ns, start_ns);
         let Detail::Exit(Ended { duration_ns, args, .. }) = ended.detail else { panic!("an exit") };
         assert_eq!(duration_ns, after + 100 - start_ns);
@@ -250,15 +355,16 @@ mod tests {
 
     #[test]
     fn an_orphans_exit_tells_who_forked_it() {
-        assert_eq!(end_of(vec![fork(3, 10), exit(1, 10)]), (None, Some(3)));
+        assert_eq!(end_of(vec![fork(3, 10), exit(1, 10, 0)]).born_to, Some(3));
     }
 
     #[test]
     fn a_pid_that_came_back_is_another_process() {
-        let later = 10 + 2 * TICK_NS;
-        assert_eq!(end_of(vec![fork(3, 10), exec(10, b"ls\0"), exit(1, later)]), (None, None));
-        let events = vec![fork(3, 10), exec(later, b"ls\0"), exit(1, later)];
-        assert_eq!(end_of(events), (Some(Args::new(b"ls\0", false)), None));
+        let later = 1_000_000_000;
+        let end = end_of(vec![fork(3, 10), exec(10, 1, b"ls\0"), exit(1, later, 1)]);
+        assert_eq!((end.args, end.born_to), (None, None));
+        let end = end_of(vec![fork(3, 10), exec(later, 1, b"ls\0"), exit(1, later, 1)]);
+        assert_eq!((end.args, end.born_to), (args(b"ls\0"), None));
     }
 
     #[test]
@@ -266,14 +372,14 @@ mod tests {
         let mut enricher = Enricher::new(4096);
         let me = std::process::id();
         for pid in (1 << 23..).take(FEW - 1).chain([me]) {
-            let mut event = fork(3, 10);
-            event.pid = pid;
-            enricher.complete(&mut event);
+            let mut record = fork(3, 10);
+            record.event.pid = pid;
+            enricher.complete(&mut record, false);
         }
         enricher.forget_the_dead();
-        assert_eq!(enricher.lives.len(), FEW, "an exit may still be on its way");
+        assert_eq!(enricher.alive.len(), FEW, "an exit may still be on its way");
         enricher.forget_the_dead();
-        assert_eq!(enricher.lives.keys().collect::<Vec<_>>(), [&me]);
+        assert_eq!(enricher.alive.iter().map(|(pid, ..)| pid).collect::<Vec<_>>(), [me]);
     }
 
     #[test]
@@ -283,9 +389,9 @@ mod tests {
         // As if the clock had been set an hour ahead since the last sample.
         enricher.clock_offset_ns = right - 3_600_000_000_000;
         let time_of = |enricher: &mut Enricher| {
-            let mut event = fork(3, 10);
-            enricher.complete(&mut event);
-            event.wide.expect("wide").time_ns
+            let mut record = fork(3, 10);
+            enricher.complete(&mut record, false);
+            record.event.wide.expect("wide").time_ns
         };
         let before = time_of(&mut enricher);
         enricher.sample_clock();
@@ -296,9 +402,9 @@ mod tests {
     #[test]
     fn the_wall_clock_is_the_timestamp_plus_the_offset() {
         let mut enricher = Enricher::new(4096);
-        let mut event = fork(3, 10);
-        enricher.complete(&mut event);
-        let time_ns = event.wide.expect("wide").time_ns;
+        let mut record = fork(3, 10);
+        enricher.complete(&mut record, false);
+        let time_ns = record.event.wide.expect("wide").time_ns;
         assert_eq!(time_ns, 5_000_000_000 + enricher.clock_offset_ns());
         let year_2020 = 1_577_836_800_000_000_000;
         assert!(time_ns > year_2020);

@@ -70,10 +70,13 @@ pub struct Summary {
 /// `12 events printed, 0 lost in 5.002 s`
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Totals { printed, lost, missed, unwritten, elapsed_ns, .. } = self.totals;
+        let Totals { printed, lost, lost_unshown, missed, unwritten, elapsed_ns, .. } = self.totals;
         write!(f, "{printed} events printed, {} lost", lost.total())?;
         if lost.total() > 0 {
             write!(f, " ({lost})")?;
+        }
+        if lost_unshown > 0 {
+            write!(f, ", {lost_unshown} unshown ones lost")?;
         }
         if missed > 0 {
             write!(f, ", up to {missed} more missed by the kernel")?;

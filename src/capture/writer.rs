@@ -14,7 +14,7 @@ use crate::host::running::now_ns;
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
 use crate::kernel::wire::RingRecord;
-use crate::model::event::{Event, Meta, Totals};
+use crate::model::event::{Event, EventKind, Meta, Totals};
 use crate::output::{Output, WRITE_SIZE, WriteFailed};
 use crate::process::filter::Filter;
 use crate::view::Sink;
@@ -158,15 +158,15 @@ impl Writer<'_> {
             return false;
         }
         match self.tracer.decode(record) {
-            Ok(RingRecord::Event(mut event)) if self.admits(&event) => {
-                self.complete(&mut event);
-                if self.filter.matches(&event) {
-                    self.line_args.fit(&mut event);
-                    self.print(&event);
+            Ok(mut record) => {
+                if self.admits(&record.event) {
+                    self.complete(&mut record);
+                    if !record.hidden && self.filter.matches(&record.event) {
+                        self.line_args.fit(&mut record.event);
+                        self.print(&record.event);
+                    }
                 }
             }
-            Ok(RingRecord::Hidden(mut event)) if self.admits(&event) => self.complete(&mut event),
-            Ok(RingRecord::Event(_) | RingRecord::Hidden(_)) => {}
             Err(error) => {
                 let error = anyhow!(error).context("the BPF programs and tuxscope disagree");
                 self.state.end = Some(End::Error(error));
@@ -186,9 +186,12 @@ impl Writer<'_> {
         }
     }
 
-    fn complete(&mut self, event: &mut Event) {
+    fn complete(&mut self, record: &mut RingRecord) {
         if let Some(enricher) = &mut self.enricher {
-            enricher.complete(event);
+            // Counted before this record was sent, if it is of the same process.
+            let execs_lost =
+                self.tracer.lost().of(EventKind::Exec) > 0 || self.tracer.lost_unshown() > 0;
+            enricher.complete(record, execs_lost);
         }
     }
 
@@ -222,6 +225,7 @@ impl Writer<'_> {
     pub fn finish(&mut self, elapsed_ns: u64) {
         self.state.totals.elapsed_ns = elapsed_ns;
         self.state.totals.lost = self.tracer.lost();
+        self.state.totals.lost_unshown = self.tracer.lost_unshown();
         self.state.totals.missed = self.tracer.missed();
         if matches!(self.state.end, None | Some(End::Count)) {
             let totals = self.state.totals;

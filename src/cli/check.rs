@@ -13,7 +13,6 @@ use serde::Serialize;
 use crate::host::running;
 use crate::kernel::preflight;
 use crate::kernel::tracer::{Config, Mode, Storage, Tracer};
-use crate::kernel::wire::RingRecord;
 use crate::model::conditions::Conditions;
 use crate::model::event::{Detail, Event, EventKind, ExitStatus};
 use crate::model::failure::{Exit, Failure};
@@ -236,9 +235,8 @@ fn self_test(mode: Mode) -> Result<String> {
     }
     let mut events = Vec::new();
     let keep = |record: &[u8]| {
-        if let Ok(RingRecord::Event(event)) = tracer.decode(record) {
-            events.push(event);
-        }
+        let wanted = tracer.decode(record).ok().filter(|record| !record.hidden);
+        events.extend(wanted.map(|record| record.event));
         true
     };
     ring.consume(usize::MAX, keep)?;

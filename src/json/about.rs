@@ -100,6 +100,11 @@ record! {
         /// missing itself where it never did.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         missed: Seldom,
+        /// How many events were lost that weren't to be printed (a filter kept them out), but of
+        /// which later lines tell: exits without their `args`, which `--match` may have left out;
+        /// missing itself where there were none.
+        #[serde(default, skip_serializing_if = "Seldom::is_none")]
+        lost_unshown: Seldom,
     }
 }
 
@@ -199,13 +204,14 @@ pub fn write_lost(lost: &Lost, time_ns: u64, out: &mut Vec<u8>) {
 
 /// Appends the last line of a capture.
 pub fn write_summary(totals: &Totals, out: &mut Vec<u8>) {
-    let Totals { printed, lost, missed, elapsed_ns, .. } = totals;
+    let Totals { printed, lost, lost_unshown, missed, elapsed_ns, .. } = totals;
     let line = SummaryLine {
         complete: totals.complete(),
         printed: *printed,
         lost: lost.into(),
         elapsed_ns: *elapsed_ns,
         missed: Seldom(*missed),
+        lost_unshown: Seldom(*lost_unshown),
     };
     write_line(SummaryLine::NAME, &line, out);
 }
@@ -248,8 +254,17 @@ impl LostLine {
 
 impl From<SummaryLine> for Totals {
     fn from(line: SummaryLine) -> Self {
-        let SummaryLine { complete, printed, lost, elapsed_ns, missed: Seldom(missed) } = line;
-        let mut totals = Self { printed, lost: lost.into(), missed, elapsed_ns, ..Self::default() };
+        let SummaryLine {
+            complete,
+            printed,
+            lost,
+            elapsed_ns,
+            missed: Seldom(missed),
+            lost_unshown: Seldom(lost_unshown),
+        } = line;
+        let lost = lost.into();
+        let mut totals =
+            Self { printed, lost, lost_unshown, missed, elapsed_ns, ..Self::default() };
         totals.cut_off = totals.complete() && !complete;
         totals
     }

@@ -150,6 +150,7 @@ struct Shared<'obj> {
     adopting: &'obj AtomicU32,
     learning: &'obj AtomicU32,
     lost: [&'obj AtomicU64; 3],
+    lost_unshown: &'obj AtomicU64,
     alive: &'obj AtomicI64,
 }
 
@@ -166,6 +167,7 @@ macro_rules! shared {
                 adopting: AtomicU32::from_ptr(&raw mut bss.adopting),
                 learning: AtomicU32::from_ptr(&raw mut bss.learning),
                 lost: std::array::from_fn(|kind| AtomicU64::from_ptr(&raw mut (*lost)[kind])),
+                lost_unshown: AtomicU64::from_ptr(&raw mut bss.lost_unshown),
                 alive: AtomicI64::from_ptr(&raw mut bss.alive),
             }
         }
@@ -324,6 +326,11 @@ impl<'obj> Tracer<'obj> {
     /// Events lost so far because the ring buffer was full. Reads memory, makes no system call.
     pub fn lost(&self) -> Lost {
         Lost::new(self.shared.lost.map(|count| count.load(Ordering::Relaxed)))
+    }
+
+    /// Records lost so far that weren't to be shown, but that later lines need.
+    pub fn lost_unshown(&self) -> u64 {
+        self.shared.lost_unshown.load(Ordering::Relaxed)
     }
 
     /// Times that the kernel did not run a handler because another BPF program (or the same one,

@@ -80,11 +80,22 @@ plain!(wide_header, wide_event, wide_fork, wide_exec, wide_exit);
 
 /// A decoded record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RingRecord {
-    /// Something that happened.
-    Event(Event),
-    /// An event that nobody asked for, sent because a later one's line needs what it tells.
-    Hidden(Event),
+pub struct RingRecord {
+    /// What happened.
+    pub event: Event,
+    /// Nobody asked for it: it was sent because a later event's line needs what it tells.
+    pub hidden: bool,
+    /// Of the wide mode: what the process runs.
+    pub image: Image,
+}
+
+/// Which program a process runs, as the kernel tells one from the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// One more after each exec of the process; a child begins with its maker's.
+    pub exec_id: u64,
+    /// It is still the one that the process was forked with.
+    pub inherited: bool,
 }
 
 /// A record that is not what `bpf/proc.h` describes.
@@ -121,14 +132,15 @@ pub fn decode_basic(record: &[u8]) -> Result<RingRecord, WireError> {
     }
     let raw: &ProcEvent = plain::from_bytes(record).map_err(|_| shape)?;
     let kind = EventKind::from_number(raw.event_type);
-    Ok(RingRecord::Event(Event {
+    let event = Event {
         kind: kind.ok_or(WireError::Kind(raw.event_type.into()))?,
         pid: raw.pid,
         ppid: raw.ppid,
         comm: Comm::new(&raw.comm),
         timestamp_ns: raw.timestamp_ns,
         wide: None,
-    }))
+    };
+    Ok(RingRecord { event, hidden: false, image: Image::default() })
 }
 
 /// Decodes a record of the wide mode.
@@ -140,31 +152,27 @@ pub fn decode_basic(record: &[u8]) -> Result<RingRecord, WireError> {
 pub fn decode_wide(record: &[u8]) -> Result<RingRecord, WireError> {
     let shape = WireError::Shape { len: record.len() };
     let header: &wide_header = plain::from_bytes(record).map_err(|_| shape)?;
-    let event = match header.kind {
+    let decoded = match header.kind {
         proc_event_type::PROC_FORK => plain::from_bytes(record).ok().map(fork),
         proc_event_type::PROC_EXEC => exec(record),
         proc_event_type::PROC_EXIT => plain::from_bytes(record).ok().map(exit),
         proc_event_type(number) => return Err(WireError::Kind(number)),
     };
-    let event = event.ok_or(shape)?;
-    Ok(match has(header, wide_flags::WIDE_HIDDEN) {
-        true => RingRecord::Hidden(event),
-        false => RingRecord::Event(event),
-    })
+    decoded.ok_or(shape)
 }
 
 fn has(header: &wide_header, flag: wide_flags) -> bool {
     header.flags.0 & flag.0 != 0
 }
 
-fn fork(raw: &wide_fork) -> Event {
+fn fork(raw: &wide_fork) -> RingRecord {
     let thread = has(&raw.event.header, wide_flags::WIDE_THREAD);
     let detail = Detail::Fork { thread, parent_tid: raw.parent_tid };
     event(&raw.event, EventKind::Fork, detail)
 }
 
 /// None if its lengths are not those of its bytes.
-fn exec(record: &[u8]) -> Option<Event> {
+fn exec(record: &[u8]) -> Option<RingRecord> {
     let raw: &wide_exec = plain::from_bytes(record).ok()?;
     let header = &raw.event.header;
     let (filename, rest) =
@@ -179,7 +187,7 @@ fn exec(record: &[u8]) -> Option<Event> {
     Some(event(&raw.event, EventKind::Exec, detail))
 }
 
-fn exit(raw: &wide_exit) -> Event {
+fn exit(raw: &wide_exit) -> RingRecord {
     let detail = Detail::Exit(Ended {
         thread: has(&raw.event.header, wide_flags::WIDE_THREAD),
         status: ExitStatus::from_wait(raw.status),
@@ -189,8 +197,10 @@ fn exit(raw: &wide_exit) -> Event {
     event(&raw.event, EventKind::Exit, detail)
 }
 
-fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> Event {
-    Event {
+fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {
+    let hidden = has(&raw.header, wide_flags::WIDE_HIDDEN);
+    let inherited = has(&raw.header, wide_flags::WIDE_NO_EXEC);
+    let event = Event {
         kind,
         pid: raw.pid,
         ppid: raw.ppid,
@@ -205,7 +215,8 @@ fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> Event {
             cgroup: None,
             detail,
         })),
-    }
+    };
+    RingRecord { event, hidden, image: Image { exec_id: raw.exec_id, inherited } }
 }
 
 #[cfg(test)]
@@ -259,6 +270,7 @@ mod tests {
 
     const HIDDEN: u32 = wide_flags::WIDE_HIDDEN.0;
     const THREAD: u32 = wide_flags::WIDE_THREAD.0;
+    const NO_EXEC: u32 = wide_flags::WIDE_NO_EXEC.0;
     const CUT: u32 = wide_flags::WIDE_ARGS_CUT.0;
 
     fn exec_record(flags: u32, filename_len: u32, args_len: u32, tail: &[u8]) -> Aligned {
@@ -267,10 +279,7 @@ mod tests {
     }
 
     fn detail(record: &[u8]) -> Detail {
-        match decode_wide(record).expect("a good record") {
-            RingRecord::Event(event) => event.wide.expect("of the wide mode").detail,
-            other => panic!("{other:?}"),
-        }
+        decode_wide(record).expect("a good record").event.wide.expect("of the wide mode").detail
     }
 
     #[test]
@@ -284,7 +293,9 @@ mod tests {
             wide: None,
         };
         let record = aligned(&basic(), b"");
-        assert_eq!(decode_basic(&record.0[..40]), Ok(RingRecord::Event(want.clone())));
+        let none = Image::default();
+        let basic = RingRecord { event: want.clone(), hidden: false, image: none };
+        assert_eq!(decode_basic(&record.0[..40]), Ok(basic));
 
         let more = Wide {
             time_ns: 0,
@@ -295,14 +306,16 @@ mod tests {
             cgroup: None,
             detail: Detail::Fork { thread: true, parent_tid: 9 },
         };
-        let want = Event { wide: Some(Box::new(more)), ..want };
+        let event = Event { wide: Some(Box::new(more)), ..want };
+        let image = Image { exec_id: 3, inherited: true };
         let fork = |flags| {
             let event = wide(proc_event_type::PROC_FORK, flags);
             aligned(&wide_fork { event, parent_tid: 9, _padding: 0 }, b"")
         };
-        let decoded = decode_wide(&fork(THREAD).0[..80]);
-        assert_eq!(decoded, Ok(RingRecord::Event(want.clone())));
-        assert_eq!(decode_wide(&fork(THREAD | HIDDEN).0[..80]), Ok(RingRecord::Hidden(want)));
+        for (more, hidden) in [(0, false), (HIDDEN, true)] {
+            let want = RingRecord { event: event.clone(), hidden, image };
+            assert_eq!(decode_wide(&fork(THREAD | NO_EXEC | more).0[..80]), Ok(want));
+        }
         assert_eq!(decode_wide(&fork(0).0[..79]), Err(WireError::Shape { len: 79 }));
     }
 
@@ -384,10 +397,8 @@ mod tests {
     #[test]
     fn takes_any_comm() {
         let record = aligned(&ProcEvent { comm: [0xff; 16], ..basic() }, b"");
-        match decode_basic(&record.0[..40]).expect("any comm is good") {
-            RingRecord::Event(event) => assert_eq!(event.comm.as_bytes(), [0xff; 16]),
-            other => panic!("{other:?}"),
-        }
+        let decoded = decode_basic(&record.0[..40]).expect("any comm is good");
+        assert_eq!(decoded.event.comm.as_bytes(), [0xff; 16]);
     }
 
     /// What the fuzzer starts from is what the BPF programs sent once.
@@ -407,8 +418,7 @@ mod tests {
                 true => decode_basic(record),
                 false => decode_wide(record),
             };
-            let (RingRecord::Event(event) | RingRecord::Hidden(event)) =
-                decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let event = decoded.unwrap_or_else(|error| panic!("{name}: {error}")).event;
             assert!(name.ends_with(event.kind.name()), "{name}: {event:?}");
             names.push(name);
         }

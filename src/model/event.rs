@@ -313,6 +313,8 @@ pub struct Totals {
     pub printed: u64,
     /// Events that were lost.
     pub lost: Lost,
+    /// Events that weren't to be printed and were lost, so that later ones lack what they tell.
+    pub lost_unshown: u64,
     /// Times that the kernel skipped a handler: at most so many events are missing besides.
     pub missed: u64,
     /// How long the capture lasted, in nanoseconds.
@@ -329,6 +331,7 @@ impl Totals {
         Self {
             printed: self.printed.saturating_add(other.printed),
             lost: self.lost.plus(&other.lost),
+            lost_unshown: self.lost_unshown.saturating_add(other.lost_unshown),
             missed: self.missed.saturating_add(other.missed),
             elapsed_ns: self.elapsed_ns.saturating_add(other.elapsed_ns),
             unwritten: self.unwritten.saturating_add(other.unwritten),
@@ -338,7 +341,8 @@ impl Totals {
 
     /// Nothing that was asked for is missing.
     pub fn complete(&self) -> bool {
-        self.lost.total() == 0 && self.missed == 0 && self.unwritten == 0 && !self.cut_off
+        let lost = self.lost.total() != 0 || self.lost_unshown != 0;
+        !lost && self.missed == 0 && self.unwritten == 0 && !self.cut_off
     }
 }
 

@@ -59,6 +59,9 @@ macro_rules! event_keys {
                 args: Option<Args> as Optional<Arguments>,
                 /// Who was the parent at the fork, where `ppid` is another one by now: an orphan's.
                 born_to: Option<u32> as Optional<Id>,
+                /// `true`, and no `args`, where the arguments of its last exec aren't known: that
+                /// exec was lost, or came before the capture and /proc didn't tell; else missing.
+                args_unknown: Option<bool> as Optional<Flag>,
             }
         }
     };

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which events are kept. Live, all conditions but the pattern are checked in BPF.
 
-use std::collections::HashSet;
-
 use anyhow::Result;
 
 use crate::host::cgroup;
 use crate::model::conditions::Conditions;
 use crate::model::event::{Detail, Event, EventKind, Wide};
 use crate::model::failure::{Exit, Failure};
+use crate::model::pid::PID_MAX_LIMIT;
+use crate::process::table::Table;
 
 /// Conditions, and who is followed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Filter {
     conditions: Conditions,
     /// Descendants of `pids`, while they live.
-    followed: HashSet<u32>,
+    followed: Table<()>,
     /// Scratch for an argument list as one text.
     line: Vec<u8>,
 }
@@ -24,7 +24,9 @@ impl Filter {
     /// Keeps the events that meet all conditions.
     pub fn new(mut conditions: Conditions) -> Self {
         conditions.cgroup = conditions.cgroup.as_deref().map(cgroup::below_root);
-        Self { conditions, ..Self::default() }
+        // So many that nobody is forgotten, but in a capture that was made up.
+        let followed = Table::new(PID_MAX_LIMIT as usize);
+        Self { conditions, followed, line: Vec::new() }
     }
 
     /// The options that say the same.
@@ -87,40 +89,42 @@ impl Filter {
         if !follow || pids.is_empty() {
             return named;
         }
-        let knows = |pid| pids.contains(&pid) || self.followed.contains(&pid);
+        let knows = |pid| pids.contains(&pid) || self.followed.has(pid);
+        let start_ns = event.wide.as_deref().map_or(0, |wide| wide.start_ns);
         let tid = event.wide.as_deref().map(|wide| wide.tid);
         let mut ended = false;
         match (event.kind, event.detail()) {
-            (EventKind::Fork, Some(&Detail::Fork { thread: false, parent_tid })) => {
+            (EventKind::Fork, detail) if !detail.is_some_and(Detail::is_of_thread) => {
                 // Under CLONE_PARENT the parent is not who made it, but a sibling.
-                if knows(event.ppid) || knows(parent_tid) {
-                    self.followed.insert(event.pid);
+                let made_by = match detail {
+                    Some(&Detail::Fork { parent_tid, .. }) => parent_tid,
+                    _ => event.ppid,
+                };
+                // The basic mode does not say which exit is the process' last, so that a pid is
+                // followed until somebody else's child gets it.
+                if knows(event.ppid) || knows(made_by) {
+                    self.followed.begin(event.pid, start_ns, ());
                 } else {
-                    self.followed.remove(&event.pid);
-                }
-            }
-            // The basic mode does not say which exit is the process' last, so that a pid is
-            // followed until somebody else's child gets it.
-            (EventKind::Fork, None) => {
-                if knows(event.ppid) {
-                    self.followed.insert(event.pid);
-                } else {
-                    self.followed.remove(&event.pid);
+                    self.followed.end(event.pid, start_ns);
                 }
             }
             // A thread may make its process' siblings, which only its own id connects with it.
-            (EventKind::Fork, Some(_)) if knows(event.pid) => self.followed.extend(tid),
+            (EventKind::Fork, Some(_)) if knows(event.pid) => {
+                if let Some(tid) = tid {
+                    self.followed.begin(tid, 0, ());
+                }
+            }
             (EventKind::Exit, Some(detail)) if !detail.is_of_thread() => ended = true,
             (EventKind::Exit, Some(_)) => {
                 if let Some(tid) = tid.filter(|&tid| tid != event.pid) {
-                    self.followed.remove(&tid);
+                    self.followed.end(tid, 0);
                 }
             }
             _ => {}
         }
-        let chosen = named || self.followed.contains(&event.pid);
+        let chosen = named || self.followed.has(event.pid);
         if ended {
-            self.followed.remove(&event.pid);
+            self.followed.end(event.pid, start_ns);
         }
         chosen
     }

@@ -3,3 +3,4 @@
 //! a capture. Knows the model and the host.
 
 pub mod filter;
+pub mod table;

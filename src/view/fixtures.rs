@@ -189,6 +189,7 @@ impl Random {
                 duration_ns: self.time(0),
                 args: self.one_in(2).then_some(args),
                 born_to: self.one_in(3).then(|| self.pid()),
+                args_unknown: None,
             }),
         };
         let wide = wide && !self.one_in(20);

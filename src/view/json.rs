@@ -118,6 +118,7 @@ mod tests {
             duration_ns: 34_567_890,
             args: Some(Args::new(b"ls\0", false)),
             born_to: Some(12),
+            args_unknown: None,
         });
         let want = BASIC.replace("KIND", "exit")
             + COMMON
@@ -132,6 +133,7 @@ mod tests {
         let totals = Totals {
             printed: 9,
             lost: Lost::new([1, 0, 2]),
+            lost_unshown: 5,
             missed: 4,
             elapsed_ns: 10,
             ..Totals::default()
@@ -159,7 +161,7 @@ mod tests {
         assert_eq!(
             lines[2],
             "{\"event_type\":\"summary\",\"complete\":false,\"printed\":9,\
-             \"lost\":{\"fork\":1,\"exec\":0,\"exit\":2},\"elapsed_ns\":10,\"missed\":4}"
+             \"lost\":{\"fork\":1,\"exec\":0,\"exit\":2},\"elapsed_ns\":10,\"missed\":4,\"lost_unshown\":5}"
         );
     }
 

@@ -102,7 +102,6 @@ impl Closing {
         let (printed, rest) = line.strip_prefix("tuxscope: ")?.split_once(" events printed, ")?;
         let (lost, seconds) = rest.strip_suffix(" s")?.split_once(" in ")?;
         let (total, kinds) = lost.split_once(" lost")?;
-        // Handlers that the kernel skipped for another BPF program: no loss that is counted.
         let (kinds, unwritten) =
             match kinds.strip_suffix(" not written because nobody read the output") {
                 Some(kinds) => {
@@ -111,7 +110,9 @@ impl Closing {
                 }
                 None => (kinds, 0),
             };
-        let kinds = kinds.split_once(", up to ").map_or(kinds, |(kinds, _missed)| kinds);
+        // What follows is no loss of an event: unshown ones, and handlers that the kernel skipped
+        // for another BPF program.
+        let kinds = kinds.find(')').map_or("", |end| &kinds[..=end]);
         let mut counts = [0; 3];
         if !kinds.is_empty() {
             let kinds = kinds.strip_prefix(" (")?.strip_suffix(')')?;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Events printed + events lost = events that happened.
 
+use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +12,7 @@ use rustix::process::Signal;
 use crate::events::{self, ByKind, Closing, Event};
 use crate::program::{Ended, Tuxscope};
 use crate::tracefs::Instance;
+use crate::wide::Capture;
 use crate::{machine, worker};
 
 fn sum(a: ByKind, b: ByKind) -> ByKind {
@@ -71,6 +75,47 @@ fn each_lost_event_is_counted_by_its_kind() {
 fn strict_makes_it_an_exit_status() {
     let Some(_machine) = machine::alone() else { return };
     assert_eq!(held_back_on_the_smallest_ring(&["--strict"]).code, Some(3));
+}
+
+/// One that execs while nobody reads the ring, and ends when its record is lost: its exit doesn't
+/// tell the arguments that it had before. The storm leaves the ring no room; nothing of it is asked
+/// for, so that only unshown events are lost.
+#[test]
+fn an_exit_never_tells_arguments_of_an_exec_before_one_that_was_lost() {
+    let Some(_machine) = machine::alone() else { return };
+    for more in [&["-e", "exit"][..], &["--failed", "--match", "second"]] {
+        let args = ["--wide", "--format", "json", "--buffer-size", "4096", "--strict"];
+        let tuxscope = Tuxscope::start(&[&args, more].concat());
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "read x; exec sh -c 'read y; exit 7' second", "first"]);
+        let mut shell = shell.stdin(Stdio::piped()).spawn().expect("a shell");
+        let mut stdin = shell.stdin.take().expect("a pipe");
+        // It has been read.
+        thread::sleep(Duration::from_millis(300));
+        tuxscope.signal(Signal::STOP);
+        worker::storm("vfork-exec", 100, 1);
+        stdin.write_all(b"x\n").expect("a reader");
+        let cmdline = format!("/proc/{}/cmdline", shell.id());
+        while !fs::read_to_string(&cmdline).expect("alive").ends_with("second\0") {
+            thread::sleep(Duration::from_millis(1));
+        }
+        tuxscope.signal(Signal::CONT);
+        thread::sleep(Duration::from_millis(300));
+        stdin.write_all(b"y\n").expect("a reader");
+        assert_eq!(shell.wait().expect("its end").code(), Some(7));
+        thread::sleep(Duration::from_millis(200));
+        let run = tuxscope.stop();
+
+        assert_eq!(run.code, Some(3), "--strict: {:#?}", run.stderr);
+        let capture = Capture::parse(&run.stdout);
+        let summary = capture.summary.as_ref().expect("a summary");
+        assert_eq!(summary["complete"], false);
+        assert!(summary["lost_unshown"].as_u64().is_some_and(|lost| lost > 0), "{summary}");
+        if more[0] == "-e" {
+            let exit = capture.one("exit", shell.id());
+            assert_eq!((&exit.args, exit.args_unknown), (&None, true), "{exit:?}");
+        }
+    }
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct Event {
     pub core_dumped: Option<bool>,
     pub duration_ns: Option<u64>,
     pub born_to: Option<u32>,
+    #[serde(default)]
+    pub args_unknown: bool,
 }
 
 impl Event {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::program::Tuxscope;
 use crate::wide::{Capture, Event};
-use crate::{machine, process};
+use crate::{machine, process, worker};
 
 /// `/bin/true` with these arguments; the pid that it had.
 fn run(program: impl AsRef<OsStr>, args: &[OsString]) -> u32 {
@@ -269,4 +269,22 @@ fn processes_that_ran_before_have_their_arguments() {
     let long = capture.one("exit", long);
     assert!(long.args_truncated);
     assert_eq!(args_of(long)[2].len(), 4096 - "cat\0-\0".len());
+}
+
+/// Its exec is another user's, its exit is not: the one that is told has the arguments.
+#[test]
+fn who_becomes_another_user_ends_with_the_arguments_of_its_last_exec() {
+    let Some(_machine) = machine::shared() else { return };
+    for more in [&[][..], &["-e", "exit"], &["--match", "become"]] {
+        let args = ["--wide", "--format", "json", "--uid", "4242"];
+        let tuxscope = Tuxscope::start(&[&args, more].concat());
+        let mut become_other = worker::command(&["become", "4242"]);
+        let mut child = become_other.spawn().expect("a worker");
+        assert!(child.wait().expect("its end").success());
+        let capture = Capture::complete(&tuxscope.stop());
+        let exit = capture.one("exit", child.id());
+        let args = exit.args.as_ref().expect("its arguments");
+        assert_eq!(args[1..], ["become", "4242"], "{more:?}");
+        assert!(!exit.args_unknown);
+    }
 }

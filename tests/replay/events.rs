@@ -67,6 +67,7 @@ fn detail() -> BoxedStrategy<Detail> {
                 thread,
                 status,
                 duration_ns,
+                args_unknown: args.is_none().then_some(true),
                 args,
                 born_to,
             })),

@@ -97,7 +97,14 @@ fn records_about_the_capture_come_back() {
         clock_offset_ns: 7,
     };
     let lost = Lost::new([1, 2, u64::MAX]);
-    let totals = Totals { printed: 9, lost, missed: 3, elapsed_ns: 10, ..Totals::default() };
+    let totals = Totals {
+        printed: 9,
+        lost,
+        lost_unshown: 4,
+        missed: 3,
+        elapsed_ns: 10,
+        ..Totals::default()
+    };
     let mut json = Json::new(true);
     let mut out = Vec::new();
     json.begin(&meta, &mut out);

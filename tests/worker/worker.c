@@ -15,6 +15,7 @@
  *   worker into-cgroup DIR            a child that is born in this cgroup
  *   worker io-uring                   a child for which the kernel makes threads; 77: it has none
  *   worker exit CODE                  ends with that status
+ *   worker become UID                 becomes that user, and ends
  *   worker no-bpf COMMAND...          runs it where bpf(2) says ENOSYS
  */
 #define _GNU_SOURCE
@@ -989,6 +990,8 @@ int main(int argc, char **argv)
 		die("mmap");
 	if (argc == 3 && !strcmp(argv[1], "exit"))
 		return atoi(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "become"))
+		return setuid(atoi(argv[2])) ? 99 : 0;
 	if (argc == 3 && !strcmp(argv[1], "exec-again"))
 		exec_exit(argv[2]);
 	if (argc >= 3 && !strcmp(argv[1], "no-bpf"))

@@ -47,7 +47,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l uid -d 'Only 
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l cgroup -d 'Only events in this cgroup (v2) and below, such as /system.slice/cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s e -l event -d 'Only events of these kinds: fork, exec, exit' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Only events whose process name or arguments match this regular expression' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l user -d 'Run COMMAND as this user' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l user -d 'Run COMMAND as this user; HOME, SHELL, USER and LOGNAME become theirs' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l wait -d 'End with COMMAND itself, or with the last of all that it started' -r -f -a "command\t'COMMAND itself'
 all\t'COMMAND and all its descendants, daemons included'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s o -l output -d 'Write to FILE instead of standard output' -r -F

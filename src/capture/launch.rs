@@ -5,13 +5,15 @@
 //! and then becomes the command. So the trace begins with the command's exec, no code runs
 //! between fork and exec, and its standard streams are untouched.
 
+use std::env;
 use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use anyhow::{Context as _, Result};
@@ -23,8 +25,8 @@ use rustix::thread::{set_name, set_thread_groups, set_thread_res_gid, set_thread
 
 use crate::host::users;
 use crate::model::failure::{Exit, Failure};
-use crate::runtime::report;
 use crate::runtime::stop::Stop;
+use crate::runtime::{inherited, report};
 
 /// The hidden subcommand.
 pub const HOLD: &str = "hold-command";
@@ -56,13 +58,11 @@ impl Launched {
         }
         let (mut gate, theirs) = UnixStream::pair().context("can't hold the command")?;
         fcntl_setfd(&theirs, FdFlags::empty()).context("can't hold the command")?;
-        let child = Command::new("/proc/self/exe")
-            .arg(HOLD)
-            .arg(theirs.as_raw_fd().to_string())
-            .arg(user.unwrap_or_default())
-            .args(command)
-            .spawn()
-            .context("can't start the command")?;
+        let mut held = Command::new("/proc/self/exe");
+        held.arg(HOLD).arg(theirs.as_raw_fd().to_string());
+        held.arg(user.unwrap_or_default()).args(command);
+        inherited::pass_on(&mut held);
+        let child = held.spawn().context("can't start the command")?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.context("the command has no pid")?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).context("can't watch the command")?;
@@ -153,14 +153,48 @@ pub fn held(args: &[OsString]) -> u8 {
     let mut becomes = Command::new(program);
     becomes.args(args);
     if let Some(user) = user.to_str().filter(|user| !user.is_empty()) {
-        if let Err(error) = switch_user(user) {
-            report::error(&error);
-            return CANNOT_RUN;
+        match switch_user(user) {
+            Ok(account) => {
+                becomes.env("HOME", account.home).env("SHELL", account.shell);
+                becomes.env("USER", user).env("LOGNAME", user);
+            }
+            Err(error) => {
+                report::error(&error);
+                return CANNOT_RUN;
+            }
         }
     }
+    inherited::pass_on(&mut becomes);
     let error = becomes.exec();
-    report::say(format_args!("can't run {}: {error}", program.to_string_lossy()));
-    if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN }
+    let name = program.to_string_lossy();
+    let not_found = error.kind() == io::ErrorKind::NotFound;
+    match missing_interpreter(program).filter(|_| not_found) {
+        Some(interpreter) => {
+            report::say(format_args!("can't run {name}: its interpreter {interpreter} is missing"));
+            CANNOT_RUN
+        }
+        None => {
+            report::say(format_args!("can't run {name}: {error}"));
+            if not_found { NOT_FOUND } else { CANNOT_RUN }
+        }
+    }
+}
+
+/// What a script's first line names, where the script itself is there.
+fn missing_interpreter(program: &OsStr) -> Option<String> {
+    let bytes = program.as_bytes();
+    let path = env::var_os("PATH").filter(|_| !bytes.contains(&b'/')).unwrap_or_default();
+    let file = env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| PathBuf::from(program));
+    let mut line = Vec::new();
+    // So much of it the kernel reads: BINPRM_BUF_SIZE.
+    File::open(file).ok()?.take(256).read_to_end(&mut line).ok()?;
+    let line = line.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+    let name = line.trim_ascii().split(u8::is_ascii_whitespace).next()?;
+    let missing = !Path::new(OsStr::from_bytes(name)).exists();
+    missing.then(|| String::from_utf8_lossy(name).into_owned())
 }
 
 /// The descriptor of this number, if it is open.
@@ -173,12 +207,13 @@ fn passed_on(number: &OsStr) -> Option<UnixStream> {
 }
 
 /// For a process with one thread, which will exec next.
-fn switch_user(name: &str) -> Result<()> {
+fn switch_user(name: &str) -> Result<users::Account> {
     let account = users::account(name).context("no such user")?;
     let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
     let groups: Vec<_> = users::groups(name).into_iter().map(Gid::from_raw).chain([gid]).collect();
     set_thread_groups(&groups)
         .and_then(|()| set_thread_res_gid(gid, gid, gid))
         .and_then(|()| set_thread_res_uid(uid, uid, uid))
-        .with_context(|| format!("can't become {name}: --user requires root"))
+        .with_context(|| format!("can't become {name}: --user requires root"))?;
+    Ok(account)
 }

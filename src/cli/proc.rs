@@ -105,7 +105,7 @@ struct CommandOptions {
     #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["pids", "follow"])]
     command: Vec<OsString>,
 
-    /// Run COMMAND as this user
+    /// Run COMMAND as this user; HOME, SHELL, USER and LOGNAME become theirs
     #[arg(long, value_name = "NAME", requires = "command")]
     user: Option<String>,
 
@@ -231,6 +231,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     let mut storage = Storage::uninit();
     let tracer = Tracer::attach(&mut storage, &config)?;
 
+    warn_of_unknown(&config.choice.pids);
     let waiter = Waiter::new().context("can't wait for events")?;
     let mut command = args.hold_command(&tracer, &waiter)?;
     // With all rights still, and when all that may be wrong with the start has been found.
@@ -396,6 +397,20 @@ impl Proc {
             true => Stop::on_termination(hangup),
             false => Stop::on_signals(hangup),
         }
+    }
+}
+
+/// Says which of these processes aren't there: they may come, or the number may be wrong.
+fn warn_of_unknown(pids: &[u32]) {
+    // Elsewhere /proc has other numbers than the kernel's own.
+    if !running::pids_are_the_kernels() || running::are_hidden() {
+        return;
+    }
+    let unknown = pids.iter().filter(|&&pid| !running::is_visible(pid)).map(u32::to_string);
+    let unknown: Vec<_> = unknown.collect();
+    if !unknown.is_empty() {
+        let unknown = unknown.join(", ");
+        report::say(format_args!("no process has the pid {unknown} now; one that comes is traced"));
     }
 }
 

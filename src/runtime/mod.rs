@@ -2,6 +2,7 @@
 //! The program as a process of this system: signals, rights, the sandbox, systemd, writes that
 //! don't block, and what it says on standard error. Knows nothing of events.
 
+pub mod inherited;
 pub mod report;
 pub mod rights;
 pub mod sandbox;

@@ -36,6 +36,7 @@ mod record;
 mod rights;
 mod rotation;
 mod run_mode;
+mod run_plain;
 mod sandbox;
 mod sequence;
 mod service;

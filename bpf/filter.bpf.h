@@ -190,7 +190,10 @@ static __always_inline void learn_exit(struct task_struct *task)
 	}
 }
 
-/* At an exit: of a process, or (basic mode) of a task. */
+/* What a mark is once its owner has ended: its last threads may still be on their way out. */
+#define MARK_ENDED 2
+
+/* At the exit of a process, or (basic mode) of the task that has its id. */
 static __always_inline void follow_exit(__u32 tgid)
 {
 	__u8 *mark;
@@ -198,8 +201,28 @@ static __always_inline void follow_exit(__u32 tgid)
 	if (!follow)
 		return;
 	mark = mark_of(tgid);
-	if (mark && *mark)
+	if (mark && *mark) {
+		*mark = MARK_ENDED;
 		__sync_fetch_and_add(&alive, -1);
+	}
+}
+
+/*
+ * Basic mode, at the exit of any other task. Threads that the kernel made for itself, such as
+ * io_uring's, came without a fork: they have no mark, or an old one of a process that has ended.
+ * Their flags would tell, too, but lockdown forbids programs that read them.
+ */
+static __always_inline void follow_thread_exit(__u32 tid)
+{
+	__u8 *mark;
+
+	if (!follow)
+		return;
+	mark = mark_of(tid);
+	if (mark && *mark == 1) {
+		*mark = 0;
+		__sync_fetch_and_add(&alive, -1);
+	}
 }
 
 static __always_inline int wanted_pid(__u32 pid)

@@ -109,14 +109,17 @@ int handle_exec(void *ctx)
 SEC("tp/sched/sched_process_exit")
 int handle_exit(void *ctx)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u64 ids = bpf_get_current_pid_tgid();
+	__u32 tgid = ids >> 32, tid = ids;
 
 	if (!tracing)
 		return 0;
 	if (learn && learning != LEARN_OVER)
 		learn_exit(current_task());
 	emit(PROC_EXIT, tgid, 0, tgid, wanted_tree(tgid));
-	if (follow && !made_by_kernel(BPF_CORE_READ(current_task(), flags)))
+	if (tid == tgid)
 		follow_exit(tgid);
+	else
+		follow_thread_exit(tid);
 	return 0;
 }

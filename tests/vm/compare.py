@@ -17,6 +17,8 @@ REFUSALS = {
     "sandbox": "this kernel has no BPF ring buffer",
     "lockdown": "this kernel is locked down (confidentiality mode): BPF may not read its memory",
 }
+# Of --pid with pids that the worker's processes will have.
+WARNING = "tuxscope: no process has the pid "
 # What `check` must find missing in each situation, under which name, and the modes that work.
 CHECKS = {
     "unmounted": (None, {"basic_view": True, "wide_view": True}),
@@ -35,8 +37,9 @@ SITUATIONS = {
 
 def attached(files, situation):
     """Whether all captures of a situation began."""
-    return all(files.get(f"{situation}-{view}/messages", b"").startswith(b"tuxscope: tracing ")
-               for view in SITUATIONS[situation])
+    messages = (files.get(f"{situation}-{view}/messages", b"").decode().splitlines()
+                for view in SITUATIONS[situation])
+    return all(any(line.startswith("tuxscope: tracing ") for line in lines) for lines in messages)
 
 
 def captures(files):
@@ -154,6 +157,7 @@ def capture(made, view):
 
 def said(messages, printed, may_skip=False):
     """The program's standard error: it began, and printed all that happened."""
+    messages = [line for line in messages if not line.startswith(WARNING)]
     if len(messages) != 2 or not messages[0].startswith("tuxscope: tracing "):
         return [f"unexpected messages: {messages}"]
     # 7.0 was seen to skip a handler of the wide mode while another task of the CPU was in it, the

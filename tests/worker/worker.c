@@ -853,6 +853,7 @@ static void case_ptrace(void)
 	wait_for(pid); /* the stop */
 	if (ptrace(PTRACE_CONT, pid, 0, 0))
 		die("ptrace");
+	shared->tids[shared->count++] = told[0];
 	saw("ptrace", pid, getpid(), 0, wait_for(pid));
 }
 

@@ -7,7 +7,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use tuxscope::capture::enrich::Enricher;
 use tuxscope::host::users::Users;
-use tuxscope::kernel::wire::{self, RingRecord, WireError};
+use tuxscope::kernel::wire::{self, Decoded, RingRecord, WireError};
 use tuxscope::model::event::Event;
 use tuxscope::text::style::Style;
 use tuxscope::view::{Json, Sink, Table, WideTable};
@@ -34,7 +34,7 @@ const WIDE: [&[u8]; 3] = [
     &Aligned(*include_bytes!("../fuzz/seeds/wire/wide-exit")).0,
 ];
 
-type Decode = fn(&[u8]) -> Result<RingRecord, WireError>;
+type Decode = fn(&[u8]) -> Result<Decoded, WireError>;
 
 /// A batch of them, in turn, and what decodes it.
 type Lives = (Vec<&'static [u8]>, Decode);
@@ -48,7 +48,7 @@ fn wide() -> Lives {
 }
 
 fn records((lives, decode): &Lives) -> impl Iterator<Item = RingRecord> {
-    lives.iter().filter_map(|record| decode(record).ok())
+    lives.iter().filter_map(|record| decode(record).ok()?.event())
 }
 
 fn decode(bencher: Bencher<'_, '_>, lives: &Lives) {

@@ -50,4 +50,12 @@ static __always_inline int made_by_kernel(__u32 task_flags)
 #define tells_group_dead()                                                                         \
 	bpf_core_field_exists(((struct trace_event_raw_sched_process_exit *)0)->group_dead)
 
+/* 6.15 (633488947ef6) renamed it, when RCU came to protect it. */
+static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
+{
+	if (bpf_core_field_exists(node->__parent))
+		return BPF_CORE_READ(node, __parent);
+	return (void *)BPF_CORE_READ((struct kernfs_node___before_6_15 *)node, parent);
+}
+
 #endif

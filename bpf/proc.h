@@ -15,6 +15,7 @@ enum proc_event_type {
 	PROC_EXEC = 1,
 	PROC_EXIT = 2,
 	PROC_EVENT_TYPES,
+	WIDE_CGROUP = 16, /* no event: what later ones need */
 };
 
 /* A record of the basic mode. Its layout never changes: scripts and tutorials know it. */
@@ -89,6 +90,15 @@ struct wide_exit {
 	__u64 began_ns; /* what ended, the process or the thread: CLOCK_MONOTONIC */
 	__u32 status; /* as wait(2) gives it */
 	__u32 _padding;
+};
+
+/* Where a cgroup lies: once, before the first event with its id; now and then again. */
+struct wide_cgroup {
+	struct wide_header header;
+	__u64 id;
+	__u32 names_len; /* bytes */
+	__u32 whole; /* 0: the path can't be told */
+	/* names_len bytes follow, then slack: the names from the cgroup up, each with its NUL */
 };
 
 #pragma clang diagnostic pop

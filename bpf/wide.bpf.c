@@ -11,6 +11,7 @@
 #include "ring.bpf.h"
 #include "filter.bpf.h"
 #include "compat.bpf.h"
+#include "cgroup.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -18,6 +19,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const struct wide_fork wide_fork_layout = {};
 const struct wide_exec wide_exec_layout = {};
 const struct wide_exit wide_exit_layout = {};
+const struct wide_cgroup wide_cgroup_layout = {};
 
 /* --threads: tell of threads, too */
 const volatile __u8 show_threads = 0;
@@ -48,6 +50,7 @@ struct subject {
 	struct task_struct *leader;
 	__u32 ppid;
 	enum wide_flags flags;
+	__u64 cgroup_id;
 	char comm[COMM_LEN];
 };
 
@@ -108,6 +111,16 @@ static __always_inline void count_lost(const struct subject *subject,
 		__sync_fetch_and_add(&lost[type], 1);
 }
 
+/* What is to be on the ring before the event itself. */
+static __always_inline int prepare(struct subject *subject, const enum proc_event_type type)
+{
+	subject->cgroup_id = cgroup_id(subject->task, type);
+	if (tell_cgroup(subject->task, subject->cgroup_id))
+		return 1;
+	count_lost(subject, type);
+	return 0;
+}
+
 static __always_inline void *reserve(__u64 size, const struct subject *subject,
 				     const enum proc_event_type type)
 {
@@ -130,7 +143,7 @@ static __always_inline void fill(struct wide_event *event, const struct subject 
 	event->timestamp_ns = bpf_ktime_get_ns();
 	event->start_ns = subject->leader->start_time;
 	event->exec_id = subject->leader->self_exec_id;
-	event->cgroup_id = cgroup_id(task, type);
+	event->cgroup_id = subject->cgroup_id;
 	event->pid = task->tgid;
 	event->ppid = subject->ppid;
 	event->tid = task->pid;
@@ -158,6 +171,8 @@ int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 	}
 	look_at(&subject, child);
 	if (!wanted(&subject, PROC_FORK, in_tree, 0) || !wanted_childs_cgroup(child, parent))
+		return 0;
+	if (!prepare(&subject, PROC_FORK))
 		return 0;
 	fork = reserve(sizeof(*fork), &subject, PROC_FORK);
 	if (!fork)
@@ -227,7 +242,8 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	if (!tracing)
 		return 0;
 	look_at(&subject, task);
-	if (!wanted(&subject, PROC_EXEC, wanted_tree(task->tgid), 0))
+	if (!wanted(&subject, PROC_EXEC, wanted_tree(task->tgid), 0) ||
+	    !prepare(&subject, PROC_EXEC))
 		return 0;
 	mm = task->mm;
 	start = mm->arg_start;
@@ -307,7 +323,8 @@ int wide_exit(unsigned long long *ctx)
 		began_ns = task->start_time;
 	}
 	if ((!(subject.flags & WIDE_THREAD) || show_threads) &&
-	    wanted(&subject, PROC_EXIT, wanted_tree(task->tgid), failed)) {
+	    wanted(&subject, PROC_EXIT, wanted_tree(task->tgid), failed) &&
+	    prepare(&subject, PROC_EXIT)) {
 		exit = reserve(sizeof(*exit), &subject, PROC_EXIT);
 		if (exit) {
 			fill(&exit->event, &subject, PROC_EXIT);

@@ -66,7 +66,13 @@ struct signal_struct {
 };
 
 struct kernfs_node {
+	struct kernfs_node *__parent; /* since 6.15 */
+	const char *name;
 	__u64 id; /* a plain number since 5.5 */
+};
+
+struct kernfs_node___before_6_15 {
+	struct kernfs_node___before_6_15 *parent;
 };
 
 struct cgroup_subsys_state {

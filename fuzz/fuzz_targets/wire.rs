@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tuxscope::json::read::{Decoder, Record};
-use tuxscope::kernel::wire::{decode_basic, decode_wide};
+use tuxscope::kernel::wire::{Decoded, decode_basic, decode_wide};
 use tuxscope::model::event::Event;
 use tuxscope::view::{Json, Sink as _, Table};
 
@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     // SAFETY: the words are at least `bytes.len()` initialised bytes, and outlive the slice.
     let record = unsafe { std::slice::from_raw_parts(words, bytes.len()) };
     for decode in [decode_basic, decode_wide] {
-        if let Ok(decoded) = decode(record) {
+        if let Some(decoded) = decode(record).ok().and_then(Decoded::event) {
             show(&decoded.event);
         }
     }

@@ -87,14 +87,13 @@ pub struct Enricher {
 impl Enricher {
     /// `max_args`: bytes of arguments that are kept.
     pub fn new(max_args: usize) -> Self {
-        let cgroups = Cgroups::new();
         let mut new = Self {
             alive: Table::new(MAX_ALIVE),
             args_bytes: 0,
             gone: Vec::new(),
             look_at: FEW,
             command: None,
-            cgroups,
+            cgroups: Cgroups::default(),
             clock_offset_ns: 0,
             max_args,
         };
@@ -162,6 +161,12 @@ impl Enricher {
     /// `time - timestamp_ns` in nanoseconds, as last sampled.
     pub fn clock_offset_ns(&self) -> u64 {
         self.clock_offset_ns
+    }
+
+    /// Learns where a cgroup lies. Returns true when others have been forgotten for it: then the
+    /// paths of those that are still there must be told again.
+    pub fn cgroup_is(&mut self, id: u64, path: Option<String>) -> bool {
+        self.cgroups.learn(id, path)
     }
 
     /// Completes an event of the wide mode; one of the basic mode has nothing to complete.

@@ -13,7 +13,7 @@ use crate::capture::line_args::LineArgs;
 use crate::host::running::now_ns;
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
-use crate::kernel::wire::RingRecord;
+use crate::kernel::wire::{Decoded, RingRecord};
 use crate::model::event::{Event, EventKind, Meta, Totals};
 use crate::output::{Output, WRITE_SIZE, WriteFailed};
 use crate::process::filter::Filter;
@@ -158,13 +158,18 @@ impl Writer<'_> {
             return false;
         }
         match self.tracer.decode(record) {
-            Ok(mut record) => {
+            Ok(Decoded::Event(mut record)) => {
                 if self.admits(&record.event) {
                     self.complete(&mut record);
                     if !record.hidden && self.filter.matches(&record.event) {
                         self.line_args.fit(&mut record.event);
                         self.print(&record.event);
                     }
+                }
+            }
+            Ok(Decoded::Cgroup { id, path }) => {
+                if self.enricher.as_mut().is_some_and(|enricher| enricher.cgroup_is(id, path)) {
+                    self.tracer.retell_cgroups();
                 }
             }
             Err(error) => {

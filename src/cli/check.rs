@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::host::running;
 use crate::kernel::preflight;
 use crate::kernel::tracer::{Config, Mode, Storage, Tracer};
+use crate::kernel::wire::Decoded;
 use crate::model::conditions::Conditions;
 use crate::model::event::{Detail, Event, EventKind, ExitStatus};
 use crate::model::failure::{Exit, Failure};
@@ -235,7 +236,8 @@ fn self_test(mode: Mode) -> Result<String> {
     }
     let mut events = Vec::new();
     let keep = |record: &[u8]| {
-        let wanted = tracer.decode(record).ok().filter(|record| !record.hidden);
+        let wanted =
+            tracer.decode(record).ok().and_then(Decoded::event).filter(|record| !record.hidden);
         events.extend(wanted.map(|record| record.event));
         true
     };

@@ -19,7 +19,7 @@ use crate::capture::{Capture, Limits, READER};
 use crate::cli::events::Choose;
 use crate::cli::output::{Drawn, Help, Target};
 use crate::cli::values;
-use crate::host::{cgroup, identity, running};
+use crate::host::{identity, running};
 use crate::kernel::tracer::{Config, Mode, Storage, Tracer};
 use crate::model::failure::{Exit, Failure};
 use crate::output::{Output, Rotation, terminal};
@@ -376,10 +376,9 @@ impl Proc {
         self.enter_sandbox(output);
     }
 
-    /// /proc and the cgroups are what the enricher reads.
+    /// /proc is what the enricher reads.
     fn enter_sandbox(&self, output: &Output) {
-        let readable: Vec<_> =
-            [PathBuf::from("/proc")].into_iter().chain(cgroup::mount_point()).collect();
+        let readable = [PathBuf::from("/proc")];
         let writable = self.renews_output().then(|| output.dir()).flatten();
         match sandbox::enter(&readable, writable) {
             Ok(true) => {}

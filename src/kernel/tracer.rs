@@ -20,7 +20,7 @@ use crate::host::cgroup;
 use crate::kernel::preflight;
 use crate::kernel::ring::Ring;
 use crate::kernel::skel;
-use crate::kernel::wire::{self, Maker, RingRecord, WireError};
+use crate::kernel::wire::{self, Decoded, Maker, WireError};
 use crate::model::conditions::Conditions;
 use crate::model::event::{EventKind, Lost};
 use crate::model::failure::{Exit, Failure};
@@ -152,23 +152,26 @@ struct Shared<'obj> {
     lost: [&'obj AtomicU64; 3],
     lost_unshown: &'obj AtomicU64,
     alive: &'obj AtomicI64,
+    /// Of the wide mode.
+    cgroup_epoch: Option<&'obj AtomicU32>,
 }
 
 /// Takes them out of a skeleton.
 macro_rules! shared {
-    ($skel:expr) => {{
-        let bss = $skel.maps.bss_data.take().context("the BPF object has no bss")?;
-        let lost = &raw mut bss.lost;
+    ($skel:expr, |$bss:ident| $cgroup_epoch:expr) => {{
+        let $bss = $skel.maps.bss_data.take().context("the BPF object has no bss")?;
+        let lost = &raw mut $bss.lost;
         // SAFETY: this was the only reference to them; libbpf keeps them mapped, writable and
         // aligned for as long as the skeleton lives; and the BPF programs change them atomically.
         unsafe {
             Shared {
-                tracing: AtomicU32::from_ptr(&raw mut bss.tracing),
-                adopting: AtomicU32::from_ptr(&raw mut bss.adopting),
-                learning: AtomicU32::from_ptr(&raw mut bss.learning),
+                tracing: AtomicU32::from_ptr(&raw mut $bss.tracing),
+                adopting: AtomicU32::from_ptr(&raw mut $bss.adopting),
+                learning: AtomicU32::from_ptr(&raw mut $bss.learning),
                 lost: std::array::from_fn(|kind| AtomicU64::from_ptr(&raw mut (*lost)[kind])),
-                lost_unshown: AtomicU64::from_ptr(&raw mut bss.lost_unshown),
-                alive: AtomicI64::from_ptr(&raw mut bss.alive),
+                lost_unshown: AtomicU64::from_ptr(&raw mut $bss.lost_unshown),
+                alive: AtomicI64::from_ptr(&raw mut $bss.alive),
+                cgroup_epoch: $cgroup_epoch,
             }
         }
     }};
@@ -216,7 +219,7 @@ impl<'obj> Tracer<'obj> {
                     // The link owns the descriptor from here on, and closes it.
                     links.push(program.attach_perf_event(event.into_raw_fd()).map_err(refused)?);
                 }
-                let shared = shared!(skel);
+                let shared = shared!(skel, |bss| None);
                 (Loaded::Basic(skel), shared, links)
             }
             Mode::Wide { threads, max_args } => {
@@ -228,12 +231,16 @@ impl<'obj> Tracer<'obj> {
                     rodata.show_threads = u8::from(threads);
                     rodata.max_args = max_args;
                     rodata.keep_lives = u8::from(exits);
+                    let root = cgroup::root_id();
+                    rodata.name_cgroups = u8::from(root.is_some());
+                    rodata.cgroup_root = root.unwrap_or_default();
                 });
                 let progs = &skel.progs;
                 let links = [&progs.wide_exit, &progs.wide_exec, &progs.wide_fork]
                     .map(|program| program.attach().map_err(refused));
                 let links = links.into_iter().collect::<Result<_>>()?;
-                let shared = shared!(skel);
+                let shared =
+                    shared!(skel, |bss| Some(AtomicU32::from_ptr(&raw mut bss.cgroup_epoch)));
                 (Loaded::Wide(skel), shared, links)
             }
         };
@@ -318,6 +325,13 @@ impl<'obj> Tracer<'obj> {
         }
     }
 
+    /// From here on the path of each cgroup is sent once more, before the next event in it.
+    pub fn retell_cgroups(&self) {
+        if let Some(epoch) = self.shared.cgroup_epoch {
+            epoch.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// How far `--follow` relies on the BPF side.
     pub fn set_learning(&self, learning: Learning) {
         self.shared.learning.store(learning as u32, Ordering::Relaxed);
@@ -354,7 +368,7 @@ impl<'obj> Tracer<'obj> {
     ///
     /// # Errors
     /// It is not what the programs of this mode send.
-    pub fn decode(&self, record: &[u8]) -> Result<RingRecord, WireError> {
+    pub fn decode(&self, record: &[u8]) -> Result<Decoded, WireError> {
         match self.loaded {
             Loaded::Basic(_) => wire::decode_basic(record),
             Loaded::Wide(_) => wire::decode_wide(record),

@@ -11,7 +11,8 @@ use plain::Plain;
 use crate::kernel::skel::{proc, wide};
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Wide};
 use wide::types::{
-    proc_event_type, wide_event, wide_exec, wide_exit, wide_flags, wide_fork, wide_header,
+    proc_event_type, wide_cgroup, wide_event, wide_exec, wide_exit, wide_flags, wide_fork,
+    wide_header,
 };
 
 /// Fails to compile where a mirror is laid out otherwise than clang laid out the original, which
@@ -76,9 +77,33 @@ macro_rules! plain {
     };
 }
 
-plain!(wide_header, wide_event, wide_fork, wide_exec, wide_exit);
+plain!(wide_header, wide_event, wide_fork, wide_exec, wide_exit, wide_cgroup);
 
 /// A decoded record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// What tells of an event.
+    Event(RingRecord),
+    /// Where a cgroup lies, for events to come.
+    Cgroup {
+        /// Its id.
+        id: u64,
+        /// Its path; none where it is too long, or outside of the cgroup namespace of this process.
+        path: Option<String>,
+    },
+}
+
+impl Decoded {
+    /// What tells of an event, if this does.
+    pub fn event(self) -> Option<RingRecord> {
+        match self {
+            Self::Event(record) => Some(record),
+            Self::Cgroup { .. } => None,
+        }
+    }
+}
+
+/// A decoded record of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RingRecord {
     /// What happened.
@@ -125,7 +150,7 @@ impl std::error::Error for WireError {}
 ///
 /// # Errors
 /// The record's length, alignment or kind is not one that `bpf/proc.h` describes.
-pub fn decode_basic(record: &[u8]) -> Result<RingRecord, WireError> {
+pub fn decode_basic(record: &[u8]) -> Result<Decoded, WireError> {
     let shape = WireError::Shape { len: record.len() };
     if record.len() != size_of::<ProcEvent>() {
         return Err(shape);
@@ -140,7 +165,7 @@ pub fn decode_basic(record: &[u8]) -> Result<RingRecord, WireError> {
         timestamp_ns: raw.timestamp_ns,
         wide: None,
     };
-    Ok(RingRecord { event, hidden: false, image: Image::default() })
+    Ok(Decoded::Event(RingRecord { event, hidden: false, image: Image::default() }))
 }
 
 /// Decodes a record of the wide mode.
@@ -149,16 +174,17 @@ pub fn decode_basic(record: &[u8]) -> Result<RingRecord, WireError> {
 ///
 /// # Errors
 /// As for [`decode_basic`].
-pub fn decode_wide(record: &[u8]) -> Result<RingRecord, WireError> {
+pub fn decode_wide(record: &[u8]) -> Result<Decoded, WireError> {
     let shape = WireError::Shape { len: record.len() };
     let header: &wide_header = plain::from_bytes(record).map_err(|_| shape)?;
     let decoded = match header.kind {
         proc_event_type::PROC_FORK => plain::from_bytes(record).ok().map(fork),
         proc_event_type::PROC_EXEC => exec(record),
         proc_event_type::PROC_EXIT => plain::from_bytes(record).ok().map(exit),
+        proc_event_type::WIDE_CGROUP => return cgroup(record).ok_or(shape),
         proc_event_type(number) => return Err(WireError::Kind(number)),
     };
-    decoded.ok_or(shape)
+    decoded.map(Decoded::Event).ok_or(shape)
 }
 
 fn has(header: &wide_header, flag: wide_flags) -> bool {
@@ -185,6 +211,21 @@ fn exec(record: &[u8]) -> Option<RingRecord> {
         args: Args::new(args, truncated),
     };
     Some(event(&raw.event, EventKind::Exec, detail))
+}
+
+/// None if its length is not that of its bytes.
+fn cgroup(record: &[u8]) -> Option<Decoded> {
+    let raw: &wide_cgroup = plain::from_bytes(record).ok()?;
+    let names = record[size_of::<wide_cgroup>()..].get(..raw.names_len as usize)?;
+    let mut path = String::new();
+    for name in names.split(|&b| b == 0).rev().filter(|name| !name.is_empty()) {
+        path.push('/');
+        path.push_str(&String::from_utf8_lossy(name));
+    }
+    if path.is_empty() {
+        path.push('/');
+    }
+    Some(Decoded::Cgroup { id: raw.id, path: (raw.whole != 0).then_some(path) })
 }
 
 fn exit(raw: &wide_exit) -> RingRecord {
@@ -279,7 +320,8 @@ mod tests {
     }
 
     fn detail(record: &[u8]) -> Detail {
-        decode_wide(record).expect("a good record").event.wide.expect("of the wide mode").detail
+        let decoded = decode_wide(record).expect("a good record").event().expect("an event");
+        decoded.event.wide.expect("of the wide mode").detail
     }
 
     #[test]
@@ -295,7 +337,7 @@ mod tests {
         let record = aligned(&basic(), b"");
         let none = Image::default();
         let basic = RingRecord { event: want.clone(), hidden: false, image: none };
-        assert_eq!(decode_basic(&record.0[..40]), Ok(basic));
+        assert_eq!(decode_basic(&record.0[..40]), Ok(Decoded::Event(basic)));
 
         let more = Wide {
             time_ns: 0,
@@ -314,7 +356,8 @@ mod tests {
         };
         for (more, hidden) in [(0, false), (HIDDEN, true)] {
             let want = RingRecord { event: event.clone(), hidden, image };
-            assert_eq!(decode_wide(&fork(THREAD | NO_EXEC | more).0[..80]), Ok(want));
+            let decoded = decode_wide(&fork(THREAD | NO_EXEC | more).0[..80]);
+            assert_eq!(decoded, Ok(Decoded::Event(want)));
         }
         assert_eq!(decode_wide(&fork(0).0[..79]), Err(WireError::Shape { len: 79 }));
     }
@@ -387,18 +430,38 @@ mod tests {
             let record = aligned(&ProcEvent { event_type: kind, ..basic() }, b"");
             let number = kind.into();
             assert_eq!(decode_basic(&record.0[..40]), Err(WireError::Kind(number)));
-            let record = aligned(&wide(proc_event_type(number), 0), b"");
-            assert_eq!(decode_wide(&record.0[..80]), Err(WireError::Kind(number)));
+            if proc_event_type(number) != proc_event_type::WIDE_CGROUP {
+                let record = aligned(&wide(proc_event_type(number), 0), b"");
+                assert_eq!(decode_wide(&record.0[..80]), Err(WireError::Kind(number)));
+            }
         }
         let record = aligned(&wide(proc_event_type(u32::MAX), 0), b"");
         assert_eq!(decode_wide(&record.0), Err(WireError::Kind(u32::MAX)));
     }
 
     #[test]
+    fn a_cgroups_names_come_from_the_leaf_up() {
+        let cgroup = |names: &[u8], whole, names_len| {
+            let header = wide_header { kind: proc_event_type::WIDE_CGROUP, ..Default::default() };
+            let record = aligned(&wide_cgroup { header, id: 77, names_len, whole }, names);
+            decode_wide(&record.0[..size_of::<wide_cgroup>() + 32])
+        };
+        let path = |path: &str| Ok(Decoded::Cgroup { id: 77, path: Some(path.to_owned()) });
+        assert_eq!(
+            cgroup(b"cron.service\0system.slice\0", 1, 26),
+            path("/system.slice/cron.service")
+        );
+        assert_eq!(cgroup(b"a\0slack", 1, 2), path("/a"));
+        assert_eq!(cgroup(b"", 1, 0), path("/"), "the root has no name");
+        assert_eq!(cgroup(b"a\0", 0, 2), Ok(Decoded::Cgroup { id: 77, path: None }));
+        assert!(matches!(cgroup(b"", 1, 33), Err(WireError::Shape { .. })), "more than there is");
+    }
+
+    #[test]
     fn takes_any_comm() {
         let record = aligned(&ProcEvent { comm: [0xff; 16], ..basic() }, b"");
         let decoded = decode_basic(&record.0[..40]).expect("any comm is good");
-        assert_eq!(decoded.event.comm.as_bytes(), [0xff; 16]);
+        assert_eq!(decoded.event().expect("an event").event.comm.as_bytes(), [0xff; 16]);
     }
 
     /// What the fuzzer starts from is what the BPF programs sent once.
@@ -418,7 +481,8 @@ mod tests {
                 true => decode_basic(record),
                 false => decode_wide(record),
             };
-            let event = decoded.unwrap_or_else(|error| panic!("{name}: {error}")).event;
+            let decoded = decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let event = decoded.event().expect("an event").event;
             assert!(name.ends_with(event.kind.name()), "{name}: {event:?}");
             names.push(name);
         }

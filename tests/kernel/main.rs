@@ -18,6 +18,7 @@ mod wide;
 mod worker;
 
 // What is tested.
+mod cgroups;
 mod check;
 mod clock;
 mod comms;

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The paths of cgroups, also of those that are gone before anybody could look.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::program::Tuxscope;
+use crate::wide::Capture;
+use crate::{machine, process, worker};
+
+/// A directory of the v2 hierarchy, which is removed with all below it.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn make(name: &str) -> Self {
+        let dir = mount_point().join(format!("tuxscope-test-{}-{name}", std::process::id()));
+        fs::create_dir(&dir).expect("a cgroup");
+        Self(dir)
+    }
+
+    /// Where it lies, as `/proc/PID/cgroup` has it for a process in it.
+    fn path_in_proc(dir: &Path) -> String {
+        let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
+        fs::write(dir.join("cgroup.procs"), sleeper.id().to_string()).expect("moved");
+        let text = fs::read(format!("/proc/{}/cgroup", sleeper.id())).unwrap();
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let path = text.split("0::").nth(1).expect("a v2 hierarchy");
+        path.strip_suffix('\n').unwrap().to_owned()
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = Command::new("find")
+            .arg(&self.0)
+            .args(["-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
+            .status();
+    }
+}
+
+fn mount_point() -> PathBuf {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
+    mount.expect("a v2 hierarchy").split(' ').nth(1).unwrap().into()
+}
+
+/// Each is born in a cgroup of its own, which goes with it.
+#[test]
+fn every_line_of_a_thousand_short_cgroups_has_its_path() {
+    let Some(_machine) = machine::alone() else { return };
+    let parent = Cgroup::make("short");
+    let tuxscope = Tuxscope::start(&["--format", "json", "--wide", "--buffer-size", "64M"]);
+    let lives: Vec<_> = (0..1000)
+        .map(|i| {
+            let dir = parent.0.join(format!("number-{i}"));
+            fs::create_dir(&dir).unwrap();
+            let life = worker::into_cgroup(dir.to_str().unwrap());
+            process::eventually(|| fs::remove_dir(&dir).is_ok());
+            life
+        })
+        .collect();
+    let capture = Capture::complete(&tuxscope.stop());
+    let unknown = capture.events.iter().filter(|event| event.cgroup.is_none()).count();
+    assert_eq!(unknown, 0, "of {} lines", capture.events.len());
+    let root = Cgroup::path_in_proc(&parent.0);
+    for (i, life) in lives.iter().enumerate() {
+        let events = capture.of(life.pid);
+        assert!(events.len() >= 2);
+        for event in events {
+            assert_eq!(event.cgroup.as_deref(), Some(&*format!("{root}/number-{i}")));
+        }
+    }
+}
+
+#[test]
+fn the_path_is_the_one_that_proc_tells() {
+    let Some(_machine) = machine::shared() else { return };
+    let parent = Cgroup::make("names");
+    let long = "n".repeat(255);
+    let deep = (0..40).map(|i| i.to_string()).collect::<Vec<_>>().join("/");
+    // A short one, control bytes, quotes; several of the longest; many.
+    let names = ["a.slice", "\u{1b}[2J\t\"\\", "\u{c4}\u{1f427}", &[&*long; 6].join("/"), &deep];
+    for (i, name) in names.iter().enumerate() {
+        let dir = parent.0.join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let wanted = Cgroup::path_in_proc(&dir);
+        // A second capture tells of ids that an earlier one was told of.
+        for _ in 0..2 {
+            let tuxscope = Tuxscope::start(&["--format", "json", "--wide"]);
+            let life = worker::into_cgroup(dir.to_str().unwrap());
+            let capture = Capture::complete(&tuxscope.stop());
+            for event in capture.of(life.pid) {
+                assert_eq!(event.cgroup.as_deref(), Some(&*wanted), "{i}");
+            }
+        }
+    }
+}
+
+/// As a container sees it: from its own root on.
+#[test]
+fn in_a_cgroup_namespace_paths_begin_at_its_root() {
+    let Some(_machine) = machine::shared() else { return };
+    let outer = Cgroup::make("outer");
+    let inner = outer.0.join("inner");
+    fs::create_dir(&inner).unwrap();
+    let script = "echo $$ > \"$1/cgroup.procs\" && shift && exec unshare --cgroup --mount sh -c \
+         'mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"' sh \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(&outer.0).arg(crate::program::BINARY);
+    command.args(["proc", "--wide", "--format", "json"]).stdin(Stdio::null());
+    let mut tuxscope = Tuxscope::spawn(command);
+    tuxscope.await_tracing();
+    let life = worker::into_cgroup(inner.to_str().unwrap());
+    let stranger = worker::case("fork").remove(0);
+    let capture = Capture::complete(&tuxscope.stop());
+    assert_eq!(capture.one("exit", life.pid).cgroup.as_deref(), Some("/inner"));
+    assert_eq!(capture.one("exit", stranger.pid).cgroup, None, "it is outside");
+}

@@ -48,8 +48,7 @@ static __always_inline enum told send_path(__u64 id, struct kernfs_node *node, c
 		struct kernfs_node *parent = kernfs_parent(node);
 		long name;
 
-		/* The hierarchy's root has no parent; beside the namespace's there may be others.
-		 */
+		/* The hierarchy's root has no parent, the namespace's has one. */
 		if (cgroup_root ? BPF_CORE_READ(node, id) == cgroup_root : !parent) {
 			record->whole = 1;
 			told = TOLD;

@@ -69,6 +69,12 @@ struct {
  */
 #define FOLLOW_BLOCK 64
 
+/*
+ * What a mark is while its owner lives, and once it has ended: its last threads may still be on
+ * their way out then.
+ */
+enum { MARK_ALIVE = 1, MARK_ENDED = 2 };
+
 struct follow_block {
 	__u8 marked[FOLLOW_BLOCK];
 };
@@ -161,7 +167,7 @@ static __always_inline int follow_fork(__u32 maker_tgid, __u32 child)
 		bpf_map_delete_elem(&pids, &child);
 	mark = mark_of(child);
 	if (mark) {
-		*mark = maker.followed;
+		*mark = maker.followed ? MARK_ALIVE : 0;
 		if (*mark)
 			__sync_fetch_and_add(&alive, 1);
 	}
@@ -190,9 +196,6 @@ static __always_inline void learn_exit(struct task_struct *task)
 	}
 }
 
-/* What a mark is once its owner has ended: its last threads may still be on their way out. */
-#define MARK_ENDED 2
-
 /* At the exit of a process, or (basic mode) of the task that has its id. */
 static __always_inline void follow_exit(__u32 tgid)
 {
@@ -219,7 +222,7 @@ static __always_inline void follow_thread_exit(__u32 tid)
 	if (!follow)
 		return;
 	mark = mark_of(tid);
-	if (mark && *mark == 1) {
+	if (mark && *mark == MARK_ALIVE) {
 		*mark = 0;
 		__sync_fetch_and_add(&alive, -1);
 	}

@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::program::Tuxscope;
+use crate::program::{self, Tuxscope};
 use crate::wide::Capture;
-use crate::{machine, process, worker};
+use crate::{machine, namespace, process, worker};
 
 /// A directory of the v2 hierarchy, which is removed with all below it.
 struct Cgroup(PathBuf);
@@ -106,11 +106,15 @@ fn in_a_cgroup_namespace_paths_begin_at_its_root() {
     let outer = Cgroup::make("outer");
     let inner = outer.0.join("inner");
     fs::create_dir(&inner).unwrap();
-    let script = "echo $$ > \"$1/cgroup.procs\" && shift && exec unshare --cgroup --mount sh -c \
-         'mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"' sh \"$@\"";
+    let mut inside = Command::new("unshare");
+    let mounts = "mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"";
+    inside.args(["--cgroup", "sh", "-c", mounts, "sh", program::BINARY, "proc"]);
+    inside.args(["--wide", "--format", "json"]);
+    let unseen = namespace::command("true", "", &inside);
+    let moves = "echo $$ > \"$1/cgroup.procs\" && shift && exec \"$@\"";
     let mut command = Command::new("sh");
-    command.args(["-c", script, "sh"]).arg(&outer.0).arg(crate::program::BINARY);
-    command.args(["proc", "--wide", "--format", "json"]).stdin(Stdio::null());
+    command.args(["-c", moves, "sh"]).arg(&outer.0);
+    command.arg(unseen.get_program()).args(unseen.get_args());
     let mut tuxscope = Tuxscope::spawn(command);
     tuxscope.await_tracing();
     let life = worker::into_cgroup(inner.to_str().unwrap());

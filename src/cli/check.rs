@@ -11,8 +11,9 @@ use rustix::system::uname;
 use serde::Serialize;
 
 use crate::host::running;
+use crate::kernel::config::{Config, Mode};
 use crate::kernel::preflight;
-use crate::kernel::tracer::{Config, Mode, Storage, Tracer};
+use crate::kernel::tracer::{Storage, Tracer};
 use crate::kernel::wire::Decoded;
 use crate::model::conditions::Conditions;
 use crate::model::event::{Detail, Event, EventKind, ExitStatus};

@@ -2,7 +2,10 @@
 //! The BPF side's counterpart: the skeletons, the ring buffer, its records, tracefs, and what the
 //! kernel must have. All that names libbpf is here. Knows the model, the host and the rights.
 
+pub mod config;
+mod loaded;
 pub mod preflight;
+mod refusal;
 pub mod ring;
 mod skel;
 pub mod tracepoint;

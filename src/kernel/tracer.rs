@@ -1,46 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The skeleton's life: open, configure, load, attach, read, detach. Nothing else touches it.
+//! A running trace: begin, read, choose, detach. Nothing else touches the skeletons once they are
+//! attached.
 
 use std::cell::RefCell;
 use std::fmt;
-use std::fs::File;
-use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, IntoRawFd as _};
-use std::os::unix::fs::MetadataExt as _;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow};
-use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
-use libbpf_rs::{ErrorKind, Link, MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel};
+use anyhow::{Context as _, Result};
+use libbpf_rs::{Link, MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel};
 use rustix::thread::{CapabilitySet, MembarrierCommand, membarrier};
 
-use crate::host::cgroup;
-use crate::kernel::preflight;
+use crate::kernel::config::{Cgroup, Config};
+use crate::kernel::loaded::{Loaded, Shared, either};
+use crate::kernel::refusal::no_cgroup;
 use crate::kernel::ring::Ring;
-use crate::kernel::skel;
 use crate::kernel::wire::{self, Decoded, Maker, WireError};
 use crate::model::conditions::Conditions;
-use crate::model::event::{EventKind, Lost};
-use crate::model::failure::{Exit, Failure};
-use crate::model::pid::PID_MAX_LIMIT;
+use crate::model::event::Lost;
 use crate::runtime::report;
 use crate::runtime::rights;
-
-/// Which set of BPF programs runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// `bpf/proc.bpf.c`.
-    Basic,
-    /// `bpf/wide.bpf.c`.
-    Wide {
-        /// Tell of threads, too.
-        threads: bool,
-        /// Bytes of an argument array that are kept.
-        max_args: u32,
-    },
-}
 
 /// How far `--follow` relies on the BPF side: `bpf/filter.bpf.h` has the same values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,128 +35,8 @@ pub enum Learning {
     Known = 2,
 }
 
-/// What to trace, and how.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The set of programs.
-    pub mode: Mode,
-    /// The events to keep; all but the pattern is decided in BPF.
-    pub choice: Conditions,
-    /// Follow what this process forks between [`Tracer::set_adopting`] on and off.
-    pub adopt: bool,
-    /// Size of the ring buffer in bytes: a power of two, and a multiple of the page size.
-    pub buffer_size: u32,
-    /// Let libbpf say on standard error what it does.
-    pub verbose: bool,
-}
-
 /// Memory for the BPF object, which a [`Tracer`] borrows.
 pub type Storage = MaybeUninit<OpenObject>;
-
-/// The loaded object of either mode: the two skeletons are distinct types with like members.
-enum Loaded<'obj> {
-    Basic(skel::proc::ProcSkel<'obj>),
-    Wide(skel::wide::WideSkel<'obj>),
-}
-
-/// Evaluates the same expression for whichever skeleton is loaded.
-macro_rules! either {
-    ($loaded:expr, $skel:ident => $value:expr) => {
-        match $loaded {
-            Loaded::Basic($skel) => $value,
-            Loaded::Wide($skel) => $value,
-        }
-    };
-}
-
-/// With `--pid --follow`: processes that may be alive at the start.
-const MAX_SEEDS: u32 = 1 << 16;
-/// Tasks that are made or end while those are looked for, in a good 100 ms.
-const MAX_MAKERS: u32 = 1 << 16;
-/// One `struct follow_block` of `bpf/filter.bpf.h` covers this many pids.
-const PIDS_A_BLOCK: u32 = 64;
-
-/// Opens a skeleton, sets what both modes have in common, and loads it.
-macro_rules! load {
-    ($builder:expr, $storage:expr, $config:expr, $cgroup:expr, |$rodata:ident| { $($more:tt)* }) => {{
-        let config: &Config = $config;
-        let choice = &config.choice;
-        let mut open = $builder.open($storage).map_err(|error| refused(&error, "open", config))?;
-        open.maps.events.set_max_entries(config.buffer_size)?;
-        let follow = choice.follow || config.adopt;
-        let seeds = if choice.follow { MAX_SEEDS } else { choice.pids.len().max(1) as u32 };
-        open.maps.pids.set_max_entries(seeds)?;
-        open.maps.makers.set_max_entries(if choice.follow { MAX_MAKERS } else { 1 })?;
-        open.maps.ppids.set_max_entries(choice.ppids.len().max(1) as u32)?;
-        let blocks = if follow { PID_MAX_LIMIT / PIDS_A_BLOCK } else { 1 };
-        open.maps.descendants.set_max_entries(blocks)?;
-
-        let $rodata = open.maps.rodata_data.as_mut().context("the BPF object has no rodata")?;
-        $rodata.wakeup_bytes = u64::from(config.buffer_size / 4);
-        $rodata.wanted_events = choice.kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8);
-        if choice.kinds.is_empty() {
-            $rodata.wanted_events = u8::MAX;
-        }
-        $rodata.filter_pids = u8::from(!choice.pids.is_empty() && !follow);
-        $rodata.filter_ppids = u8::from(!choice.ppids.is_empty());
-        $rodata.filter_comm = u8::from(choice.comm.is_some());
-        if let Some(comm) = &choice.comm {
-            for (to, from) in $rodata.wanted_comm.iter_mut().zip(comm.bytes()) {
-                *to = from as i8;
-            }
-        }
-        $rodata.filter_uid = u8::from(choice.uid.is_some());
-        $rodata.wanted_uid = choice.uid.unwrap_or_default();
-        let cgroup: &Option<Cgroup> = $cgroup;
-        $rodata.filter_cgroup = u8::from(cgroup.is_some());
-        $rodata.wanted_cgroup = cgroup.as_ref().map_or(0, |cgroup| cgroup.id);
-        $rodata.only_failed = u8::from(choice.failed);
-        $rodata.follow = u8::from(follow);
-        $rodata.learn = u8::from(choice.follow);
-        if config.adopt {
-            let namespace = std::fs::metadata("/proc/self/ns/pid").context("/proc is needed")?;
-            $rodata.own_tgid = std::process::id();
-            $rodata.own_pidns_dev = namespace.dev();
-            $rodata.own_pidns_ino = namespace.ino();
-        }
-        $($more)*
-
-        open.load().map_err(|error| refused(&error, "load", config))?
-    }};
-}
-
-/// The variables in .bss that this program and the BPF programs share.
-struct Shared<'obj> {
-    tracing: &'obj AtomicU32,
-    adopting: &'obj AtomicU32,
-    learning: &'obj AtomicU32,
-    lost: [&'obj AtomicU64; 3],
-    lost_unshown: &'obj AtomicU64,
-    alive: &'obj AtomicI64,
-    /// Of the wide mode.
-    cgroup_epoch: Option<&'obj AtomicU32>,
-}
-
-/// Takes them out of a skeleton.
-macro_rules! shared {
-    ($skel:expr, |$bss:ident| $cgroup_epoch:expr) => {{
-        let $bss = $skel.maps.bss_data.take().context("the BPF object has no bss")?;
-        let lost = &raw mut $bss.lost;
-        // SAFETY: this was the only reference to them; libbpf keeps them mapped, writable and
-        // aligned for as long as the skeleton lives; and the BPF programs change them atomically.
-        unsafe {
-            Shared {
-                tracing: AtomicU32::from_ptr(&raw mut $bss.tracing),
-                adopting: AtomicU32::from_ptr(&raw mut $bss.adopting),
-                learning: AtomicU32::from_ptr(&raw mut $bss.learning),
-                lost: std::array::from_fn(|kind| AtomicU64::from_ptr(&raw mut (*lost)[kind])),
-                lost_unshown: AtomicU64::from_ptr(&raw mut $bss.lost_unshown),
-                alive: AtomicI64::from_ptr(&raw mut $bss.alive),
-                cgroup_epoch: $cgroup_epoch,
-            }
-        }
-    }};
-}
 
 /// A running trace.
 pub struct Tracer<'obj> {
@@ -198,52 +59,11 @@ impl<'obj> Tracer<'obj> {
     /// Loads the BPF programs of a mode and attaches them; [`Self::begin`] starts them.
     ///
     /// # Errors
-    /// A [`Failure`] where the kernel or the rights don't allow it.
+    /// A [`Failure`](crate::model::failure::Failure) where the kernel or the rights don't allow it.
     pub fn attach(storage: &'obj mut Storage, config: &Config) -> Result<Self> {
         libbpf_rs::set_print(config.verbose.then_some((PrintLevel::Debug, print_libbpf)));
-        let refused = |error: libbpf_rs::Error| refused(&error, "attach", config);
         let cgroup = config.choice.cgroup.as_deref().map(Cgroup::open).transpose()?;
-        let (loaded, shared, links) = match config.mode {
-            Mode::Basic => {
-                let tracefs = preflight::basic_mode()?;
-                let builder = skel::proc::ProcSkelBuilder::default();
-                let mut skel = load!(builder, storage, config, &cgroup, |rodata| {});
-                let mut links = Vec::new();
-                for (name, program) in [
-                    ("sched_process_exit", &skel.progs.handle_exit),
-                    ("sched_process_exec", &skel.progs.handle_exec),
-                    ("sched_process_fork", &skel.progs.handle_fork),
-                ] {
-                    let event =
-                        tracefs.open_sched_event(name).map_err(|error| no_event(name, &error))?;
-                    // The link owns the descriptor from here on, and closes it.
-                    links.push(program.attach_perf_event(event.into_raw_fd()).map_err(refused)?);
-                }
-                let shared = shared!(skel, |bss| None);
-                (Loaded::Basic(skel), shared, links)
-            }
-            Mode::Wide { threads, max_args } => {
-                preflight::wide_mode()?;
-                let builder = skel::wide::WideSkelBuilder::default();
-                let kinds = &config.choice.kinds;
-                let exits = kinds.is_empty() || kinds.contains(&EventKind::Exit);
-                let mut skel = load!(builder, storage, config, &cgroup, |rodata| {
-                    rodata.show_threads = u8::from(threads);
-                    rodata.max_args = max_args;
-                    rodata.keep_lives = u8::from(exits);
-                    let root = cgroup::root_id();
-                    rodata.name_cgroups = u8::from(root.is_some());
-                    rodata.cgroup_root = root.unwrap_or_default();
-                });
-                let progs = &skel.progs;
-                let links = [&progs.wide_exit, &progs.wide_exec, &progs.wide_fork]
-                    .map(|program| program.attach().map_err(refused));
-                let links = links.into_iter().collect::<Result<_>>()?;
-                let shared =
-                    shared!(skel, |bss| Some(AtomicU32::from_ptr(&raw mut bss.cgroup_epoch)));
-                (Loaded::Wide(skel), shared, links)
-            }
-        };
+        let (loaded, shared, links) = Loaded::attach(storage, config, cgroup.as_ref())?;
         let links = RefCell::new(links);
         let (buffer_size, learns) = (config.buffer_size, config.choice.follow);
         let tracer = Self { loaded, shared, links, buffer_size, learns };
@@ -252,7 +72,7 @@ impl<'obj> Tracer<'obj> {
     }
 
     /// Fills the maps that the filters look into.
-    fn choose(&self, choice: &Conditions, cgroup: Option<&Cgroup>) -> Result<()> {
+    fn choose(&self, choice: &Conditions, cgroup: Option<&Cgroup<'_>>) -> Result<()> {
         either!(&self.loaded, skel => {
             for pid in &choice.ppids {
                 skel.maps.ppids.update(&pid.to_ne_bytes(), &[1], MapFlags::ANY)?;
@@ -427,72 +247,4 @@ fn recursion_misses(program: BorrowedFd<'_>) -> u64 {
 fn print_libbpf(_level: PrintLevel, message: String) {
     // It names itself in each line.
     message.lines().for_each(report::say);
-}
-
-/// Tells why the kernel refused the BPF object at `step`.
-fn refused(error: &libbpf_rs::Error, step: &str, config: &Config) -> anyhow::Error {
-    let more = if config.verbose { "" } else { "; -v shows libbpf's messages" };
-    match (error.kind(), preflight::lockdown()) {
-        // The verifier does not know the helpers that lockdown withholds, and says EINVAL.
-        (ErrorKind::PermissionDenied | ErrorKind::InvalidInput, Err(locked)) => locked.into(),
-        (ErrorKind::PermissionDenied, _) => Failure::new(
-            Exit::Rights,
-            format!("the kernel refused to {step} the BPF programs: {error}"),
-            format!(
-                "run it as root outside of containers; before Linux 5.11 also: ulimit -l unlimited{more}"
-            ),
-        )
-        .into(),
-        (ErrorKind::OutOfMemory, _) => anyhow!(
-            "no memory for a ring buffer of {} bytes\nuse a smaller --buffer-size",
-            config.buffer_size
-        ),
-        _ => Failure::new(
-            Exit::Kernel,
-            format!("this kernel can't {step} the BPF programs: {error}"),
-            format!("tuxscope needs Linux 5.8 or newer{more}"),
-        )
-        .into(),
-    }
-}
-
-/// The cgroup that `--cgroup` names.
-struct Cgroup<'a> {
-    path: &'a str,
-    dir: File,
-    id: u64,
-}
-
-impl<'a> Cgroup<'a> {
-    fn open(path: &'a str) -> Result<Self> {
-        let no = |error| no_cgroup(format!("can't open the cgroup {path}: {error}"));
-        let dir = cgroup::open(path).map_err(no)?;
-        let id = dir.metadata().map_err(no)?.ino();
-        Ok(Self { path, dir, id })
-    }
-}
-
-/// Tells what `--cgroup` takes.
-fn no_cgroup(what: String) -> Failure {
-    Failure::new(
-        Exit::Usage,
-        what,
-        "--cgroup takes a directory below the cgroup2 mount (/sys/fs/cgroup or /sys/fs/cgroup/unified)",
-    )
-}
-
-/// Tells why a tracepoint could not be opened.
-fn no_event(name: &str, error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => Failure::new(
-            Exit::Rights,
-            format!("no permission to open the tracepoint sched:{name}: {error}"),
-            "run it as root (sudo tuxscope ...), in a container with CAP_PERFMON and tracefs",
-        ),
-        _ => Failure::new(
-            Exit::Kernel,
-            format!("this kernel has no tracepoint sched:{name}: {error}"),
-            "boot a kernel with CONFIG_FTRACE=y and CONFIG_PERF_EVENTS=y",
-        ),
-    }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The bytes on the ring themselves.
 
-use tuxscope::kernel::tracer::{Config, Mode, Storage, Tracer};
+use tuxscope::kernel::config::{Config, Mode};
+use tuxscope::kernel::tracer::{Storage, Tracer};
 use tuxscope::model::conditions::Conditions;
 
 use crate::{machine, worker};

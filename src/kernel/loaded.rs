@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The skeleton of either mode: opened, configured, loaded and attached.
+
+use std::mem::MaybeUninit;
+use std::os::fd::IntoRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
+
+use anyhow::{Context as _, Result};
+use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
+use libbpf_rs::{Link, OpenObject};
+
+use crate::host::cgroup;
+use crate::kernel::config::{Cgroup, Config, Mode};
+use crate::kernel::preflight;
+use crate::kernel::refusal::{no_event, refused};
+use crate::kernel::skel;
+use crate::model::event::EventKind;
+use crate::model::pid::PID_MAX_LIMIT;
+
+/// The loaded object of either mode: the two skeletons are distinct types with like members.
+pub enum Loaded<'obj> {
+    /// `bpf/proc.bpf.c`.
+    Basic(skel::proc::ProcSkel<'obj>),
+    /// `bpf/wide.bpf.c`.
+    Wide(skel::wide::WideSkel<'obj>),
+}
+
+/// Evaluates the same expression for whichever skeleton is loaded.
+macro_rules! either {
+    ($loaded:expr, $skel:ident => $value:expr) => {
+        match $loaded {
+            Loaded::Basic($skel) => $value,
+            Loaded::Wide($skel) => $value,
+        }
+    };
+}
+pub(super) use either;
+
+/// With `--pid --follow`: processes that may be alive at the start.
+const MAX_SEEDS: u32 = 1 << 16;
+/// Tasks that are made or end while those are looked for, in a good 100 ms.
+const MAX_MAKERS: u32 = 1 << 16;
+/// One `struct follow_block` of `bpf/filter.bpf.h` covers this many pids.
+const PIDS_A_BLOCK: u32 = 64;
+
+/// Opens a skeleton, sets what both modes have in common, and loads it.
+macro_rules! load {
+    ($builder:expr, $storage:expr, $config:expr, $cgroup:expr, |$rodata:ident| { $($more:tt)* }) => {{
+        let config: &Config = $config;
+        let choice = &config.choice;
+        let mut open = $builder.open($storage).map_err(|error| refused(&error, "open", config))?;
+        open.maps.events.set_max_entries(config.buffer_size)?;
+        let follow = choice.follow || config.adopt;
+        let seeds = if choice.follow { MAX_SEEDS } else { choice.pids.len().max(1) as u32 };
+        open.maps.pids.set_max_entries(seeds)?;
+        open.maps.makers.set_max_entries(if choice.follow { MAX_MAKERS } else { 1 })?;
+        open.maps.ppids.set_max_entries(choice.ppids.len().max(1) as u32)?;
+        let blocks = if follow { PID_MAX_LIMIT / PIDS_A_BLOCK } else { 1 };
+        open.maps.descendants.set_max_entries(blocks)?;
+
+        let $rodata = open.maps.rodata_data.as_mut().context("the BPF object has no rodata")?;
+        $rodata.wakeup_bytes = u64::from(config.buffer_size / 4);
+        $rodata.wanted_events = choice.kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8);
+        if choice.kinds.is_empty() {
+            $rodata.wanted_events = u8::MAX;
+        }
+        $rodata.filter_pids = u8::from(!choice.pids.is_empty() && !follow);
+        $rodata.filter_ppids = u8::from(!choice.ppids.is_empty());
+        $rodata.filter_comm = u8::from(choice.comm.is_some());
+        if let Some(comm) = &choice.comm {
+            for (to, from) in $rodata.wanted_comm.iter_mut().zip(comm.bytes()) {
+                *to = from as i8;
+            }
+        }
+        $rodata.filter_uid = u8::from(choice.uid.is_some());
+        $rodata.wanted_uid = choice.uid.unwrap_or_default();
+        let cgroup: Option<&Cgroup<'_>> = $cgroup;
+        $rodata.filter_cgroup = u8::from(cgroup.is_some());
+        $rodata.wanted_cgroup = cgroup.map_or(0, |cgroup| cgroup.id);
+        $rodata.only_failed = u8::from(choice.failed);
+        $rodata.follow = u8::from(follow);
+        $rodata.learn = u8::from(choice.follow);
+        if config.adopt {
+            let namespace = std::fs::metadata("/proc/self/ns/pid").context("/proc is needed")?;
+            $rodata.own_tgid = std::process::id();
+            $rodata.own_pidns_dev = namespace.dev();
+            $rodata.own_pidns_ino = namespace.ino();
+        }
+        $($more)*
+
+        open.load().map_err(|error| refused(&error, "load", config))?
+    }};
+}
+
+/// The variables in .bss that this program and the BPF programs share.
+pub struct Shared<'obj> {
+    /// A capture is under way.
+    pub tracing: &'obj AtomicU32,
+    /// What this process forks is followed.
+    pub adopting: &'obj AtomicU32,
+    /// `Learning`.
+    pub learning: &'obj AtomicU32,
+    /// Events that found no room, a count for each kind.
+    pub lost: [&'obj AtomicU64; 3],
+    /// Records that weren't asked for themselves, and found none.
+    pub lost_unshown: &'obj AtomicU64,
+    /// Those that are followed and have not ended.
+    pub alive: &'obj AtomicI64,
+    /// Of the wide mode: the paths that were sent in an earlier one are sent again.
+    pub cgroup_epoch: Option<&'obj AtomicU32>,
+}
+
+/// Takes them out of a skeleton.
+macro_rules! shared {
+    ($skel:expr, |$bss:ident| $cgroup_epoch:expr) => {{
+        let $bss = $skel.maps.bss_data.take().context("the BPF object has no bss")?;
+        let lost = &raw mut $bss.lost;
+        // SAFETY: this was the only reference to them; libbpf keeps them mapped, writable and
+        // aligned for as long as the skeleton lives; and the BPF programs change them atomically.
+        unsafe {
+            Shared {
+                tracing: AtomicU32::from_ptr(&raw mut $bss.tracing),
+                adopting: AtomicU32::from_ptr(&raw mut $bss.adopting),
+                learning: AtomicU32::from_ptr(&raw mut $bss.learning),
+                lost: std::array::from_fn(|kind| AtomicU64::from_ptr(&raw mut (*lost)[kind])),
+                lost_unshown: AtomicU64::from_ptr(&raw mut $bss.lost_unshown),
+                alive: AtomicI64::from_ptr(&raw mut $bss.alive),
+                cgroup_epoch: $cgroup_epoch,
+            }
+        }
+    }};
+}
+
+impl<'obj> Loaded<'obj> {
+    /// Loads the BPF programs of a mode and attaches them.
+    ///
+    /// # Errors
+    /// As for `Tracer::attach`.
+    pub fn attach(
+        storage: &'obj mut MaybeUninit<OpenObject>,
+        config: &Config,
+        cgroup: Option<&Cgroup<'_>>,
+    ) -> Result<(Self, Shared<'obj>, Vec<Link>)> {
+        let refused = |error: libbpf_rs::Error| refused(&error, "attach", config);
+        match config.mode {
+            Mode::Basic => {
+                let tracefs = preflight::basic_mode()?;
+                let builder = skel::proc::ProcSkelBuilder::default();
+                let mut skel = load!(builder, storage, config, cgroup, |rodata| {});
+                let mut links = Vec::new();
+                for (name, program) in [
+                    ("sched_process_exit", &skel.progs.handle_exit),
+                    ("sched_process_exec", &skel.progs.handle_exec),
+                    ("sched_process_fork", &skel.progs.handle_fork),
+                ] {
+                    let event =
+                        tracefs.open_sched_event(name).map_err(|error| no_event(name, &error))?;
+                    // The link owns the descriptor from here on, and closes it.
+                    links.push(program.attach_perf_event(event.into_raw_fd()).map_err(refused)?);
+                }
+                let shared = shared!(skel, |bss| None);
+                Ok((Self::Basic(skel), shared, links))
+            }
+            Mode::Wide { threads, max_args } => {
+                preflight::wide_mode()?;
+                let builder = skel::wide::WideSkelBuilder::default();
+                let kinds = &config.choice.kinds;
+                let exits = kinds.is_empty() || kinds.contains(&EventKind::Exit);
+                let mut skel = load!(builder, storage, config, cgroup, |rodata| {
+                    rodata.show_threads = u8::from(threads);
+                    rodata.max_args = max_args;
+                    rodata.keep_lives = u8::from(exits);
+                    let root = cgroup::root_id();
+                    rodata.name_cgroups = u8::from(root.is_some());
+                    rodata.cgroup_root = root.unwrap_or_default();
+                });
+                let progs = &skel.progs;
+                let links = [&progs.wide_exit, &progs.wide_exec, &progs.wide_fork]
+                    .map(|program| program.attach().map_err(refused));
+                let links = links.into_iter().collect::<Result<_>>()?;
+                let shared =
+                    shared!(skel, |bss| Some(AtomicU32::from_ptr(&raw mut bss.cgroup_epoch)));
+                Ok((Self::Wide(skel), shared, links))
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Records as the BPF side makes them, and as nobody should.
+
+use super::*;
+
+/// Records lie at addresses that are multiples of 8, as on the ring.
+#[repr(align(8))]
+struct Aligned([u8; 128]);
+
+fn aligned(record: &impl Plain, tail: &[u8]) -> Aligned {
+    let mut bytes = [0; 128];
+    // SAFETY: records have no padding that isn't named, so all their bytes are initialised.
+    let head = unsafe { plain::as_bytes(record) };
+    bytes[..head.len()].copy_from_slice(head);
+    bytes[head.len()..head.len() + tail.len()].copy_from_slice(tail);
+    Aligned(bytes)
+}
+
+fn comm() -> [u8; 16] {
+    let mut comm = [0; 16];
+    comm[..4].copy_from_slice(b"bash");
+    comm
+}
+
+fn basic() -> ProcEvent {
+    ProcEvent {
+        pid: 4521,
+        ppid: 3890,
+        event_type: 0,
+        timestamp_ns: 128_934_567_890,
+        comm: comm(),
+        ..ProcEvent::default()
+    }
+}
+
+fn wide(kind: proc_event_type, flags: u32) -> wide_event {
+    wide_event {
+        header: wide_header { kind, flags: wide_flags(flags) },
+        timestamp_ns: 128_934_567_890,
+        start_ns: 128_900_000_000,
+        exec_id: 3,
+        cgroup_id: 77,
+        pid: 4521,
+        ppid: 3890,
+        tid: 4522,
+        uid: 1000,
+        comm: comm(),
+    }
+}
+
+const HIDDEN: u32 = wide_flags::WIDE_HIDDEN.0;
+const THREAD: u32 = wide_flags::WIDE_THREAD.0;
+const NO_EXEC: u32 = wide_flags::WIDE_NO_EXEC.0;
+const CUT: u32 = wide_flags::WIDE_ARGS_CUT.0;
+
+fn exec_record(flags: u32, filename_len: u32, args_len: u32, tail: &[u8]) -> Aligned {
+    let event = wide(proc_event_type::PROC_EXEC, flags);
+    aligned(&wide_exec { event, filename_len, args_len }, tail)
+}
+
+fn detail(record: &[u8]) -> Detail {
+    let decoded = decode_wide(record).expect("a good record").event().expect("an event");
+    decoded.event.wide.expect("of the wide mode").detail
+}
+
+#[test]
+fn decodes_each_field_from_its_place() {
+    let want = Event {
+        kind: EventKind::Fork,
+        pid: 4521,
+        ppid: 3890,
+        comm: Comm::new(b"bash"),
+        timestamp_ns: 128_934_567_890,
+        wide: None,
+    };
+    let record = aligned(&basic(), b"");
+    let none = Image::default();
+    let basic = RingRecord { event: want.clone(), hidden: false, image: none };
+    assert_eq!(decode_basic(&record.0[..40]), Ok(Decoded::Event(basic)));
+
+    let more = Wide {
+        time_ns: 0,
+        tid: 4522,
+        uid: 1000,
+        start_ns: 128_900_000_000,
+        cgroup_id: 77,
+        cgroup: None,
+        detail: Detail::Fork { thread: true, parent_tid: 9 },
+    };
+    let event = Event { wide: Some(Box::new(more)), ..want };
+    let image = Image { exec_id: 3, inherited: true };
+    let fork = |flags| {
+        let event = wide(proc_event_type::PROC_FORK, flags);
+        aligned(&wide_fork { event, parent_tid: 9, _padding: 0 }, b"")
+    };
+    for (more, hidden) in [(0, false), (HIDDEN, true)] {
+        let want = RingRecord { event: event.clone(), hidden, image };
+        let decoded = decode_wide(&fork(THREAD | NO_EXEC | more).0[..80]);
+        assert_eq!(decoded, Ok(Decoded::Event(want)));
+    }
+    assert_eq!(decode_wide(&fork(0).0[..79]), Err(WireError::Shape { len: 79 }));
+}
+
+#[test]
+fn an_exec_brings_its_name_and_arguments_and_may_have_slack() {
+    let record = exec_record(0, 8, 6, b"/bin/ls\0ls\0-l\0slack");
+    let want = Detail::Exec { filename: b"/bin/ls".to_vec(), args: Args::new(b"ls\0-l\0", false) };
+    assert_eq!(detail(&record.0[..104]), want);
+    let record = exec_record(CUT, 2, 2, b"x\0ls");
+    let want = Detail::Exec { filename: b"x".to_vec(), args: Args::new(b"ls", true) };
+    assert_eq!(detail(&record.0[..88]), want);
+}
+
+#[test]
+fn an_exit_brings_its_status_and_age() {
+    let record = wide_exit {
+        event: wide(proc_event_type::PROC_EXIT, 0),
+        began_ns: 128_900_000_001,
+        status: 42 << 8,
+        _padding: 0,
+    };
+    let record = aligned(&record, b"");
+    let want = Detail::Exit(Ended {
+        thread: false,
+        status: ExitStatus::Code(42),
+        duration_ns: 34_567_889,
+        ..Ended::default()
+    });
+    assert_eq!(detail(&record.0[..88]), want);
+    assert_eq!(decode_wide(&record.0[..87]), Err(WireError::Shape { len: 87 }));
+}
+
+/// The kind alone says what a record is: no length makes another one of it.
+#[test]
+fn refuses_every_length_that_the_kind_does_not_have() {
+    let basic = aligned(&basic(), b"");
+    for len in (0..40).chain(41..128) {
+        assert_eq!(decode_basic(&basic.0[..len]), Err(WireError::Shape { len }));
+    }
+    for number in 0..3 {
+        let record = aligned(&wide(proc_event_type(number), 0), b"");
+        for len in 0..80 {
+            assert_eq!(decode_wide(&record.0[..len]), Err(WireError::Shape { len }));
+        }
+    }
+}
+
+#[test]
+fn never_trusts_a_length_inside_a_record() {
+    for (name, args) in [(49, 0), (0, 49), (48, 1), (u32::MAX, u32::MAX), (1, u32::MAX)] {
+        let record = exec_record(0, name, args, b"");
+        assert_eq!(decode_wide(&record.0), Err(WireError::Shape { len: 128 }), "{name} {args}");
+    }
+    assert!(decode_wide(&exec_record(0, 48, 0, b"").0).is_ok());
+}
+
+#[test]
+fn refuses_a_record_that_is_not_aligned() {
+    let record = aligned(&basic(), b"");
+    assert_eq!(decode_basic(&record.0[1..41]), Err(WireError::Shape { len: 40 }));
+    let record = exec_record(0, 0, 0, b"");
+    assert_eq!(decode_wide(&record.0[1..101]), Err(WireError::Shape { len: 100 }));
+}
+
+#[test]
+fn refuses_every_unknown_kind() {
+    for kind in 3..=255 {
+        let record = aligned(&ProcEvent { event_type: kind, ..basic() }, b"");
+        let number = kind.into();
+        assert_eq!(decode_basic(&record.0[..40]), Err(WireError::Kind(number)));
+        if proc_event_type(number) != proc_event_type::WIDE_CGROUP {
+            let record = aligned(&wide(proc_event_type(number), 0), b"");
+            assert_eq!(decode_wide(&record.0[..80]), Err(WireError::Kind(number)));
+        }
+    }
+    let record = aligned(&wide(proc_event_type(u32::MAX), 0), b"");
+    assert_eq!(decode_wide(&record.0), Err(WireError::Kind(u32::MAX)));
+}
+
+#[test]
+fn a_cgroups_names_come_from_the_leaf_up() {
+    let cgroup = |names: &[u8], whole, names_len| {
+        let header = wide_header { kind: proc_event_type::WIDE_CGROUP, ..Default::default() };
+        let record = aligned(&wide_cgroup { header, id: 77, names_len, whole }, names);
+        decode_wide(&record.0[..size_of::<wide_cgroup>() + 32])
+    };
+    let path = |path: &str| Ok(Decoded::Cgroup { id: 77, path: Some(path.to_owned()) });
+    assert_eq!(cgroup(b"cron.service\0system.slice\0", 1, 26), path("/system.slice/cron.service"));
+    assert_eq!(cgroup(b"a\0slack", 1, 2), path("/a"));
+    assert_eq!(cgroup(b"", 1, 0), path("/"), "the root has no name");
+    assert_eq!(cgroup(b"a\0", 0, 2), Ok(Decoded::Cgroup { id: 77, path: None }));
+    assert!(matches!(cgroup(b"", 1, 33), Err(WireError::Shape { .. })), "more than there is");
+}
+
+#[test]
+fn takes_any_comm() {
+    let record = aligned(&ProcEvent { comm: [0xff; 16], ..basic() }, b"");
+    let decoded = decode_basic(&record.0[..40]).expect("any comm is good");
+    assert_eq!(decoded.event().expect("an event").event.comm.as_bytes(), [0xff; 16]);
+}
+
+/// What the fuzzer starts from is what the BPF programs sent once.
+#[test]
+fn every_seed_of_the_fuzzer_is_a_record() {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/wire");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(seeds).expect("seeds").map(|entry| entry.expect("a seed")) {
+        let bytes = std::fs::read(entry.path()).expect("a seed");
+        let mut words = vec![0_u64; bytes.len().div_ceil(8)];
+        // SAFETY: u64 has no padding and is aligned to 8.
+        let record = unsafe { plain::as_mut_bytes(words.as_mut_slice()) };
+        record[..bytes.len()].copy_from_slice(&bytes);
+        let record = &record[..bytes.len()];
+        let name = entry.file_name().into_string().expect("a name");
+        let decoded = match name.starts_with("basic-") {
+            true => decode_basic(record),
+            false => decode_wide(record),
+        };
+        let decoded = decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let event = decoded.event().expect("an event").event;
+        assert!(name.ends_with(event.kind.name()), "{name}: {event:?}");
+        names.push(name);
+    }
+    names.sort_unstable();
+    let want = ["basic-exec", "basic-exit", "basic-fork", "wide-exec", "wide-exit", "wide-fork"];
+    assert_eq!(names, want);
+}

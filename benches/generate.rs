@@ -12,9 +12,11 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tuxscope::host::cgroup;
 use tuxscope::model::event::{
     Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Meta, Totals, Wide,
 };
+use tuxscope::model::place::Place;
 use tuxscope::view::{Json, Sink as _};
 
 const COMMANDS: [&str; 24] = [
@@ -93,7 +95,7 @@ struct World {
     next_pid: u32,
     agenda: BinaryHeap<Reverse<(u64, Step, u32)>>,
     alive: BTreeMap<u32, Process>,
-    cgroup: Arc<str>,
+    place: Arc<Place>,
 }
 
 impl World {
@@ -105,7 +107,7 @@ impl World {
             next_pid: 1000 + SHELLS,
             agenda: BinaryHeap::new(),
             alive: BTreeMap::new(),
-            cgroup: "/system.slice/ci-runner.service".into(),
+            place: Arc::new(cgroup::place("/system.slice/ci-runner.service")),
         };
         for shell in 1000..1000 + SHELLS {
             let process = Process { parent: 1, command: 0, start_ns: 0, args: None };
@@ -215,7 +217,7 @@ impl World {
                 uid: 1000,
                 start_ns,
                 cgroup_id: 4711,
-                cgroup: Some(self.cgroup.clone()),
+                place: Some(self.place.clone()),
                 detail,
             })
         });

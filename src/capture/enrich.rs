@@ -181,7 +181,7 @@ impl Enricher {
             command.complete(timestamp_ns, wide);
         }
         wide.time_ns = timestamp_ns.saturating_add(self.clock_offset_ns);
-        wide.cgroup = self.cgroups.path(wide.cgroup_id);
+        wide.place = self.cgroups.place(wide.cgroup_id);
         match &mut wide.detail {
             detail if detail.is_of_thread() => {}
             Detail::Fork { .. } => {

@@ -58,7 +58,7 @@ mod tests {
 
     fn event(detail: Detail) -> Event {
         let wide =
-            Wide { time_ns: 0, tid: 7, uid: 0, start_ns: 1, cgroup_id: 1, cgroup: None, detail };
+            Wide { time_ns: 0, tid: 7, uid: 0, start_ns: 1, cgroup_id: 1, place: None, detail };
         Event {
             kind: EventKind::Exec,
             pid: 7,

@@ -10,38 +10,60 @@ use std::sync::Arc;
 
 use procfs::process::{MountInfo, Process};
 
-/// The paths of cgroups of the v2 hierarchy, which hybrid systems have, too, as the kernel told
+use super::container::{self, Container};
+use super::unit;
+use crate::model::place::Place;
+
+/// The places of cgroups of the v2 hierarchy, which hybrid systems have, too, as the kernel told
 /// them. An id is the inode number of the cgroup's directory (since 5.5, and never used twice).
 #[derive(Debug, Default)]
 pub struct Cgroups {
-    paths: Paths,
+    places: Places,
     /// What was told before, until as much has been told again.
-    old: Paths,
+    old: Places,
 }
 
 /// `None` for one that can't be told.
-type Paths = HashMap<u64, Option<Arc<str>>>;
+type Places = HashMap<u64, Option<Arc<Place>>>;
 
 /// So many are remembered twice: a capture of weeks sees cgroups come and go without end.
-const REMEMBERED: usize = 10_000;
+const REMEMBERED: usize = 5_000;
 
 impl Cgroups {
-    /// The path below the hierarchy's root, such as `/system.slice/cron.service`.
-    pub fn path(&self, id: u64) -> Option<Arc<str>> {
-        self.paths.get(&id).or_else(|| self.old.get(&id)).cloned().flatten()
+    /// The place with this id.
+    pub fn place(&self, id: u64) -> Option<Arc<Place>> {
+        self.places.get(&id).or_else(|| self.old.get(&id)).cloned().flatten()
     }
 
     /// Remembers a path. Returns true when the older half of all was forgotten: from then on each
     /// id's has to be told again before its next event. Those that lie on the ring buffer by then
     /// are still known.
     pub fn learn(&mut self, id: u64, path: Option<String>) -> bool {
-        self.paths.insert(id, path.map(Arc::from));
-        let full = self.paths.len() > REMEMBERED;
+        self.places.insert(id, path.map(|path| Arc::new(place(&path))));
+        let full = self.places.len() > REMEMBERED;
         if full {
-            self.old = std::mem::take(&mut self.paths);
+            self.old = std::mem::take(&mut self.places);
         }
         full
     }
+}
+
+/// What a path below the hierarchy's root, such as `/system.slice/cron.service`, tells.
+pub fn place(path: &str) -> Place {
+    let units = unit::of(path);
+    let container = container::of(path);
+    let mut place = Place {
+        cgroup: path.into(),
+        unit: units.system.map(Box::from),
+        user_unit: units.user.map(Box::from),
+        ..Place::default()
+    };
+    if let Some(Container { id, runtime, pod_uid }) = container {
+        place.container = Some(id.into());
+        place.runtime = runtime.map(Box::from);
+        place.pod_uid = pod_uid.map(Box::from);
+    }
+    place
 }
 
 /// Where the paths that this process sees begin, as `/proc/PID/cgroup` has them: the id of its
@@ -116,12 +138,12 @@ mod tests {
             if cgroups.learn(id, Some(format!("/{id}"))) {
                 rounds.push(id);
             }
-            assert_eq!(cgroups.path(id).as_deref(), Some(&*format!("/{id}")));
-            assert!(cgroups.paths.len() + cgroups.old.len() <= 2 * REMEMBERED + 2);
+            assert_eq!(cgroups.place(id).as_deref(), Some(&place(&format!("/{id}"))));
+            assert!(cgroups.places.len() + cgroups.old.len() <= 2 * REMEMBERED + 2);
         }
         assert_eq!(rounds.len(), 2);
-        assert_eq!(cgroups.path(0), None);
+        assert_eq!(cgroups.place(0), None);
         assert!(!cgroups.learn(7, None));
-        assert_eq!(cgroups.path(7), None);
+        assert_eq!(cgroups.place(7), None);
     }
 }

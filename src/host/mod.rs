@@ -3,6 +3,8 @@
 //! Knows the model only.
 
 pub mod cgroup;
+pub mod container;
 pub mod identity;
 pub mod running;
+pub mod unit;
 pub mod users;

@@ -8,7 +8,8 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 #[cfg(test)]
 use super::describe::Key;
-use super::form::{Form, Paths, Slot};
+use super::form::{Form, Slot};
+use super::place::Places;
 use super::write;
 use crate::model::event::Args;
 use crate::text::time::Clock;
@@ -99,7 +100,7 @@ impl Form for Arguments {
             || found.truncated.offer("args_truncated", key, map)?)
     }
 
-    fn finish(found: Self::Found<'_>, _: &mut Paths) -> Result<Option<Args>, String> {
+    fn finish(found: Self::Found<'_>, _: &mut Places) -> Result<Option<Args>, String> {
         let truncated = found.truncated.take() == Some(true);
         Ok(found.list.take().map(|list| Args::new(&list.0, truncated)))
     }

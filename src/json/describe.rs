@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::SCHEMA_VERSION;
 use super::about::{Counts, LostLine, MetaLine, Moment, Schema, Seldom, SummaryLine, Tool};
 use super::arguments::Arguments;
-use super::form::{self, Count, Flag, Form as _, Id, Number, Optional, Status, Text, Time};
+use super::form::{Count, Flag, Form as _, Id, Number, Optional, Status, Text, Time};
 use crate::model::keys::event_keys;
 
 /// A key of a line.
@@ -96,7 +96,7 @@ macro_rules! groups {
     )*) => {
         /// What the wide mode tells of events.
         fn events() -> Vec<Group> {
-            use form::Path;
+            use super::place::Where;
             vec![$(Group {
                 name: match stringify!($group) {
                     "Wide" => "wide",

@@ -8,9 +8,8 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::arguments::Arguments;
-use super::form::{
-    Count, Flag, Form, Id, Number, Optional, Path, Paths, Slot, Status, Str, Text, Time, number,
-};
+use super::form::{Count, Flag, Form, Id, Number, Optional, Slot, Status, Str, Text, Time, number};
+use super::place::{Places, Where};
 use super::write;
 use crate::model::event::{Comm, Detail, Ended, Event, EventKind, Wide};
 use crate::model::keys::event_keys;
@@ -49,11 +48,11 @@ impl Writer {
 /// # Errors
 /// What is wrong with it, or which of the basic mode's keys is missing. Without one of the wide
 /// mode's it is an event of the basic mode: what the others say can't be told without it.
-pub fn read(kind: EventKind, line: &str, paths: &mut Paths) -> Result<Event, Error> {
+pub fn read(kind: EventKind, line: &str, places: &mut Places) -> Result<Event, Error> {
     match kind {
-        EventKind::Fork => read_as::<FoundFork<'_>>(kind, line, paths),
-        EventKind::Exec => read_as::<FoundExec<'_>>(kind, line, paths),
-        EventKind::Exit => read_as::<FoundEnded<'_>>(kind, line, paths),
+        EventKind::Fork => read_as::<FoundFork<'_>>(kind, line, places),
+        EventKind::Exec => read_as::<FoundExec<'_>>(kind, line, places),
+        EventKind::Exit => read_as::<FoundEnded<'_>>(kind, line, places),
     }
 }
 
@@ -69,7 +68,7 @@ pub enum Error {
 /// What a line told of the keys of one kind of event.
 trait Found<'a>: Default {
     fn offer<M: MapAccess<'a>>(&mut self, key: &str, map: &mut M) -> Result<bool, M::Error>;
-    fn finish(self, paths: &mut Paths) -> Result<Option<Detail>, String>;
+    fn finish(self, places: &mut Places) -> Result<Option<Detail>, String>;
 }
 
 /// Makes the writer and the reader of the list of keys.
@@ -101,9 +100,9 @@ macro_rules! lines {
             fn finish(
                 self,
                 detail: Option<Detail>,
-                paths: &mut Paths,
+                places: &mut Places,
             ) -> Result<Option<Wide>, String> {
-                let ($($wide,)*) = ($(<$wide_form>::finish(self.$wide, paths)?,)*);
+                let ($($wide,)*) = ($(<$wide_form>::finish(self.$wide, places)?,)*);
                 let (Some(detail), $(Some($wide),)*) = (detail, $($wide,)*) else {
                     return Ok(None);
                 };
@@ -148,8 +147,8 @@ macro_rules! found {
                 self.take(key, map)
             }
 
-            fn finish(self, paths: &mut Paths) -> Result<Option<Detail>, String> {
-                let ($($name,)*) = ($(<$form>::finish(self.$name, paths)?,)*);
+            fn finish(self, places: &mut Places) -> Result<Option<Detail>, String> {
+                let ($($name,)*) = ($(<$form>::finish(self.$name, places)?,)*);
                 let ($(Some($name),)*) = ($($name,)*) else { return Ok(None) };
                 Ok(Some($($detail)*))
             }
@@ -200,7 +199,7 @@ impl<'a, D: Found<'a>> Visitor<'a> for Keys<'a, D> {
 fn read_as<'a, D: Found<'a>>(
     kind: EventKind,
     line: &'a str,
-    paths: &mut Paths,
+    places: &mut Places,
 ) -> Result<Event, Error> {
     let mut json = serde_json::Deserializer::from_str(line);
     let found = json.deserialize_map(Keys::<D>::default()).map_err(Error::Json)?;
@@ -214,8 +213,8 @@ fn read_as<'a, D: Found<'a>>(
         timestamp_ns: needed(timestamp_ns.take(), "timestamp_ns")?,
         wide: None,
     };
-    let detail = detail.finish(paths).map_err(Error::Meaning)?;
-    let wide = wide.finish(detail, paths).map_err(Error::Meaning)?;
+    let detail = detail.finish(places).map_err(Error::Meaning)?;
+    let wide = wide.finish(detail, places).map_err(Error::Meaning)?;
     Ok(Event { wide: wide.map(Box::new), ..event })
 }
 

@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess};
 
 #[cfg(test)]
 use super::describe::Key;
+use super::place::Places;
 use super::write;
 use crate::model::event::ExitStatus;
 use crate::model::signal;
@@ -40,24 +40,11 @@ pub trait Form {
     ///
     /// # Errors
     /// What was found means nothing.
-    fn finish(found: Self::Found<'_>, paths: &mut Paths) -> Result<Option<Self::Value>, String>;
+    fn finish(found: Self::Found<'_>, places: &mut Places) -> Result<Option<Self::Value>, String>;
 
     /// The keys.
     #[cfg(test)]
     fn keys(name: &'static str, doc: String) -> Vec<Key>;
-}
-
-/// The path that was read last: most events have the cgroup of the one before.
-#[derive(Debug, Default)]
-pub struct Paths(Option<Arc<str>>);
-
-impl Paths {
-    fn shared(&mut self, path: &str) -> Arc<str> {
-        match &self.0 {
-            Some(last) if **last == *path => last.clone(),
-            _ => self.0.insert(path.into()).clone(),
-        }
-    }
 }
 
 /// A string without escapes stays where it is. (Serde would copy an `Option<Cow<str>>`.)
@@ -138,7 +125,7 @@ macro_rules! plain {
             #[inline]
             fn finish<$life>(
                 found: Self::Found<$life>,
-                _: &mut Paths,
+                _: &mut Places,
             ) -> Result<Option<$value>, String> {
                 let take: fn($read) -> $value = $take;
                 Ok(found.take().map(take))
@@ -186,42 +173,6 @@ pub fn number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// The path of a cgroup, or null.
-pub struct Path;
-
-impl Form for Path {
-    type Value = Option<Arc<str>>;
-    type Found<'a> = Slot<Str<'a>>;
-
-    #[inline]
-    fn write(head: &'static str, value: &Self::Value, _: &mut Clock, out: &mut Vec<u8>) {
-        out.extend_from_slice(head.as_bytes());
-        match value {
-            Some(path) => write::string(path.as_bytes(), out),
-            None => out.extend_from_slice(b"null"),
-        }
-    }
-
-    fn offer<'a, M: MapAccess<'a>>(
-        name: &'static str,
-        key: &str,
-        found: &mut Self::Found<'a>,
-        map: &mut M,
-    ) -> Result<bool, M::Error> {
-        found.offer(name, key, map)
-    }
-
-    fn finish(found: Self::Found<'_>, paths: &mut Paths) -> Result<Option<Self::Value>, String> {
-        Ok(Some(found.take().map(|path| paths.shared(&path.0))))
-    }
-
-    #[cfg(test)]
-    fn keys(name: &'static str, doc: String) -> Vec<Key> {
-        let schema = serde_json::json!({ "type": ["string", "null"], "pattern": "^/" });
-        vec![Key::new(name, doc, schema)]
-    }
-}
-
 /// Wall clock, as `time`.
 pub struct Time;
 
@@ -245,7 +196,7 @@ impl Form for Time {
         found.offer("time", key, map)
     }
 
-    fn finish(found: Self::Found<'_>, _: &mut Paths) -> Result<Option<u64>, String> {
+    fn finish(found: Self::Found<'_>, _: &mut Places) -> Result<Option<u64>, String> {
         found.take().map(|time| time_ns(&time.0)).transpose()
     }
 
@@ -306,7 +257,7 @@ impl Form for Status {
             || found.core_dumped.offer("core_dumped", key, map)?)
     }
 
-    fn finish(found: Self::Found<'_>, _: &mut Paths) -> Result<Option<ExitStatus>, String> {
+    fn finish(found: Self::Found<'_>, _: &mut Places) -> Result<Option<ExitStatus>, String> {
         let Some(name) = found.signal.take() else {
             return Ok(found.exit_code.take().map(ExitStatus::Code));
         };
@@ -364,8 +315,8 @@ impl<F: Form> Form for Optional<F> {
         F::offer(name, key, found, map)
     }
 
-    fn finish(found: Self::Found<'_>, paths: &mut Paths) -> Result<Option<Self::Value>, String> {
-        F::finish(found, paths).map(Some)
+    fn finish(found: Self::Found<'_>, places: &mut Places) -> Result<Option<Self::Value>, String> {
+        F::finish(found, places).map(Some)
     }
 
     #[cfg(test)]

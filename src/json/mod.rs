@@ -11,6 +11,7 @@ mod arguments;
 mod describe;
 mod event;
 mod form;
+mod place;
 mod quick;
 pub mod read;
 mod write;

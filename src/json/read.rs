@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::about::{LostLine, MetaLine, SummaryLine};
 use super::event::{self, Error};
-use super::form::{Paths, Str};
+use super::form::Str;
+use super::place::Places;
 use super::quick;
 use crate::model::event::{Event, EventKind, Lost, Meta, Totals};
 
@@ -32,7 +33,7 @@ pub enum Record {
 /// Reads lines. It keeps what they have in common.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    paths: Paths,
+    places: Places,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +67,7 @@ impl Decoder {
     }
 
     fn event(&mut self, kind: EventKind, text: &str) -> Result<Record, String> {
-        match event::read(kind, text, &mut self.paths) {
+        match event::read(kind, text, &mut self.places) {
             Ok(event) => Ok(Record::Event(event)),
             Err(Error::Meaning(what)) => Err(what),
             Err(Error::Json(error)) => Err(because(&error)),

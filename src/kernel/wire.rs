@@ -253,7 +253,7 @@ fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {
             uid: raw.uid,
             start_ns: raw.start_ns,
             cgroup_id: raw.cgroup_id,
-            cgroup: None,
+            place: None,
             detail,
         })),
     };

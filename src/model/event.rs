@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::keys::event_keys;
+use crate::model::place::Place;
 use crate::model::signal;
 
 /// What happened.

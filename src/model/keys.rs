@@ -27,10 +27,9 @@ macro_rules! event_keys {
                 /// The cgroup in the v2 hierarchy (which hybrid systems have, too): its directory's
                 /// inode number.
                 cgroup_id: u64 as Count,
-                /// The path of that cgroup, which names the systemd unit or the container, as
-                /// `/proc/PID/cgroup` has it; `null` where it lies outside of the cgroup namespace
-                /// that tuxscope runs in, or is longer than 4 KiB.
-                cgroup: Option<Arc<str>> as Path,
+                /// The path of that cgroup, as `/proc/PID/cgroup` has it; `null` where it lies
+                /// outside of the cgroup namespace that tuxscope runs in, or is longer than 4 KiB.
+                place: Option<Arc<Place>> as Where,
             }
             /// A process began, or with `thread` one of its threads.
             Fork {

@@ -7,4 +7,5 @@ pub mod event;
 pub mod failure;
 pub(crate) mod keys;
 pub mod pid;
+pub mod place;
 pub mod signal;

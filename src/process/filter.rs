@@ -151,6 +151,6 @@ fn any<T>(list: &[T], fits: impl Fn(&T) -> bool) -> bool {
 }
 
 fn lies_below(wide: &Wide, path: &str) -> bool {
-    let rest = wide.cgroup.as_deref().and_then(|own| own.strip_prefix(path));
+    let rest = wide.place.as_deref().and_then(|own| own.cgroup.strip_prefix(path));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

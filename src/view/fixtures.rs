@@ -2,11 +2,13 @@
 //! Events made up for the tests of the views.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Sink;
 use crate::model::event::{
     Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide,
 };
+use crate::model::place::Place;
 use crate::text;
 
 /// Everything that a sink writes for these events.
@@ -45,7 +47,7 @@ impl Story {
             // That of a thread is its own.
             start_ns: if tid == pid { *self.starts.entry(pid).or_insert(7) } else { 8 },
             cgroup_id: 1,
-            cgroup: None,
+            place: None,
             detail,
         };
         self.events.push(Event { comm, wide: Some(Box::new(wide)), ..event });
@@ -200,12 +202,20 @@ impl Random {
                 uid: self.pid(),
                 start_ns: self.below(3),
                 cgroup_id: self.next(),
-                cgroup: None,
+                place: self.one_in(2).then(|| Arc::new(self.place())),
                 detail,
             })
         });
         let (pid, ppid, comm) = (self.pid(), self.pid(), Comm::new(&self.bytes(16)));
         Event { kind, pid, ppid, comm, timestamp_ns: self.time(near), wide }
+    }
+
+    fn place(&mut self) -> Place {
+        let mut text = || String::from_utf8_lossy(&self.bytes(30)).into();
+        let [cgroup, unit, user, id, runtime, pod] = std::array::from_fn(|_| text());
+        let (unit, user_unit, container) = (Some(unit), Some(user), Some(id));
+        let (runtime, pod_uid, line) = (Some(runtime), Some(pod), Default::default());
+        Place { cgroup, unit, user_unit, container, runtime, pod_uid, line }
     }
 
     /// A capture that no kernel would make.

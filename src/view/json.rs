@@ -57,7 +57,10 @@ impl Sink for Json {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::host::cgroup;
     use crate::model::event::{Args, Comm, Detail, Ended, EventKind, ExitStatus, Wide};
 
     fn event(kind: EventKind, comm: &[u8], wide: Option<Wide>) -> String {
@@ -81,7 +84,7 @@ mod tests {
             uid: 1000,
             start_ns: 128_900_000_000,
             cgroup_id: 77,
-            cgroup: Some("/system.slice/cron.service".into()),
+            place: Some(Arc::new(cgroup::place("/system.slice/cron.service"))),
             detail,
         })
     }
@@ -89,7 +92,8 @@ mod tests {
     const BASIC: &str = "{\"pid\":4521,\"ppid\":3890,\"comm\":\"bash\",\"event_type\":\"KIND\",\
          \"timestamp_ns\":128934567890";
     const COMMON: &str = ",\"time\":\"2023-11-14T22:13:20.000000042Z\",\"tid\":4521,\"uid\":1000,\
-         \"start_ns\":128900000000,\"cgroup_id\":77,\"cgroup\":\"/system.slice/cron.service\"";
+         \"start_ns\":128900000000,\"cgroup_id\":77,\"cgroup\":\"/system.slice/cron.service\",\
+         \"unit\":\"cron.service\"";
 
     #[test]
     fn basic_is_the_contract_to_the_byte() {

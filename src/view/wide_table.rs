@@ -195,7 +195,7 @@ mod tests {
                 uid: 0,
                 start_ns: 1,
                 cgroup_id: 1,
-                cgroup: None,
+                place: None,
                 detail,
             })),
         };

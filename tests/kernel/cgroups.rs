@@ -123,3 +123,57 @@ fn in_a_cgroup_namespace_paths_begin_at_its_root() {
     assert_eq!(capture.one("exit", life.pid).cgroup.as_deref(), Some("/inner"));
     assert_eq!(capture.one("exit", stranger.pid).cgroup, None, "it is outside");
 }
+
+/// Made as systemd and the runtimes name them.
+#[test]
+fn the_unit_and_the_container_are_told() {
+    let Some(_machine) = machine::shared() else { return };
+    let slice = Cgroup::make("names.slice");
+    let id = "0123456789abcdef".repeat(4);
+    let pod = "8a1b2c3d-0011-2233-4455-66778899aabb";
+    let kubepods = format!("kubepods.slice/kubepods-pod{}.slice", pod.replace('-', "_"));
+    let cri = format!("cri-containerd-{id}.scope");
+    let (docker, nspawn) = (format!("docker-{id}.scope"), "machine-web\\x2d1.scope");
+    let paths = [
+        ("a.slice/foo.service/below".to_owned(), Some("foo.service"), None, [None; 3]),
+        ("_cpu.service".to_owned(), Some("cpu.service"), None, [None; 3]),
+        (
+            "user@1000.service/app.slice/a.scope".to_owned(),
+            Some("user@1000.service"),
+            Some("a.scope"),
+            [None; 3],
+        ),
+        (docker.clone(), Some(&*docker), None, [Some(&*id), Some("docker"), None]),
+        (
+            format!("{nspawn}/payload/system.slice/b.service"),
+            Some(nspawn),
+            None,
+            [Some("web-1"), Some("systemd-nspawn"), None],
+        ),
+        (
+            format!("{kubepods}/{cri}"),
+            Some(&*cri),
+            None,
+            [Some(&*id), Some("containerd"), Some(pod)],
+        ),
+        ("nothing/a.service".to_owned(), None, None, [None; 3]),
+    ];
+    let tuxscope = Tuxscope::start(&["--format", "json", "--wide"]);
+    let lives: Vec<_> = paths
+        .iter()
+        .map(|(path, ..)| {
+            let dir = slice.0.join(path);
+            fs::create_dir_all(&dir).unwrap();
+            worker::into_cgroup(dir.to_str().unwrap())
+        })
+        .collect();
+    let capture = Capture::complete(&tuxscope.stop());
+    for ((path, unit, user_unit, container), life) in paths.iter().zip(lives) {
+        for event in capture.of(life.pid) {
+            let units = (event.unit.as_deref(), event.user_unit.as_deref());
+            assert_eq!(units, (*unit, *user_unit), "{path}");
+            let told = [&event.container, &event.runtime, &event.pod_uid].map(|key| key.as_deref());
+            assert_eq!(told, *container, "{path}");
+        }
+    }
+}

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Events of every shape.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 
+use tuxscope::host::cgroup;
 use tuxscope::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Wide};
+use tuxscope::model::place::Place;
 
 /// Names and arguments: mostly bytes that mean something to somebody.
 pub fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -42,18 +46,39 @@ fn wide_event(
     ids: impl Strategy<Value = u32> + Clone,
     times: impl Strategy<Value = u64> + Clone,
 ) -> impl Strategy<Value = Event> {
-    let cgroup = option::of(bytes(30).prop_map(|path| String::from_utf8_lossy(&path).into()));
-    let common = (any::<u64>(), any::<u32>(), any::<u32>(), times.clone(), any::<u64>(), cgroup);
+    let place = option::of(place().prop_map(Arc::new));
+    let common = (any::<u64>(), any::<u32>(), any::<u32>(), times.clone(), any::<u64>(), place);
     (basic_event(ids, times), common, detail()).prop_map(|(basic, common, detail)| {
-        let (time_ns, tid, uid, start_ns, cgroup_id, cgroup) = common;
+        let (time_ns, tid, uid, start_ns, cgroup_id, place) = common;
         let kind = match detail {
             Detail::Fork { .. } => EventKind::Fork,
             Detail::Exec { .. } => EventKind::Exec,
             Detail::Exit(_) => EventKind::Exit,
         };
-        let wide = Wide { time_ns, tid, uid, start_ns, cgroup_id, cgroup, detail };
+        let wide = Wide { time_ns, tid, uid, start_ns, cgroup_id, place, detail };
         Event { kind, wide: Some(Box::new(wide)), ..basic }
     })
+}
+
+/// What a path names, or anything at all.
+fn place() -> impl Strategy<Value = Place> {
+    let text = || bytes(30).prop_map(|bytes| String::from_utf8_lossy(&bytes).into());
+    let name = prop_oneof![Just("/a.slice/b.service"), Just("/docker"), Just("/")];
+    let id = prop_oneof![Just(String::new()), Just(format!("/{}", "0123456789abcdef".repeat(4)))];
+    let named = (name, id).prop_map(|(name, id)| cgroup::place(&format!("{name}{id}")));
+    let some = || option::of(text());
+    let any = (text(), text(), some(), some(), some(), some()).prop_map(
+        |(cgroup, unit, user_unit, container, runtime, pod_uid): (Box<str>, _, _, _, _, _)| Place {
+            cgroup,
+            unit: Some(unit),
+            user_unit,
+            container,
+            runtime,
+            pod_uid,
+            ..Place::default()
+        },
+    );
+    prop_oneof![named, any]
 }
 
 fn detail() -> BoxedStrategy<Detail> {

@@ -7,7 +7,7 @@ use tuxscope::json::read::{Decoder, Record};
 use tuxscope::model::event::{Args, Comm, Detail, Ended, Event, EventKind, Lost, Meta, Totals};
 use tuxscope::view::{Json, Sink as _};
 
-use crate::events;
+use crate::{events, program};
 
 fn json(event: &Event) -> Vec<u8> {
     let mut line = Vec::new();
@@ -153,4 +153,26 @@ fn what_is_wrong_is_said_in_a_few_words() {
         assert!(error.contains(why), "{line}: {error}");
     }
     assert_eq!(read(b"\xff{}"), Err("not UTF-8".to_owned()));
+}
+
+/// Captures of 0.1.0 had no such keys, but the path names the unit all the same.
+#[test]
+fn an_older_captures_path_tells_the_unit() {
+    let line = program::wide(
+        "exit",
+        7,
+        1,
+        "sh",
+        5,
+        2,
+        "\"thread\":false,\"exit_code\":0,\"duration_ns\":5",
+    );
+    let unit_of = |keys: &str| {
+        let line = line.replace("\"/a/b\"", keys);
+        let Ok(Record::Event(event)) = read(line.trim_end().as_bytes()) else { panic!("{line}") };
+        event.wide.unwrap().place.unwrap().unit.clone()
+    };
+    assert_eq!(unit_of("\"/a.slice/b.service\"").as_deref(), Some("b.service"));
+    let told = "\"/a.slice/b.service\",\"unit\":\"other.service\"";
+    assert_eq!(unit_of(told).as_deref(), Some("other.service"), "what is told comes first");
 }

@@ -84,7 +84,7 @@ fn decodes_each_field_from_its_place() {
         uid: 1000,
         start_ns: 128_900_000_000,
         cgroup_id: 77,
-        cgroup: None,
+        place: None,
         detail: Detail::Fork { thread: true, parent_tid: 9 },
     };
     let event = Event { wide: Some(Box::new(more)), ..want };

@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A file that output goes to, by name: created for its owner alone, rotated, opened again.
 //!
-//! Root must not be led astray by a link that somebody else put there: where others may write to
-//! the directory, or to one above it, no symbolic link is followed and no stranger's file is
-//! written to. Where only root may write, links are root's own and are followed.
+//! Root must not be led astray by what somebody else put there: where others may write to the
+//! directory, or to one above it, no symbolic link is followed, and no file with a hard link is
+//! written to. Where only root may write, links are root's own and are followed. A stranger's file
+//! or FIFO is refused everywhere (see [`ownership`]), and no open waits for anybody but the reader
+//! of one's own FIFO.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat, renameat};
+use rustix::fs::{
+    Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, accessat, fcntl_setfl, fstat, openat,
+    openat2, readlinkat, renameat, statat,
+};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use crate::model::failure::{Exit, Failure};
-
-/// Read and write for the owner: arguments of commands may be secret.
-const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+use crate::output::ownership::{self, PRIVATE, Source};
+use crate::runtime::rights;
 
 /// A name in a directory. The directory is held open: renaming it or one above changes nothing.
 #[derive(Debug)]
@@ -78,12 +82,57 @@ impl Destination {
         readlinkat(&self.dir, &self.name, Vec::new()).is_ok()
     }
 
-    /// Opens the file to write behind what is in it, and creates it where it isn't there.
+    /// Opens the file to write behind what is in it, and creates it where it isn't there. A FIFO
+    /// is waited for until somebody reads it; a signal ends that as long as none is handled.
     ///
     /// # Errors
     /// It can't be written, or must not be.
-    pub fn open(&self) -> Result<File> {
-        self.open_with(OFlags::empty())
+    pub fn open(&self) -> Result<(File, Source)> {
+        match openat(&self.dir, &self.name, self.flags(), Mode::empty()) {
+            Err(Errno::NXIO) => self.await_reader(),
+            opened => self.checked_or_new(opened),
+        }
+    }
+
+    /// The same while a capture runs, which waits for nobody, and makes the file private at once.
+    ///
+    /// # Errors
+    /// As for [`Self::open`]; nobody reads a FIFO; the mode can't be changed.
+    pub fn reopen(&self) -> Result<File> {
+        let opened = openat(&self.dir, &self.name, self.flags(), Mode::empty());
+        let (file, source) = self.checked_or_new(opened)?;
+        if source == Source::Found {
+            ownership::make_private(&file, &self.path)?;
+        }
+        Ok(file)
+    }
+
+    /// Whether files can be renamed there once all capabilities are given up.
+    ///
+    /// # Errors
+    /// They can't.
+    pub fn check_renames(&self) -> Result<()> {
+        const STICKY: u32 = 0o1000;
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        let allowed = rights::without(|| accessat(&self.dir, c".", access, AtFlags::EACCESS))?;
+        let own = geteuid().as_raw();
+        let dir = fstat(&self.dir)?;
+        let owner = statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_or(own, |file| file.st_uid);
+        let others = ![dir.st_uid, owner].contains(&own);
+        // What else there is (a system call that a filter forbids) is no answer.
+        let refused = matches!(allowed, Err(Errno::ACCESS | Errno::ROFS));
+        if refused || dir.st_mode & STICKY != 0 && others {
+            let path = self.path.display();
+            let what = format!(
+                "{path} can't be rotated: to rename files there takes rights that are given up \
+                 once tracing has begun"
+            );
+            let remedy =
+                "write to a directory that the user who runs this owns, or omit --rotate-size";
+            return Err(Failure::new(Exit::Usage, what, remedy).into());
+        }
+        Ok(())
     }
 
     /// Renames FILE to FILE.1, FILE.1 to FILE.2 and so on up to FILE.`keep`, which is
@@ -106,37 +155,58 @@ impl Destination {
                 _ => {}
             }
         }
-        self.open_with(OFlags::EXCL)
+        Ok(self.create(OFlags::EXCL).map_err(|error| not_writable(&self.path, error))?.into())
     }
 
-    fn open_with(&self, more: OFlags) -> Result<File> {
+    fn flags(&self) -> OFlags {
         // Without O_APPEND, what is written to a file that somebody else has emptied (logrotate's
         // copytruncate) would come behind a hole as long as all that was in it.
-        let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | more;
-        flags |= OFlags::CLOEXEC | OFlags::NOCTTY;
-        if self.guarded {
-            flags |= OFlags::NOFOLLOW;
-        }
-        let file = match openat(&self.dir, &self.name, flags, PRIVATE) {
-            Err(Errno::LOOP) if self.guarded => return Err(link(&self.path).into()),
-            file => File::from(file.map_err(|error| not_writable(&self.path, error))?),
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let follow = if self.guarded { OFlags::NOFOLLOW } else { OFlags::empty() };
+        flags | follow | OFlags::NONBLOCK
+    }
+
+    fn create(&self, more: OFlags) -> Result<OwnedFd, Errno> {
+        openat(&self.dir, &self.name, self.flags() | OFlags::CREATE | more, PRIVATE)
+    }
+
+    fn checked_or_new(&self, opened: Result<OwnedFd, Errno>) -> Result<(File, Source)> {
+        let opened = match opened {
+            Err(Errno::NOENT) => match self.create(OFlags::EXCL) {
+                // A link to where nothing is yet.
+                Err(Errno::EXIST) => self.create(OFlags::empty()),
+                // Whoever the file system says owns it.
+                made => {
+                    let made = made.map_err(|error| not_writable(&self.path, error))?;
+                    return Ok((made.into(), Source::Found));
+                }
+            },
+            opened => opened,
         };
-        if self.guarded {
-            let owner = file.metadata()?.uid();
-            // As fs.protected_regular has it: the directory's owner could replace the file anyway.
-            if owner != geteuid().as_raw() && owner != fstat(&self.dir)?.st_uid {
-                return Err(Failure::new(
-                    Exit::Failed,
-                    format!(
-                        "{} is owned by another user, in a directory that others may write to",
-                        self.path.display()
-                    ),
-                    "remove it, or write to another directory",
-                )
-                .into());
-            }
+        let file = match opened {
+            Err(Errno::LOOP) if self.guarded => return Err(link(&self.path).into()),
+            opened => File::from(opened.map_err(|error| not_writable(&self.path, error))?),
+        };
+        let source = ownership::check(&file, &self.path, self.guarded)?;
+        // Only the open was not to wait.
+        fcntl_setfl(&file, OFlags::APPEND)?;
+        Ok((file, source))
+    }
+
+    /// Opens a FIFO that nobody reads yet, in two steps: what is waited for is what was looked at.
+    fn await_reader(&self) -> Result<(File, Source)> {
+        let not_writable = |error| not_writable(&self.path, error);
+        let flags = OFlags::PATH | OFlags::CLOEXEC | (self.flags() & OFlags::NOFOLLOW);
+        let found = openat(&self.dir, &self.name, flags, Mode::empty()).map_err(not_writable)?;
+        let found = File::from(found);
+        if !found.metadata()?.file_type().is_fifo() {
+            return Err(not_writable(Errno::NXIO));
         }
-        Ok(file)
+        let source = ownership::check(&found, &self.path, self.guarded)?;
+        let again = format!("/proc/self/fd/{}", found.as_raw_fd());
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = openat(CWD, again, flags, Mode::empty()).map_err(not_writable)?;
+        Ok((file.into(), source))
     }
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where formatted events go: a terminal, a pipe or a file, in whole lines, without waiting for a
-//! reader; what links may not do; rotation; progress. Knows the floors of the system, and nothing
+//! reader; whose files, and what links may not do; rotation; progress. Knows the floors of the system, and nothing
 //! of events.
 
 pub mod destination;
+mod ownership;
 pub mod progress;
 mod rotation;
 mod stream;

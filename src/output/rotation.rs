@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::model::failure::{Exit, Failure};
 use crate::output::destination::Destination;
+use crate::output::ownership::Source;
 
 /// When to go on in a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,7 @@ pub struct Rotation {
 #[derive(Debug)]
 pub struct Named {
     pub destination: Destination,
+    pub source: Source,
     pub rotation: Option<Rotation>,
     pub head: Vec<u8>,
 }
@@ -36,12 +38,15 @@ impl Named {
             let what = format!("{name} can't be rotated: it is a symbolic link");
             return Err(Failure::new(Exit::Usage, what, "give the path that it leads to").into());
         }
-        let file = destination.open()?;
+        if rotation.is_some() {
+            destination.check_renames()?;
+        }
+        let (file, source) = destination.open()?;
         if rotation.is_some() && !file.metadata()?.is_file() {
             let what = format!("{name} can't be rotated: it is not a regular file");
             return Err(Failure::new(Exit::Usage, what, "omit --rotate-size").into());
         }
-        Ok((Self { destination, rotation, head: Vec::new() }, file))
+        Ok((Self { destination, source, rotation, head: Vec::new() }, file))
     }
 
     /// How many of these bytes go into a file of this size: whole lines, and one at least.

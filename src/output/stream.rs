@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use rustix::fs::{FileType, fstat, ftruncate, tell};
 
+use crate::output::ownership::{self, Source};
 use crate::output::rotation::{Named, Rotation};
 use crate::runtime::report;
 use crate::runtime::unblocked::{ATOMIC, Unblocked};
@@ -75,13 +76,16 @@ impl Output {
         Ok(Self { named: Some(named), ..Self::new(file, name) })
     }
 
-    /// Empties a file that was opened by name, or puts it aside if it is rotated. To be called
+    /// Makes a file that was opened by name its owner's alone, and empties it, or puts it aside if it is rotated. To be called
     /// when nothing else can fail any more, so that nobody loses a capture for nothing.
     ///
     /// # Errors
     /// It can't be done.
     pub fn begin(&mut self) -> Result<()> {
         let Some(named) = &self.named else { return Ok(()) };
+        if named.source == Source::Found {
+            ownership::make_private(&self.file, named.destination.path())?;
+        }
         if !self.is_regular() || self.size() == 0 {
             return Ok(());
         }
@@ -126,7 +130,7 @@ impl Output {
             return Ok(());
         }
         let Some(named) = &mut self.named else { return Ok(()) };
-        let file = named.destination.open();
+        let file = named.destination.reopen();
         match file.and_then(|file| Ok(Unblocked::inherited(file.as_fd())?)) {
             Ok(file) => {
                 self.file = file;

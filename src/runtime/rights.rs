@@ -24,6 +24,18 @@ pub fn drop_all_but(keep: CapabilitySet) -> io::Result<()> {
     Ok(())
 }
 
+/// Does something as it would be done without any capability, all of which are kept.
+///
+/// # Errors
+/// Of `capset(2)`.
+pub fn without<T>(done: impl FnOnce() -> T) -> io::Result<T> {
+    let had = capabilities(None)?;
+    set_capabilities(None, CapabilitySets { effective: CapabilitySet::empty(), ..had })?;
+    let result = done();
+    set_capabilities(None, had)?;
+    Ok(result)
+}
+
 /// Whether the calling thread has these capabilities.
 pub fn has(these: CapabilitySet) -> bool {
     capabilities(None).is_ok_and(|own| own.effective.contains(these))

@@ -31,6 +31,7 @@ mod kernel_threads;
 mod latency;
 mod loss;
 mod output;
+mod ownership;
 mod pid_filter;
 mod real_build;
 mod record;

@@ -194,24 +194,48 @@ fn a_file_that_is_emptied_meanwhile_begins_anew() {
     }
 }
 
-/// Root's rights are gone by then: the directory is its owner's.
+/// Root's rights are gone by then, and the directory is another user's.
 #[test]
-fn a_directory_that_cannot_be_written_costs_no_event() {
+fn a_directory_that_can_no_longer_be_written_costs_no_event() {
     let Some(_machine) = machine::shared() else { return };
     let dir = tempfile::tempdir().unwrap();
-    chown(dir.path(), Some(NOBODY), None).unwrap();
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
     let path = dir.path().join("out");
     let name = path.to_str().unwrap();
-    let tuxscope = Tuxscope::start(&["-w", "--format", "json", "-o", name, "--rotate-size", "1K"]);
-    for _ in 0..5 {
+    let tuxscope = Tuxscope::start(&["-w", "--format", "json", "-o", name, "--rotate-size", "8K"]);
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    chown(dir.path(), Some(NOBODY), None).unwrap();
+    for _ in 0..30 {
         worker::case("fork");
     }
     let run = tuxscope.stop();
     assert_eq!(run.code, Some(0), "{:#?}", run.stderr);
     assert!(run.stderr[1].contains("can't rotate"), "{:#?}", run.stderr);
-    assert_eq!(events(&lines(&path)), run.closing().printed);
-    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+    let files = fs::read_dir(&dir).unwrap().map(|file| lines(&file.unwrap().path()));
+    assert_eq!(files.map(|lines| events(&lines)).sum::<u64>(), run.closing().printed);
+}
+
+/// What the capture would come to know only when the first file is full.
+#[test]
+fn a_directory_in_which_nothing_can_be_renamed_is_refused_at_the_start() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out");
+    let args = ["-o", path.to_str().unwrap(), "--rotate-size", "1M", "--duration", "0.1"];
+    let refused = || {
+        let run = Tuxscope::spawn(program::command(&args)).end();
+        run.refused(2, &["out can't be rotated", "omit --rotate-size"]);
+    };
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    chown(dir.path(), Some(NOBODY), None).unwrap();
+    refused();
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing was made");
+    // Sticky: what is another user's there, only that user and the directory's owner rename.
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
+    fs::write(&path, "").unwrap();
+    chown(&path, Some(1), None).unwrap();
+    refused();
+    fs::remove_file(&path).unwrap();
+    Tuxscope::start(&args).end().success();
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use rustix::time::ClockId;
 
 use crate::host::cgroup::Cgroups;
-use crate::host::running::{self, now_ns};
+use crate::host::running::{self, Running, now_ns};
 use crate::kernel::wire::{Image, RingRecord};
 use crate::model::event::{Args, Detail, Wide};
 use crate::process::table::Table;
@@ -101,10 +101,10 @@ impl Enricher {
         new
     }
 
-    /// Learns the arguments of the processes that run already. After the BPF programs are
+    /// Learns the arguments of processes that run already. After the BPF programs are
     /// attached, so that no exec falls in between: what the ring buffer holds is newer.
-    pub fn learn_running(&mut self) {
-        for process in running::all() {
+    pub fn learn(&mut self, running: &[Running]) {
+        for process in running {
             let args = running::args(process.pid, self.max_args);
             self.heard(args.as_ref());
             let known = Known { args, ..Known::default() };

@@ -88,6 +88,10 @@ impl fmt::Display for Summary {
     }
 }
 
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// A capture that is about to begin. The tracer is attached, but not tracing yet.
 pub struct Capture<'a> {
     /// The source.
@@ -142,7 +146,7 @@ impl Capture<'_> {
         };
         waiter.add_ring(ring.fd())?;
         // The look at what runs already is a part of the capture: events are recorded by then.
-        let began = writer.begin(&self.meta, command.is_some())?;
+        let began = writer.begin(self.meta, command.is_some())?;
         report::say("tracing fork, exec and exit (Ctrl-C ends it)");
         if let Some(command) = &mut command {
             writer.let_go(command.pid());
@@ -229,7 +233,7 @@ impl Capture<'_> {
         }
         others.settle(&mut writer);
 
-        writer.finish(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+        writer.finish(nanos(elapsed));
         others.settle(&mut writer);
         let (totals, error) = writer.outcome();
         Ok(Summary { totals, error })

@@ -10,7 +10,8 @@ use rustix::time::ClockId;
 use crate::capture::enrich::Enricher;
 use crate::capture::follow::Follow;
 use crate::capture::line_args::LineArgs;
-use crate::host::running::now_ns;
+use crate::capture::nanos;
+use crate::host::running::{self, now_ns};
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
 use crate::kernel::wire::{Decoded, RingRecord};
@@ -58,19 +59,24 @@ impl Writer<'_> {
     /// Begins to record events, and learns of the processes that run already: in this order, so
     /// that none is missed in between. Where a command is run, only what it starts is shown, and of
     /// the others nothing need be known. Returns when the first event may have been.
-    pub fn begin(&mut self, meta: &Meta, runs_command: bool) -> Result<Instant> {
+    pub fn begin(&mut self, mut meta: Meta, runs_command: bool) -> Result<Instant> {
         let follow = self.filter.follows();
         if follow {
             self.tracer.set_learning(Learning::All);
         }
         let began = self.tracer.begin();
+        meta.began_ns = now_ns(ClockId::Monotonic).saturating_sub(nanos(began.elapsed()));
         if follow {
             self.state.follow = Some(Follow::start(self.tracer, self.filter.pids())?);
         }
-        if let Some(enricher) = self.enricher.as_mut().filter(|_| !runs_command) {
-            enricher.learn_running();
+        let mut running = Vec::new();
+        if let Some(enricher) = &mut self.enricher {
+            // Who may be a parent of what a command starts: those that adopt orphans.
+            running = if runs_command { running::ancestors() } else { running::all() };
+            enricher.learn(&running);
         }
-        self.sink.begin(meta, self.output.buffer());
+        self.sink.begin(&meta, self.output.buffer());
+        running.iter().for_each(|process| self.sink.runs_already(process));
         self.output.keep_head();
         self.output.uncounted();
         self.flush();

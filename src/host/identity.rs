@@ -19,5 +19,6 @@ pub fn meta(filters: Vec<String>, clock_offset_ns: u64) -> Meta {
         boot_id: boot_id.trim().to_owned(),
         filters,
         clock_offset_ns,
+        ..Meta::default()
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
+use std::iter;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::model::event::Args;
+use crate::model::event::{Args, Comm};
 
 /// A process that is there already.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Running {
     pub ppid: u32,
     /// When it began, `CLOCK_MONOTONIC`, in nanoseconds, to a clock tick (10 ms).
     pub start_ns: u64,
+    /// Its name.
+    pub comm: Comm,
 }
 
 /// All processes that this one can see. Those that end meanwhile are left out. None inside a PID
@@ -32,21 +35,38 @@ pub fn all() -> Vec<Running> {
     if !pids_are_the_kernels() {
         return Vec::new();
     }
-    let tick_ns = 1_000_000_000 / procfs::ticks_per_second().max(1);
-    // /proc counts suspended time, CLOCK_MONOTONIC does not.
-    let suspended = now_ns(ClockId::Boottime).saturating_sub(now_ns(ClockId::Monotonic));
+    let suspended = suspended_ns();
     // Not procfs' all_processes: it makes three times as many system calls, for each of thousands.
     entries
-        .filter_map(|entry| {
-            let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let stat = Stat::from_file(format!("/proc/{pid}/stat")).ok()?;
-            Some(Running {
-                pid,
-                ppid: stat.ppid.try_into().ok()?,
-                start_ns: (stat.starttime * tick_ns).saturating_sub(suspended),
-            })
-        })
+        .filter_map(|entry| one(entry.ok()?.file_name().to_str()?.parse().ok()?, suspended))
         .collect()
+}
+
+/// The parent of this process, its parent and so on. None inside a PID namespace.
+pub fn ancestors() -> Vec<Running> {
+    if !pids_are_the_kernels() {
+        return Vec::new();
+    }
+    let suspended = suspended_ns();
+    let me = one(std::process::id(), suspended);
+    let parent = |process: &Running| one(process.ppid, suspended);
+    iter::successors(me.as_ref().and_then(parent), parent).collect()
+}
+
+fn one(pid: u32, suspended_ns: u64) -> Option<Running> {
+    let stat = Stat::from_file(format!("/proc/{pid}/stat")).ok()?;
+    let tick_ns = 1_000_000_000 / procfs::ticks_per_second().max(1);
+    Some(Running {
+        pid,
+        ppid: stat.ppid.try_into().ok()?,
+        start_ns: (stat.starttime * tick_ns).saturating_sub(suspended_ns),
+        comm: Comm::new(stat.comm.as_bytes()),
+    })
+}
+
+/// /proc counts suspended time, `CLOCK_MONOTONIC` does not.
+fn suspended_ns() -> u64 {
+    now_ns(ClockId::Boottime).saturating_sub(now_ns(ClockId::Monotonic))
 }
 
 /// Whether a process has ended and been waited for. Never inside a PID namespace, where that
@@ -107,6 +127,11 @@ mod tests {
         assert_eq!(found.ppid, std::os::unix::process::parent_id());
         let now = now_ns(ClockId::Monotonic);
         assert!(found.start_ns <= now + 20_000_000 && found.start_ns > 0);
+        let name = fs::read("/proc/self/comm").expect("it is this process'");
+        assert_eq!(found.comm.as_bytes(), name.trim_ascii_end());
+        let up: Vec<_> = ancestors().iter().map(|process| process.pid).collect();
+        assert_eq!(up.first(), Some(&found.ppid));
+        assert_eq!(up.last(), Some(&1));
     }
 
     #[test]

@@ -69,6 +69,9 @@ record! {
         /// Wall clock less `timestamp_ns` when the capture began.
         #[serde(default)]
         clock_offset_ns: u64,
+        /// When the capture began: from then on events were recorded.
+        #[serde(default, skip_serializing_if = "Seldom::is_none")]
+        timestamp_ns: Seldom,
     }
 }
 
@@ -191,9 +194,18 @@ impl From<Counts> for Lost {
 
 /// Appends the first line of a capture.
 pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
-    let Meta { version, kernel, host, boot_id, filters, clock_offset_ns } = meta.clone();
-    let (tool, schema) = (Tool, Schema);
-    let line = MetaLine { tool, version, schema, kernel, host, boot_id, filters, clock_offset_ns };
+    let Meta { version, kernel, host, boot_id, filters, clock_offset_ns, began_ns } = meta.clone();
+    let line = MetaLine {
+        tool: Tool,
+        version,
+        schema: Schema,
+        kernel,
+        host,
+        boot_id,
+        filters,
+        clock_offset_ns,
+        timestamp_ns: Seldom(began_ns),
+    };
     write_line(MetaLine::NAME, &line, out);
 }
 
@@ -240,8 +252,9 @@ impl From<MetaLine> for Meta {
             boot_id,
             filters,
             clock_offset_ns,
+            timestamp_ns: Seldom(began_ns),
         } = line;
-        Self { version, kernel, host, boot_id, filters, clock_offset_ns }
+        Self { version, kernel, host, boot_id, filters, clock_offset_ns, began_ns }
     }
 }
 

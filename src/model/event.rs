@@ -305,6 +305,8 @@ pub struct Meta {
     pub filters: Vec<String>,
     /// `time - timestamp_ns` at the start, in nanoseconds.
     pub clock_offset_ns: u64,
+    /// When it began, on the clock of `timestamp_ns`; 0 where it isn't known.
+    pub began_ns: u64,
 }
 
 /// What a capture came to: what its `summary` record tells.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::lives::{Life, LifeId, Lives, Step};
 use super::{Shape, Sink, Speaks, View};
+use crate::host::running::Running;
 use crate::model::event::{Comm, Detail, Event, ExitStatus, Lost, Totals};
 use crate::text;
 use crate::text::elapsed::Elapsed;
@@ -49,11 +50,16 @@ impl Default for Explain {
 }
 
 impl Sink for Explain {
+    fn runs_already(&mut self, process: &Running) {
+        self.lives.runs_already(process);
+    }
+
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         let before = self.lives.with_pid(event.pid);
         let before_id = before.map(|(id, _)| id);
         let silent_before = before.is_some_and(|(_, life)| life.never_execed());
-        let name_before = before.and_then(|(_, life)| life.comm());
+        let start_ns = event.wide.as_deref().map_or(0, |wide| wide.start_ns);
+        let name_before = self.lives.name_of(event.pid, start_ns);
         let adopter_before = before.and_then(|(_, life)| life.adopter);
 
         let step = self.lives.event(event);
@@ -137,8 +143,7 @@ impl Explain {
 
     fn adoption(&self, life: &Life, out: &mut String) {
         let (Some(parent), Some(adopter)) = (life.born_to, life.adopter) else { return };
-        let comm = self.lives.with_pid(adopter).and_then(|(_, life)| life.comm());
-        let adopter = named(adopter, comm);
+        let adopter = named(adopter, self.lives.name_of(adopter, 0));
         let _ = writeln!(out, "{}'s parent {parent} is gone; {adopter} adopted it", life.pid);
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Sink;
+use crate::host::running::Running;
 use crate::model::event::{
     Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide,
 };
@@ -18,6 +19,11 @@ pub fn run(mut sink: impl Sink, events: &[Event]) -> String {
     events.iter().for_each(|event| sink.event(event, &mut out));
     sink.end(&Totals::default(), &mut out);
     String::from_utf8(out).expect("every view is UTF-8")
+}
+
+/// A process that began 1 s before all stories.
+pub fn running(pid: u32, comm: &str) -> Running {
+    Running { pid, ppid: 1, start_ns: 7, comm: Comm::new(comm.as_bytes()) }
 }
 
 /// An event of the basic mode, `us` microseconds after 1 s.

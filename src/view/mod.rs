@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::host::running::Running;
 use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::text::style::Style;
 
@@ -87,6 +88,9 @@ pub trait Sink {
     /// Appends what comes before the first event.
     fn begin(&mut self, _meta: &Meta, _out: &mut Vec<u8>) {}
 
+    /// This process runs already when the capture begins: told before the first event.
+    fn runs_already(&mut self, _process: &Running) {}
+
     /// Appends one event.
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
 
@@ -106,7 +110,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::view::fixtures::{Random, pipeline, steers_a_terminal};
+    use crate::view::fixtures::{Random, Story, pipeline, running, steers_a_terminal};
 
     #[test]
     fn names_are_told_apart() {
@@ -133,6 +137,37 @@ mod tests {
             assert!(all.ends_with('\n'), "{view:?}");
             if view.shape == Shape::Lines {
                 assert!(all[..before].lines().count() >= pipeline().len(), "{view:?}");
+            }
+        }
+    }
+
+    /// What a view says of a shell that ran before and execs in the capture, and of an event before.
+    fn of_a_shell(view: &View, told: bool) -> String {
+        let mut story = Story::default();
+        story.exec(0, 5, 4, &["make"]).exec(1_000, 77, 4, &["ls", "-l"]).exit(2_000, 77, 4, 0);
+        let mut sink = (view.start)(true, Style::default());
+        let mut out = Vec::new();
+        sink.begin(&Meta::default(), &mut out);
+        if told {
+            sink.runs_already(&running(77, "zsh"));
+        }
+        story.events.iter().for_each(|event| sink.event(event, &mut out));
+        sink.end(&Totals::default(), &mut out);
+        String::from_utf8(out).expect("every view is UTF-8")
+    }
+
+    #[test]
+    fn who_ran_before_is_called_what_it_was_then() {
+        let views: [(&View, [&str; 2]); 4] = [
+            (&tree::VIEW, ["`- zsh\n", "`- ?\n"]),
+            (&timeline::VIEW, ["<title>zsh\npid 77", "<title>?\npid 77"]),
+            (&perfetto::VIEW, ["\"zsh (began before)\"", "\"? (began before)\""]),
+            (&explain::VIEW, ["77 (zsh) exec'd /bin/ls:", "77 exec'd /bin/ls:"]),
+        ];
+        for (view, texts) in views {
+            for (told, text) in [true, false].into_iter().zip(texts) {
+                let all = of_a_shell(view, told);
+                assert!(all.contains(text), "{view:?}, {told}: {all}");
             }
         }
     }

@@ -32,6 +32,9 @@ fn no_two_events_are_further_apart_than_the_capture_lasted() {
         let span = times().max().unwrap() - times().min().unwrap();
         let summary = capture.summary.as_ref().unwrap();
         let elapsed = summary["elapsed_ns"].as_u64().unwrap();
+        let began = capture.meta["timestamp_ns"].as_u64().unwrap();
+        let within = times().all(|at| (began..=began + elapsed).contains(&at));
+        assert!(within, "{options:?}: events before {began} ns or {elapsed} ns later");
         assert!(span <= elapsed, "{options:?}: {span} ns of events in {elapsed} ns");
     }
     drop(storm);

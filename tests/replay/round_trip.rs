@@ -95,6 +95,7 @@ fn records_about_the_capture_come_back() {
         boot_id: "0a".to_owned(),
         filters: vec!["--pid 1".to_owned()],
         clock_offset_ns: 7,
+        began_ns: 8,
     };
     let lost = Lost::new([1, 2, u64::MAX]);
     let totals = Totals {

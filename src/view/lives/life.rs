@@ -48,8 +48,8 @@ pub struct Life {
     ran_before: Option<Option<Arc<Comm>>>,
     first_exec: Option<Exec>,
     later_execs: Option<Box<LaterExecs>>,
-    /// The start time that the wide mode gave, which tells it from others with its pid.
-    pub(super) start_ns: Option<u64>,
+    /// The wide mode told when it began, which tells it from others with its pid.
+    pub(super) start_known: bool,
     /// Exits in the basic mode: one for each of its threads.
     pub(super) exits: u32,
     /// An ancestor: see `Lives::root`.
@@ -173,7 +173,7 @@ impl Life {
             ran_before: None,
             first_exec: None,
             later_execs: None,
-            start_ns: None,
+            start_known: false,
             exits: 0,
             above: None,
         }

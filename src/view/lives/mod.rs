@@ -3,11 +3,14 @@
 //!
 //! Any sequence of events folds: what was lost or happened before the capture stays unknown.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::Arc;
 
-use crate::model::event::{Args, Comm, Detail, Event, EventKind, Wide};
+use crate::host::running::Running;
+use crate::model::event::{Args, Comm, Detail, Event, EventKind, Meta, Totals};
+use crate::model::pid::PID_MAX_LIMIT;
+use crate::process::table::Table;
 use crate::text::elapsed::Elapsed;
 use crate::text::quantity::counted;
 
@@ -15,6 +18,8 @@ mod fold;
 mod life;
 mod pool;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use fold::Tally;
 use life::Program;
@@ -51,8 +56,11 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Lives {
     lives: BTreeMap<LifeId, Box<Life>>,
-    /// Who had a pid last.
-    by_pid: HashMap<u32, LifeId>,
+    /// Who had a pid last: unlike elsewhere also those that have ended, as children, threads and
+    /// adopters may still be told of. They go when the lives do, and so are bounded by `room`.
+    by_pid: Table<LifeId>,
+    /// The names of those that ran before, and that no event was of yet.
+    before: Table<Arc<Comm>>,
     last_id: u64,
     names: Pool<Comm>,
     programs: Pool<Program>,
@@ -63,6 +71,8 @@ pub struct Lives {
     /// All that are no longer kept, and those of them that had no parent.
     folded: Tally,
     folded_roots: Folded,
+    /// When the capture began, where it tells.
+    began_ns: u64,
     span: Option<(u64, u64)>,
     began_at_ns: Option<u64>,
     /// Steps that looks for a root took.
@@ -81,7 +91,9 @@ impl Lives {
     fn new(room: usize, max_args: usize) -> Self {
         Self {
             lives: BTreeMap::new(),
-            by_pid: HashMap::new(),
+            // So many that nobody is forgotten, but in a capture that was made up.
+            by_pid: Table::new(PID_MAX_LIMIT as usize),
+            before: Table::new(PID_MAX_LIMIT as usize),
             last_id: 0,
             names: Pool::default(),
             programs: Pool::default(),
@@ -90,6 +102,7 @@ impl Lives {
             max_args,
             folded: Tally::default(),
             folded_roots: Folded::default(),
+            began_ns: 0,
             span: None,
             began_at_ns: None,
             #[cfg(test)]
@@ -110,6 +123,17 @@ impl Lives {
     #[cfg(test)]
     pub(super) fn within(room: usize) -> Self {
         Self::new(room, usize::MAX)
+    }
+
+    /// Takes what the capture tells of itself.
+    pub fn begin(&mut self, meta: &Meta) {
+        self.began_ns = meta.began_ns;
+    }
+
+    /// Takes the name of a process that ran before the capture.
+    pub fn runs_already(&mut self, process: &Running) {
+        let comm = self.names.share(process.comm);
+        self.before.begin(process.pid, process.start_ns, comm);
     }
 
     /// Takes one event.
@@ -139,9 +163,13 @@ impl Lives {
                     _ => (None, None),
                 };
                 // What it ran before that fills no time where the capture begins with its exec.
-                let began_before = now > first;
+                let start_ns = wide.map_or(0, |wide| wide.start_ns);
+                let mut began_before = now > first && start_ns < first;
                 self.parent_now(event, None);
+                let began_ns = self.began_ns;
                 let (id, life) = self.whose(event);
+                // Or /proc told what it was.
+                began_before |= life.comm.is_some() && (1..began_ns).contains(&start_ns);
                 // The first thread's exit comes before an exec from another one.
                 life.end = None;
                 let ran_before = began_before && !life.fork_seen;
@@ -180,16 +208,22 @@ impl Lives {
 
     /// Who has this pid, or had it last.
     pub fn with_pid(&self, pid: u32) -> Option<(LifeId, &Life)> {
-        let id = *self.by_pid.get(&pid)?;
+        let id = *self.by_pid.get(pid, 0)?;
         Some((id, self.get(id)?))
+    }
+
+    /// The last name of who has this pid and this start, 0 for any.
+    pub fn name_of(&self, pid: u32, start_ns: u64) -> Option<Comm> {
+        let known = self.by_pid.get(pid, start_ns).and_then(|id| self.get(*id)?.comm());
+        known.or_else(|| self.before.get(pid, start_ns).map(|comm| **comm))
     }
 
     /// Forgets a life.
     pub fn remove(&mut self, id: LifeId) -> Option<Life> {
         let life = *self.lives.remove(&id)?;
         self.bytes -= life.bytes();
-        if self.by_pid.get(&life.pid) == Some(&id) {
-            self.by_pid.remove(&life.pid);
+        if self.by_pid.get(life.pid, 0) == Some(&id) {
+            self.by_pid.end(life.pid, 0);
         }
         Some(life)
     }
@@ -199,7 +233,18 @@ impl Lives {
         self.lives.iter().map(|(&id, life)| (id, life.as_ref()))
     }
 
-    /// First and last time of the events, in nanoseconds.
+    /// Takes that no more events come. The span becomes the capture's where that is known: of one
+    /// that isn't whole, it isn't known where in it the events lie.
+    pub fn end(&mut self, totals: &Totals) {
+        let (first, last) = self.span.unwrap_or((self.began_ns, self.began_ns));
+        if self.began_ns != 0 && self.began_ns <= first && !totals.cut_off {
+            let over = self.began_ns.saturating_add(totals.elapsed_ns);
+            self.span = Some((self.began_ns, last.max(over)));
+        }
+        self.settle();
+    }
+
+    /// First and last time of the events, and at the end of the capture, in nanoseconds.
     pub fn span_ns(&self) -> (u64, u64) {
         self.span.unwrap_or_default()
     }
@@ -243,31 +288,39 @@ impl Lives {
             match self.with_pid(event.ppid) {
                 // In the basic mode a thread's exit looks like its process'.
                 Some((id, life)) if life.end.is_none_or(|end| end.seen && !wide) => id,
-                _ => {
-                    let mut life = Life::new(event.ppid);
-                    // A child begins with the name of who made it.
-                    life.comm = Some(self.names.share(event.comm));
-                    self.insert(life, event.timestamp_ns)
-                }
+                _ => self.insert(Life::new(event.ppid), 0, event.timestamp_ns),
             }
         });
+        let comm = self.names.share(event.comm);
+        if let Some(parent) = parent.and_then(|parent| self.lives.get_mut(&parent)) {
+            // A child begins with the name of who made it.
+            parent.comm.get_or_insert_with(|| Arc::clone(&comm));
+        }
         let mut life = Life::new(event.pid);
         life.born_ns = Some(event.timestamp_ns);
         life.fork_seen = true;
         (life.parent, life.above) = (parent, parent);
         life.born_to = (event.ppid != 0).then_some(event.ppid);
-        life.comm = Some(self.names.share(event.comm));
-        life.start_ns = event.wide.as_ref().map(|wide| wide.start_ns);
-        self.insert(life, event.timestamp_ns)
+        life.comm = Some(comm);
+        let start_ns = event.wide.as_ref().map_or(0, |wide| wide.start_ns);
+        self.insert(life, start_ns, event.timestamp_ns)
     }
 
-    fn insert(&mut self, life: Life, now_ns: u64) -> LifeId {
+    /// Adds one that began at `start_ns`, 0 where that isn't known.
+    fn insert(&mut self, mut life: Life, start_ns: u64, now_ns: u64) -> LifeId {
         self.last_id = self.last_id.saturating_add(1);
         let id = NonZero::new(self.last_id).unwrap_or(LifeId::MIN);
-        let before = self.by_pid.insert(life.pid, id);
+        if let Some(comm) = self.before.end(life.pid, start_ns) {
+            life.comm.get_or_insert(comm);
+        }
+        let before = self.by_pid.begin(life.pid, start_ns, id);
         if let Some(before) = before.and_then(|before| self.lives.get_mut(&before)) {
             let unseen = End { at_ns: now_ns, seen: false, status: None, duration_ns: None };
             before.end.get_or_insert(unseen);
+        }
+        life.start_known = start_ns != 0;
+        if life.start_known {
+            life.born_ns = life.born_ns.or(Some(start_ns));
         }
         self.bytes += life.bytes();
         self.lives.insert(id, Box::new(life));
@@ -278,20 +331,30 @@ impl Lives {
     fn whose(&mut self, event: &Event) -> (LifeId, &mut Life) {
         // An event of a thread has the thread's start.
         let wide = event.wide.as_deref().filter(|wide| !wide.detail.is_of_thread());
-        let start = wide.map(|wide: &Wide| wide.start_ns);
-        let known = self.with_pid(event.pid).filter(|(_, life)| match (start, life.start_ns) {
-            (Some(start), Some(known)) => start == known,
-            (Some(_), None) => life.end.is_none(),
-            (None, _) => life.end.is_none_or(|end| end.seen),
+        let start_ns = wide.map_or(0, |wide| wide.start_ns);
+        let known = self.by_pid.get(event.pid, start_ns).copied();
+        let known = known.filter(|id| {
+            let Some(life) = self.get(*id) else { return false };
+            match (start_ns, life.start_known) {
+                (0, _) => life.end.is_none_or(|end| end.seen),
+                (_, false) => life.end.is_none(),
+                (_, true) => true,
+            }
         });
         let id = match known {
-            Some((id, _)) => id,
-            None => self.insert(Life::new(event.pid), event.timestamp_ns),
+            Some(id) => *self.by_pid.meet(event.pid, start_ns, || id),
+            None => self.insert(Life::new(event.pid), start_ns, event.timestamp_ns),
         };
+        // In the wide mode those of threads tell the process' name, too; an exec tells the next one.
+        let tells = event.wide.is_some() && event.kind != EventKind::Exec;
+        let comm = tells.then(|| self.names.share(event.comm));
         let life = self.lives.entry(id).or_insert_with(|| Box::new(Life::new(event.pid)));
-        if life.start_ns.is_none() {
-            life.start_ns = start;
-            life.born_ns = life.born_ns.or(start);
+        if life.comm.is_none() {
+            life.comm = comm;
+        }
+        if start_ns != 0 && !life.start_known {
+            life.start_known = true;
+            life.born_ns = life.born_ns.or(Some(start_ns));
         }
         (id, life)
     }
@@ -310,10 +373,10 @@ impl Lives {
         if known.is_some() || life.parent.is_some() {
             return;
         }
-        let pid = if self.by_pid.contains_key(&first) { first } else { event.ppid };
+        let pid = if self.by_pid.has(first) { first } else { event.ppid };
         let parent = match self.with_pid(pid) {
             Some((parent, _)) => parent,
-            None => self.insert(Life::new(pid), event.timestamp_ns),
+            None => self.insert(Life::new(pid), 0, event.timestamp_ns),
         };
         // It was nobody's child so far: below itself it is where all above the parent ends in it.
         if self.root(parent) != id {
@@ -363,139 +426,5 @@ impl Lives {
             self.bytes -= left_out.bytes();
         }
         life.comm = Some(comm);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::view::fixtures::{Random, Story, basic, pipeline};
-
-    fn lives(mut lives: Lives, events: &[Event]) -> Lives {
-        events.iter().for_each(|event| _ = lives.event(event));
-        lives
-    }
-
-    /// In steps, for so many links.
-    fn cost(links: &[(u32, u32)]) -> u64 {
-        let mut story = Story::default();
-        for (us, (pid, ppid)) in links.iter().enumerate() {
-            story.exec(us as u64, *pid, *ppid, &["true"]);
-        }
-        let lives = lives(Lives::for_picture(), &story.events);
-        assert_eq!(lives.lives.len(), links.len() + 1, "one chain");
-        assert_eq!(lives.children().of(None).len(), 1, "with one root");
-        lives.steps
-    }
-
-    #[test]
-    fn chains_without_forks_take_steps_as_many_as_there_are_links() {
-        type Links = fn(u32) -> Vec<(u32, u32)>;
-        let shapes: [Links; 3] = [
-            |n| (1..=n).map(|i| (i + 1, i)).collect(),
-            |n| (1..=n).rev().map(|i| (i + 1, i)).collect(),
-            // Pairs first, and then each pair below the one before it.
-            |n| {
-                let pairs = (1..=n).filter(|i| i % 2 == 1).map(|i| (i + 1, i));
-                pairs.chain((1..=n).filter(|i| i % 2 == 0).map(|i| (i + 1, i))).collect()
-            },
-        ];
-        for (i, shape) in shapes.iter().enumerate() {
-            for n in [1_000, 2_000, 4_000] {
-                let steps = cost(&shape(n));
-                assert!(steps <= 4 * u64::from(n), "shape {i}: {steps} steps for {n} links");
-            }
-        }
-    }
-
-    #[test]
-    fn nobody_descends_from_themselves() {
-        let mut story = Story::default();
-        story.exec(0, 1, 2, &["a"]).exec(1, 2, 3, &["b"]).exec(2, 3, 1, &["c"]);
-        let lives = lives(Lives::for_picture(), &story.events);
-        let children = lives.children();
-        assert_eq!(children.of(None).count(), 1);
-        assert_eq!(children.of(children.of(None).next()).count(), 1);
-    }
-
-    #[test]
-    fn a_process_that_execs_on_and_on_is_as_large_as_one_that_did_so_a_hundred_times() {
-        let after = |n: u64| {
-            let mut story = Story::default();
-            story.fork(0, 10, 9);
-            (1..=n).for_each(|us| _ = story.exec(us, 10, 9, &["sh", &"x".repeat(1_000)]));
-            let lives = lives(Lives::for_the_living(), &story.events);
-            let (_, life) = lives.with_pid(10).expect("it lives");
-            assert_eq!(life.exec_count() as u64, n);
-            assert_eq!(life.execs().count() + life.execs_left_out(), life.exec_count());
-            lives.bytes
-        };
-        let [a, b, c] = [200, 400, 800].map(after);
-        assert!(a == b && b == c, "{a}, {b}, {c} bytes");
-    }
-
-    #[test]
-    fn what_is_kept_is_bounded_and_what_is_folded_is_counted() {
-        const ROOM: usize = 64 << 10;
-        let counts = [1_000, 2_000, 4_000].map(|n| {
-            let mut story = Story::default();
-            story.exec(0, 9, 1, &["make"]);
-            for i in 0..n {
-                let (us, pid) = (u64::from(i) * 10, 10 + i);
-                story.fork(us, pid, 9).exec(us + 1, pid, 9, &["cc", &i.to_string()]);
-                story.exit(us + 2 + u64::from(i % 7), pid, 9, u32::from(i % 10 == 0) << 8);
-            }
-            let all = lives(Lives::for_picture(), &story.events);
-            let few = lives(Lives::new(ROOM, 1_000), &story.events);
-            assert!(few.bytes <= ROOM + 1_000, "{} bytes", few.bytes);
-            assert_eq!(few.summary(), all.summary());
-            let (_, make) = few.with_pid(9).expect("it goes on");
-            assert_eq!(make.folded.count as usize, few.folded());
-            assert_eq!(make.folded.count as usize + few.lives.len(), n as usize + 2);
-            // Those that lived longest are left: 8 us, of 2 to 8.
-            let lived = |life: &Life| life.lived_ns(0) == Some(8_000) || life.pid < 10;
-            let newest = few.iter().filter(|(_, life)| !lived(life)).count();
-            assert!(newest <= 200, "{newest} short ones are left");
-            few.lives.len()
-        });
-        assert!(counts.iter().all(|&count| count < 300), "{counts:?}");
-    }
-
-    #[test]
-    fn processes_that_never_end_are_bounded_as_well() {
-        const ROOM: usize = 64 << 10;
-        let mut story = Story::default();
-        (0..5_000).for_each(|i| _ = story.exec(u64::from(i), 10 + i, 9, &["sleep"]));
-        let lives = lives(Lives::new(ROOM, 1_000), &story.events);
-        assert!(lives.bytes <= ROOM + 1_000 && lives.by_pid.len() == lives.lives.len());
-        assert!(lives.with_pid(10).is_none() && lives.with_pid(5_009).is_some());
-    }
-
-    #[test]
-    fn the_bytes_are_those_of_all_that_is_kept() {
-        for seed in 1..100 {
-            let room = if seed % 2 == 0 { 4 << 10 } else { 1 << 20 };
-            let mut lives = lives(Lives::new(room, 20), &Random(seed).capture());
-            lives.settle();
-            let bytes: usize = lives.lives.values().map(|life| life.bytes()).sum();
-            assert_eq!(lives.bytes, bytes, "seed {seed}");
-        }
-    }
-
-    #[test]
-    fn an_exec_says_nothing_of_what_ran_before() {
-        let mut story = Story::default();
-        story.events = pipeline();
-        story.exec(5_000, 77, 1, &["new"]).fork(6_000, 79, 78).exec(7_000, 78, 1, &["other"]);
-        let lives = lives(Lives::for_picture(), &story.events);
-        let line = |pid| lives.with_pid(pid).map(|(_, life)| life.command_line());
-        assert_eq!(line(77).as_deref(), Some("?"));
-        assert_eq!(line(78).as_deref(), Some("bash"), "as its child was called");
-        assert_eq!(line(4523).as_deref(), Some("grep root"), "its fork was seen");
-        // A command's first event is its exec: nothing was drawn of it before.
-        let first = basic(EventKind::Exec, 0, 5, 0, "make");
-        let mut lives = Lives::for_picture();
-        lives.event(&first);
-        assert_eq!(lives.with_pid(5).map(|(_, life)| life.command_line()), Some("make".into()));
     }
 }

@@ -31,7 +31,7 @@ impl Lives {
 
     /// Completes the lives when no more events come: see `settle_threads`; and drops a parent of
     /// which nothing is known but that it had this one child.
-    pub fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.settle_threads();
         let nameless = |life: &Life| {
             life.is_bystander() && life.comm.is_none() && life.folded == Folded::default()
@@ -61,7 +61,7 @@ impl Lives {
             let mut todo: Vec<_> = children.of(Some(id)).collect();
             while let Some(child) = (extra > 0).then(|| todo.pop()).flatten() {
                 let silent =
-                    |life: &Life| life.start_ns.is_none() && life.never_execed() && life.exits == 0;
+                    |life: &Life| !life.start_known && life.never_execed() && life.exits == 0;
                 if !self.get(child).is_some_and(silent) {
                     continue;
                 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::lives::{Life, LifeId, Lives, Step};
 use super::{Shape, Sink, Speaks, View};
+use crate::host::running::Running;
 use crate::json;
 use crate::model::event::{Event, Lost, Meta, Totals};
 
@@ -63,8 +64,13 @@ struct Track {
 
 impl Sink for Perfetto {
     fn begin(&mut self, meta: &Meta, out: &mut Vec<u8>) {
+        self.lives.begin(meta);
         self.meta = meta.clone();
         out.extend_from_slice(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[");
+    }
+
+    fn runs_already(&mut self, process: &Running) {
+        self.lives.runs_already(process);
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
@@ -89,7 +95,7 @@ impl Sink for Perfetto {
     }
 
     fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
-        self.lives.settle();
+        self.lives.end(totals);
         // No arrow leads from one whose name no child brought along.
         let nameless = |life: &Life| life.is_bystander() && life.comm().is_none();
         let drawn = self.lives.iter().filter(|(_, life)| !nameless(life));
@@ -175,7 +181,7 @@ impl Perfetto {
         let comm = text(life.comm().map(|comm| comm.to_text().into_owned()));
         let (_, last) = self.lives.span_ns();
         let ended = life.end.map_or(last, |end| end.at_ns).max(born);
-        let slices = slices(life, &comm, born, ended);
+        let slices = slices(life, &comm, (born, ended));
         for (i, slice) in slices.iter().enumerate() {
             let next = slices.get(i + 1);
             let until = next.map_or(ended, |next| next.from_ns);

@@ -46,15 +46,17 @@ pub struct Slice<'a> {
 }
 
 /// From its birth to its first exec, and from each exec to the next or to its end.
-pub fn slices<'a>(life: &'a Life, comm: &str, born: u64, ended: u64) -> Vec<Slice<'a>> {
+pub fn slices<'a>(life: &'a Life, comm: &str, (born, ended): (u64, u64)) -> Vec<Slice<'a>> {
     let mut slices = Vec::new();
     let first_exec = life.execs().next().map(|exec| exec.at_ns.unwrap_or(born));
     // Nothing is known of the time before, where it is of no length.
     if life.fork_seen || first_exec.is_none_or(|at| at > born) {
+        let began_before = life.born_ns.is_none_or(|born_ns| born_ns < born);
         let (name, category) = match (life.fork_seen, life.exec_count() == 0) {
-            (true, false) => ("fork to exec".to_owned(), "fork"),
             (true, true) => (format!("{comm} (no exec)"), "fork"),
-            (false, _) => {
+            (false, true) if !began_before => (comm.to_owned(), "fork"),
+            (_, false) if life.ran_before().is_none() => ("fork to exec".to_owned(), "fork"),
+            _ => {
                 let before = life.ran_before().map(|comm| comm.map(|c| c.to_text().into_owned()));
                 let name = before.map_or_else(|| comm.to_owned(), text);
                 (format!("{name} (began before)"), "before")

@@ -10,24 +10,24 @@ use super::times::Times;
 use crate::json::SCHEMA_VERSION;
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Totals, Wide};
 use crate::model::signal;
+use crate::process::table::Table;
 
 /// Commands (names, as any process may choose them) that are told apart; the others are counted
 /// together.
 const MAX_COMMANDS: usize = 1024;
-/// Processes that are remembered until their exit. Where there are more, the older half is
-/// dropped: in the basic mode threads, too, take such a place until their id is used again.
+/// Processes that are remembered until their exit: in the basic mode threads, too, take such a place until their id is used again.
 const MAX_ALIVE: usize = 1 << 18;
 /// Processes in the list of those that ran longest.
 const LONGEST: usize = 10;
 
 /// The state between events.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Collector {
     counts: [u64; 3],
     basic: bool,
     threads_started: u64,
     threads_ended: u64,
-    alive: HashMap<u32, Process>,
+    alive: Table<Process>,
     names: HashMap<Comm, usize>,
     commands: Vec<Name>,
     /// All names beyond `MAX_COMMANDS`.
@@ -41,7 +41,6 @@ pub struct Collector {
     repeated_execs: u64,
     execs_without_fork: u64,
     backwards: u64,
-    dropped: u64,
     last_ns: u64,
 }
 
@@ -57,13 +56,35 @@ struct Name {
 /// A process that has not ended.
 #[derive(Debug)]
 struct Process {
-    /// Wide mode: with the pid, its identity.
-    start_ns: u64,
     /// When its fork was seen.
     fork_ns: Option<u64>,
     execed: bool,
     comm: usize,
     args: Option<Args>,
+}
+
+impl Default for Collector {
+    fn default() -> Self {
+        Self {
+            counts: [0; 3],
+            basic: false,
+            threads_started: 0,
+            threads_ended: 0,
+            alive: Table::new(MAX_ALIVE),
+            names: HashMap::new(),
+            commands: Vec::new(),
+            others: Name::default(),
+            fork_to_exec: Times::default(),
+            run_time: Times::default(),
+            failures: HashMap::new(),
+            longest: Vec::new(),
+            never_execed: 0,
+            repeated_execs: 0,
+            execs_without_fork: 0,
+            backwards: 0,
+            last_ns: 0,
+        }
+    }
 }
 
 impl Collector {
@@ -73,9 +94,6 @@ impl Collector {
         match event.wide.as_deref() {
             Some(wide) => self.wide(event, wide),
             None => self.basic(event),
-        }
-        if self.alive.len() > MAX_ALIVE {
-            self.drop_older_half();
         }
     }
 
@@ -88,7 +106,7 @@ impl Collector {
             EventKind::Exec => {
                 let comm = self.name(event.comm);
                 self.name_mut(comm).execs += 1;
-                match self.alive.remove(&event.pid) {
+                match self.alive.end(event.pid, 0) {
                     Some(Process { fork_ns: Some(fork_ns), execed: false, .. }) => {
                         self.latency(fork_ns, event.timestamp_ns, comm)
                     }
@@ -96,7 +114,7 @@ impl Collector {
                 }
             }
             EventKind::Exit => {
-                if self.alive.remove(&event.pid).is_some_and(|process| process.never_execed()) {
+                if self.alive.end(event.pid, 0).is_some_and(|process| process.never_execed()) {
                     self.never(event.comm);
                 }
             }
@@ -119,8 +137,8 @@ impl Collector {
             Detail::Fork { .. } => self.begin(event, wide.start_ns),
             Detail::Exec { args, .. } => self.exec(event, wide, args),
             Detail::Exit(Ended { status, duration_ns, args, .. }) => {
-                let process = self.alive.remove(&event.pid);
-                if process.is_some_and(|process| process.never_execed() && process.is(wide)) {
+                let process = self.alive.end(event.pid, wide.start_ns);
+                if process.is_some_and(|process| process.never_execed()) {
                     self.never(event.comm);
                 }
                 self.run_time.record(*duration_ns);
@@ -144,25 +162,23 @@ impl Collector {
     fn begin(&mut self, event: &Event, start_ns: u64) {
         let comm = self.name(event.comm);
         let fork_ns = Some(event.timestamp_ns);
-        let process = Process { start_ns, fork_ns, execed: false, comm, args: None };
+        let process = Process { fork_ns, execed: false, comm, args: None };
         // One of the same pid has ended unseen: that event was lost, or it was a thread.
-        self.alive.insert(event.pid, process);
+        self.alive.begin(event.pid, start_ns, process);
     }
 
     fn exec(&mut self, event: &Event, wide: &Wide, args: &Args) {
         let comm = self.name(event.comm);
         self.name_mut(comm).execs += 1;
-        let before = self.alive.remove(&event.pid).filter(|process| process.is(wide));
-        match &before {
-            Some(Process { execed: true, .. }) => self.repeated_execs += 1,
-            Some(Process { fork_ns: Some(fork_ns), .. }) => {
-                self.latency(*fork_ns, event.timestamp_ns, comm);
-            }
-            _ => self.execs_without_fork += 1,
+        let new = || Process { fork_ns: None, execed: false, comm, args: None };
+        let process = self.alive.meet(event.pid, wide.start_ns, new);
+        let (fork_ns, repeated) = (process.fork_ns, process.execed);
+        *process = Process { fork_ns, execed: true, comm, args: Some(args.clone()) };
+        match fork_ns {
+            _ if repeated => self.repeated_execs += 1,
+            Some(fork_ns) => self.latency(fork_ns, event.timestamp_ns, comm),
+            None => self.execs_without_fork += 1,
         }
-        let fork_ns = before.and_then(|process| process.fork_ns);
-        let (start_ns, args) = (wide.start_ns, Some(args.clone()));
-        self.alive.insert(event.pid, Process { start_ns, fork_ns, execed: true, comm, args });
     }
 
     fn latency(&mut self, fork_ns: u64, exec_ns: u64, comm: usize) {
@@ -213,21 +229,6 @@ impl Collector {
         self.longest.truncate(LONGEST);
     }
 
-    /// Done once in `MAX_ALIVE / 2` events at most, so that its cost does not count.
-    fn drop_older_half(&mut self) {
-        let mut starts: Vec<u64> = self.alive.values().map(|process| process.start_ns).collect();
-        let middle = starts.len() / 2;
-        let (_, &mut median, _) = starts.select_nth_unstable(middle);
-        let before = self.alive.len();
-        let mut to_drop = middle;
-        self.alive.retain(|_, process| {
-            let old = to_drop > 0 && process.start_ns <= median;
-            to_drop -= usize::from(old);
-            !old
-        });
-        self.dropped += (before - self.alive.len()) as u64;
-    }
-
     /// What was counted up to now.
     pub fn figures(&mut self, totals: &Totals) -> Figures {
         let elapsed_ns = totals.elapsed_ns;
@@ -238,7 +239,7 @@ impl Collector {
         if wide_only {
             self.add_running();
         }
-        let not_yet = self.alive.values().filter(|process| process.never_execed());
+        let not_yet = self.alive.iter().filter(|(.., process)| process.never_execed());
         Figures {
             schema: SCHEMA_VERSION,
             view: if self.basic { "basic" } else { "wide" },
@@ -272,15 +273,15 @@ impl Collector {
             failures: wide_only.then(|| self.failure_figures()),
             longest: wide_only.then(|| std::mem::take(&mut self.longest)),
             backwards: self.backwards,
-            dropped: self.dropped,
+            dropped: self.alive.forgotten(),
         }
     }
 
     /// Those that still run may be those that ran longest.
     fn add_running(&mut self) {
-        let alive = std::mem::take(&mut self.alive);
-        for (&pid, process) in &alive {
-            let ns = self.last_ns.saturating_sub(process.start_ns);
+        let alive = std::mem::replace(&mut self.alive, Table::new(0));
+        for (pid, start_ns, process) in alive.iter() {
+            let ns = self.last_ns.saturating_sub(start_ns);
             if self.is_long(ns) {
                 self.keep_long(Longest {
                     pid,
@@ -344,10 +345,6 @@ impl Collector {
 }
 
 impl Process {
-    fn is(&self, wide: &Wide) -> bool {
-        self.start_ns == wide.start_ns
-    }
-
     fn never_execed(&self) -> bool {
         self.fork_ns.is_some() && !self.execed
     }

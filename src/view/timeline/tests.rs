@@ -3,6 +3,7 @@
 
 use roxmltree::{Document, Node};
 
+use super::bars::MIN_BAR;
 use super::*;
 use crate::view::fixtures::{self, Random, Story, run};
 
@@ -50,6 +51,34 @@ fn a_pipeline() {
     assert!(text.contains("✗ 1</text>") && text.contains("prefers-color-scheme: dark"));
     assert!(text.contains(">3 processes, 3 execs, 2 failed, in 4.00 ms · "));
     assert!(text.contains(">sh -c &#39;cat /etc/passwd | grep root&#39;</text>"));
+}
+
+/// Left end and width of each bar of the pipeline, whose capture began 1 ms before it and lasted so
+/// many milliseconds.
+fn pipeline_within(elapsed_ms: u64, cut_off: bool) -> Vec<(f64, f64)> {
+    let mut timeline = Timeline::default();
+    let mut out = Vec::new();
+    let began_ns = 1_000_000_000 - 1_000_000;
+    timeline.begin(&Meta { began_ns, ..Meta::default() }, &mut out);
+    fixtures::pipeline().iter().for_each(|event| timeline.event(event, &mut out));
+    let elapsed_ns = elapsed_ms * 1_000_000;
+    timeline.end(&Totals { elapsed_ns, cut_off, ..Totals::default() }, &mut out);
+    let text = String::from_utf8(out).expect("UTF-8");
+    bars(&Document::parse(&text).expect("well-formed"))
+}
+
+#[test]
+fn the_axis_is_as_long_as_the_capture() {
+    let near = |got: f64, want: f64| (got - want).abs() < 0.02;
+    let ms = 1160.0 / 10.0;
+    let [(bash, all), (sh, lived), ..] = pipeline_within(10, false)[..] else { panic!("bars") };
+    assert!(near(bash, 20.0) && near(all, 10.0 * ms), "bash was there before and after: {all}");
+    assert!(near(sh, 20.0 + ms) && near(lived, 4.0 * ms), "{sh} {lived}");
+    // Events beyond it aren't cut off; of a part it isn't known where in the capture it lies.
+    let [_, (sh, lived), ..] = pipeline_within(2, false)[..] else { panic!("bars") };
+    assert!(near(sh, 20.0 + 1160.0 / 5.0) && near(lived, 4.0 * 1160.0 / 5.0), "{sh} {lived}");
+    let [_, (sh, lived), ..] = pipeline_within(10, true)[..] else { panic!("bars") };
+    assert!(near(sh, 20.0) && near(lived, 1160.0), "{sh} {lived}");
 }
 
 #[test]

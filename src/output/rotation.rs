@@ -141,19 +141,35 @@ mod tests {
         assert_eq!(files(&dir), wanted);
     }
 
+    fn again(dir: &tempfile::TempDir, size: u64, text: &str) {
+        let rotation = Some(Rotation { size, keep: 2 });
+        let mut again = Output::open(&dir.path().join("out"), rotation).expect("an output");
+        again.begin().expect("begun");
+        again.buffer().extend(b"HEAD\n");
+        again.keep_head();
+        write(&mut again, text);
+    }
+
+    /// A service that is started again and again keeps what it has.
     #[test]
-    fn what_was_there_is_put_aside() {
-        let (dir, mut output) = rotating(100, 2);
+    fn what_was_there_is_continued_while_there_is_room() {
+        let (dir, mut output) = rotating(40, 2);
         write(&mut output, "first\n");
-        for text in ["second\n", "third\n"] {
-            let rotation = Some(Rotation { size: 100, keep: 2 });
-            let path = dir.path().join("out");
-            let mut again = Output::open(&path, rotation).expect("an output");
-            assert_ne!(fs::metadata(path).expect("is there").len(), 0);
-            again.begin().expect("begun");
-            write(&mut again, text);
+        for _ in 0..4 {
+            again(&dir, 40, "");
         }
-        assert_eq!(files(&dir), ["third\n", "second\n", "first\n"]);
+        again(&dir, 40, "second\nthird\n");
+        assert_eq!(files(&dir), ["HEAD\nthird\n", "first\nHEAD\nHEAD\nHEAD\nHEAD\nHEAD\nsecond\n"]);
+        again(&dir, 8, "4\n");
+        assert_eq!(files(&dir)[0], "HEAD\n4\n", "what is there is too large for a smaller limit");
+    }
+
+    #[test]
+    fn a_line_that_was_torn_is_not_continued() {
+        let (dir, mut output) = rotating(40, 2);
+        write(&mut output, "first\nsec");
+        again(&dir, 40, "third\n");
+        assert_eq!(files(&dir), ["first\nsec\nHEAD\nthird\n"]);
     }
 
     #[test]

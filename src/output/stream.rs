@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The stream of formatted events: a buffer, and what of it has arrived.
 
+use std::fs::File;
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -76,8 +78,10 @@ impl Output {
         Ok(Self { named: Some(named), ..Self::new(file, name) })
     }
 
-    /// Makes a file that was opened by name its owner's alone, and empties it, or puts it aside if it is rotated. To be called
-    /// when nothing else can fail any more, so that nobody loses a capture for nothing.
+    /// Makes a file that was opened by name its owner's alone, and empties it. One that is rotated
+    /// is continued instead, as far as it has room: else every restart would push a whole file
+    /// out, however little is in it. To be called when nothing else can fail any more, so that
+    /// nobody loses a capture for nothing.
     ///
     /// # Errors
     /// It can't be done.
@@ -89,12 +93,22 @@ impl Output {
         if !self.is_regular() || self.size() == 0 {
             return Ok(());
         }
-        if named.rotation.is_some() {
-            self.file = Unblocked::inherited(named.rotate()?.as_fd())?;
-        } else {
-            ftruncate(&self.file, 0).with_context(|| format!("can't write {}", self.name))?;
+        let cant = || format!("can't write {}", self.name);
+        if named.rotation.is_none() {
+            ftruncate(&self.file, 0).with_context(cant)?;
+        } else if self.is_torn() {
+            // Of a capture that was killed: what comes behind it is none of that line.
+            rustix::io::write(&self.file, b"\n").with_context(cant)?;
         }
         Ok(())
+    }
+
+    /// Whether a regular file's last line has no end, as far as it can be read.
+    fn is_torn(&self) -> bool {
+        let path = format!("/proc/self/fd/{}", self.file.as_fd().as_raw_fd());
+        let mut last = [b'\n'];
+        let read = File::open(path).and_then(|file| file.read_at(&mut last, self.size() - 1));
+        read.is_ok() && last != *b"\n"
     }
 
     fn new(file: Unblocked, name: String) -> Self {
@@ -291,6 +305,9 @@ impl Output {
             Ok(file) => {
                 self.file = file;
                 let head = self.head();
+                if bytes.starts_with(&head) {
+                    return Ok(());
+                }
                 self.write(&head, &mut 0).map(|_all| ())
             }
             Err(error) => {
@@ -369,7 +386,6 @@ fn lines(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::io::Read as _;
     use std::os::fd::OwnedFd;
 

@@ -26,6 +26,7 @@ mod ending;
 mod environment;
 mod filters;
 mod follow;
+mod held;
 mod kernel_agreement;
 mod kernel_threads;
 mod latency;

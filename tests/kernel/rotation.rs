@@ -155,6 +155,38 @@ fn no_event_is_lost_or_torn_by_rotation() {
     assert_eq!(again.last().unwrap()["complete"], true);
 }
 
+/// Else each restart would push out a whole file, however little is in it.
+#[test]
+fn a_restart_continues_the_file() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out");
+    let name = path.to_str().unwrap();
+    let args = ["-w", "--format", "json", "-o", name, "--rotate-size", "1M", "--rotate-keep", "1"];
+    let mut lives = Vec::new();
+    for _ in 0..3 {
+        let tuxscope = Tuxscope::start(&args);
+        lives.push(worker::case("fork").remove(0).pid);
+        tuxscope.stop().success();
+    }
+    // One that is killed may leave a part of a line.
+    fs::write(&path, [&fs::read(&path).unwrap()[..], b"{\"pid\":1,"].concat()).unwrap();
+    let tuxscope = Tuxscope::start(&args);
+    lives.push(worker::case("fork").remove(0).pid);
+    tuxscope.stop().success();
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing was put aside");
+
+    let mut replay = std::process::Command::new(program::BINARY);
+    let replay = replay.args(["replay", "--format", "json", name]).output().unwrap();
+    let said = String::from_utf8(replay.stderr).unwrap();
+    assert_eq!(said.matches("another capture begins here").count(), 3, "{said}");
+    assert_eq!(said.lines().count(), 4, "and one line is unreadable: {said}");
+    let shown = String::from_utf8(replay.stdout).unwrap();
+    for pid in lives {
+        assert!(shown.contains(&format!("{{\"pid\":{pid},")), "{pid}");
+    }
+}
+
 #[test]
 fn sighup_reopens_the_file_when_asked_to() {
     let Some(_machine) = machine::shared() else { return };

@@ -18,6 +18,7 @@ use crate::output::progress::Progress;
 use crate::process::filter::Filter;
 use crate::runtime::report;
 use crate::runtime::stop::Stop;
+use crate::text::quantity::counted;
 use crate::view::Sink;
 
 mod attend;
@@ -26,6 +27,7 @@ mod follow;
 pub mod launch;
 pub mod line_args;
 mod losses;
+mod status;
 pub mod wait;
 mod writer;
 
@@ -71,12 +73,12 @@ pub struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Totals { printed, lost, lost_unshown, missed, unwritten, elapsed_ns, .. } = self.totals;
-        write!(f, "{printed} events printed, {} lost", lost.total())?;
+        write!(f, "{} printed, {} lost", counted(printed, "event"), lost.total())?;
         if lost.total() > 0 {
             write!(f, " ({lost})")?;
         }
         if lost_unshown > 0 {
-            write!(f, ", {lost_unshown} unshown ones lost")?;
+            write!(f, ", {} lost", counted(lost_unshown, "unshown event"))?;
         }
         if missed > 0 {
             write!(f, ", up to {missed} more missed by the kernel")?;
@@ -113,8 +115,8 @@ pub struct Capture<'a> {
     pub filter: Filter,
     /// Runs while the capture lasts.
     pub command: Option<&'a mut Launched>,
-    /// Show on a terminal how many events there are, for a format that says nothing before the end.
-    pub show_count: bool,
+    /// Show on a terminal what has happened so far, for a view that says nothing before the end.
+    pub show_status: bool,
     /// The command's end is not the capture's, but that of the last of its descendants.
     pub wait_for_all: bool,
 }
@@ -201,8 +203,8 @@ impl Capture<'_> {
                 patience = Duration::ZERO;
             }
             writer.proceed(drained);
-            if self.show_count {
-                progress.show(writer.output, || format!("{} events", writer.printed()));
+            if self.show_status {
+                progress.show(writer.output, || writer.status());
             }
             if over(&writer, others.command_ended) {
                 break;

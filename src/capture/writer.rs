@@ -11,6 +11,7 @@ use crate::capture::enrich::Enricher;
 use crate::capture::follow::Follow;
 use crate::capture::line_args::LineArgs;
 use crate::capture::nanos;
+use crate::capture::status::Status;
 use crate::host::running::{self, now_ns};
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
@@ -48,6 +49,7 @@ pub struct Writer<'a> {
 pub struct State {
     follow: Option<Follow>,
     totals: Totals,
+    status: Status,
     /// Events that are formatted, but not yet written.
     pending: u64,
     /// Of losses the output was not told yet, because it was blocked.
@@ -142,9 +144,9 @@ impl Writer<'_> {
         self.state.end = Some(End::Error(error));
     }
 
-    /// Events whose lines are in the output.
-    pub fn printed(&self) -> u64 {
-        self.state.totals.printed
+    /// What has happened so far, in one line.
+    pub fn status(&self) -> String {
+        self.state.status.line(&self.tracer.lost())
     }
 
     /// Passes on word of losses, when the output isn't blocked.
@@ -207,6 +209,7 @@ impl Writer<'_> {
     }
 
     fn print(&mut self, event: &Event) {
+        self.state.status.event(event);
         self.sink.event(event, self.output.buffer());
         self.state.pending += 1;
         if self

@@ -253,7 +253,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         line_args: LineArgs::new(args.view.max_args, !args.view.no_exit_args),
         filter: Filter::new(config.choice.clone()),
         command: command.as_mut(),
-        show_count: args.view.drawn.format.speaks == Speaks::AtTheEnd && !args.runs_command(),
+        show_status: args.view.drawn.format.speaks == Speaks::AtTheEnd && !args.runs_command(),
         wait_for_all: args.run.wait == Wait::All,
     };
     let summary = capture.run(&stop, &waiter)?;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far something long has come: on standard error, when it is a terminal.
+//! How far something long has come: one line on standard error, when it is a terminal.
 
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use crate::output::Output;
 use crate::runtime::report;
+use crate::text;
 
-/// What is over sooner needs no progress.
-const DELAY: Duration = Duration::from_secs(1);
-const INTERVAL: Duration = Duration::from_millis(200);
+/// What is over sooner needs no progress, and figures that change sooner can't be read.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// One line that is written over and over.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Progress {
     /// Counts from now.
     pub fn new() -> Self {
         let on_terminal = io::stderr().is_terminal();
-        Self { on_terminal, next: Instant::now() + DELAY, shown: false }
+        Self { on_terminal, next: Instant::now() + INTERVAL, shown: false }
     }
 
     /// Shows `text` if it is time to. Output that goes to the terminal is progress enough.
@@ -38,7 +38,12 @@ impl Progress {
         if self.on_terminal && now >= self.next && !output.scrolls() {
             self.next = now + INTERVAL;
             self.shown = true;
-            report::show(format!("\r{}", text()).as_bytes());
+            let text = text();
+            // A line that wraps could not be erased. In the last column the cursor may.
+            let columns = rustix::termios::tcgetwinsize(io::stderr()).map(|size| size.ws_col);
+            let room = usize::from(columns.unwrap_or_default()).checked_sub(1);
+            let shown = room.map_or(text.as_str(), |room| text::fit(&text, room));
+            report::show(format!("\r{shown}\x1b[K").as_bytes());
         }
     }
 

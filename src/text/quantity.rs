@@ -16,19 +16,30 @@ pub fn count(n: u64) -> String {
     text
 }
 
-/// So many of what has this name: `1 process`, `2 processes`.
-pub fn counted<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+/// The name of so many: `process`, `processes`.
+pub fn plural<N: PartialEq + From<u8>>(n: N, noun: &str) -> String {
     let ending = match noun {
         _ if n == N::from(1) => "",
         _ if noun.ends_with('s') => "es",
         _ => "s",
     };
-    format!("{n} {noun}{ending}")
+    format!("{noun}{ending}")
+}
+
+/// So many of what has this name: `1 process`, `2 processes`.
+pub fn counted<N: Display + Copy + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+    format!("{n} {}", plural(n, noun))
 }
 
 /// `1 process was`, `2 processes were`
 pub fn were<N: Display + Copy + PartialEq + From<u8>>(n: N, noun: &str) -> String {
     let verb = if n == N::from(1) { "was" } else { "were" };
+    format!("{} {verb}", counted(n, noun))
+}
+
+/// `1 event is`, `2 events are`
+pub fn are<N: Display + Copy + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+    let verb = if n == N::from(1) { "is" } else { "are" };
     format!("{} {verb}", counted(n, noun))
 }
 
@@ -49,5 +60,6 @@ mod tests {
         let texts = [0_u64, 1, 2].map(|n| counted(n, "process") + ", " + &counted(n, "exec"));
         assert_eq!(texts, ["0 processes, 0 execs", "1 process, 1 exec", "2 processes, 2 execs"]);
         assert_eq!([1_u8, 2].map(|n| were(n, "event")), ["1 event was", "2 events were"]);
+        assert_eq!([1_u8, 2].map(|n| are(n, "event")), ["1 event is", "2 events are"]);
     }
 }

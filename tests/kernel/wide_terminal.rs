@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The wide table: aligned, whole in a pipe, cut and coloured on a terminal.
 
+use std::fs;
+use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use crate::program::{BINARY, Tuxscope};
@@ -88,6 +90,53 @@ fn rows_follow_the_terminals_width() {
     };
     assert_eq!(widths("sh -c")[0], 90, "{text}");
     assert_eq!(widths("/bin/false"), [72, 72], "{text}");
+}
+
+/// Of a summary of all that fails while it is made, on a terminal of so many columns: what is shown
+/// before the end, and the summary.
+fn awaited_summary(columns: usize) -> (String, String) {
+    let summary = tempfile::NamedTempFile::new().unwrap();
+    let options = "--format summary --comm false --duration 2.5";
+    let inner =
+        format!("stty cols {columns}; {BINARY} proc {options} > {}", summary.path().display());
+    let mut command = Command::new("script");
+    command.args(["-qec", &inner, "/dev/null"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut script = process::started(&mut command);
+    while script.try_wait().unwrap().is_none() {
+        process::wait(&mut process::started(&mut Command::new("/bin/false")));
+    }
+    let mut shown = String::new();
+    script.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
+    (shown, fs::read_to_string(&summary).unwrap())
+}
+
+#[test]
+fn who_waits_for_a_summary_on_a_terminal_sees_figures() {
+    let Some(_machine) = machine::shared() else { return };
+    let (shown, summary) = awaited_summary(80);
+    let (before, closing) = shown.rsplit_once("\r\x1b[K").expect(&shown);
+    assert!(closing.starts_with("tuxscope: ") && closing.contains(" 0 lost in "), "{shown:?}");
+    let lines: Vec<_> = before.split('\r').filter_map(|line| line.strip_suffix("\x1b[K")).collect();
+    assert!(lines.len() >= 2, "{shown:?}");
+    let failed = |line: &str| {
+        let (before, _) = line.split_once(" failed, 0 lost").expect(line);
+        before.rsplit(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap()
+    };
+    let failed: Vec<_> = lines.iter().map(|line| failed(line)).collect();
+    assert!(failed[0] > 0 && failed.is_sorted(), "{failed:?}");
+    let (_, total) = summary.split_once("\nFailed (").expect(&summary);
+    let total: u64 = total.split_once(')').unwrap().0.replace(',', "").parse().unwrap();
+    assert!(failed.last() <= Some(&total), "{failed:?} of {total}");
+
+    let (shown, _) = awaited_summary(30);
+    let width = |line: &str| line.strip_suffix("\x1b[K").map_or(0, str::len);
+    let widest = shown.split('\r').map(width).max();
+    assert!((20..30).contains(&widest.unwrap()), "a line that wraps can't be erased: {shown:?}");
+
+    // Without a terminal nothing is shown before the end.
+    let run = Tuxscope::start(&["--format", "summary", "--duration", "1.5"]).end();
+    assert!(run.stderr.iter().all(|line| !line.contains('\r')), "{:?}", run.stderr);
+    run.success();
 }
 
 #[test]

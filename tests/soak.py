@@ -81,7 +81,7 @@ def main() -> int:
         said = capture.stderr.read()
         code = capture.wait()
 
-        closing = re.search(r"(\d+) events printed, (\d+) lost", said)
+        closing = re.search(r"(\d+) events? printed, (\d+) lost", said)
         printed, lost = int(closing[1]), int(closing[2])
         lines = summaries = 0
         for file in logs.iterdir():

@@ -86,7 +86,7 @@ class Running:
 
     def lost(self):
         """Of tuxscope that has ended: how many events it has lost."""
-        found = re.search(r"events printed, (\d+) lost", self.said())
+        found = re.search(r"events? printed, (\d+) lost", self.said())
         if not found:
             raise Failed(self.said())
         return int(found[1])

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::event::Lost;
 use crate::runtime::report;
+use crate::text::quantity::counted;
 
 /// The least time between two lines.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -28,8 +29,8 @@ impl Losses {
         self.said = lost;
         self.last = Some(Instant::now());
         report::say(format_args!(
-            "{} events lost so far ({lost}): the ring buffer was full; a larger --buffer-size helps",
-            lost.total()
+            "{} lost so far ({lost}): the ring buffer was full; a larger --buffer-size helps",
+            counted(lost.total(), "event")
         ));
     }
 }

@@ -10,6 +10,7 @@ use plain::Plain;
 
 use crate::kernel::skel::{proc, wide};
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Wide};
+use crate::text::quantity::counted;
 use wide::types::{
     proc_event_type, wide_cgroup, wide_event, wide_exec, wide_exit, wide_flags, wide_fork,
     wide_header,
@@ -138,7 +139,9 @@ pub enum WireError {
 impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shape { len } => write!(f, "a record of {len} bytes has the wrong shape"),
+            Self::Shape { len } => {
+                write!(f, "a record of {} has the wrong shape", counted(*len as u64, "byte"))
+            }
             Self::Kind(number) => write!(f, "a record of the unknown kind {number}"),
         }
     }

@@ -3,6 +3,7 @@
 //! them isn't there.
 
 use crate::model::event::{Lost, Meta, Totals};
+use crate::text::quantity;
 
 /// What is known of the capture.
 #[derive(Debug, Default)]
@@ -99,7 +100,8 @@ impl Capture {
         let Missing { events, of } = self.missing();
         match self.summary {
             _ if events > 0 => format!(
-                "{events} of its {of} events are not here (the rest of a file, or one of several)"
+                "{events} of its {} missing (the rest of a file, or one of several)",
+                quantity::are(of, "event")
             ),
             Some(summary) if summary.cut_off => "its summary says so".to_owned(),
             Some(_) => "an earlier one that is joined to it is not".to_owned(),

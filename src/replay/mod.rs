@@ -13,6 +13,7 @@ use crate::output::{Output, WRITE_SIZE, WriteFailed};
 use crate::process::filter::Filter;
 use crate::runtime::report;
 use crate::runtime::stop::Stop;
+use crate::text::quantity::counted;
 use crate::view::Sink;
 use capture::Capture;
 
@@ -208,8 +209,8 @@ impl<'a> Replay<'a> {
                 self.capture.lost(lost);
                 self.losses_said += 1;
                 if self.losses_said <= MAX_SAID {
-                    let total = lost.total();
-                    self.say_at(number, format_args!("{total} events lost up to here ({lost})"));
+                    let total = counted(lost.total(), "event");
+                    self.say_at(number, format_args!("{total} lost up to here ({lost})"));
                 }
                 self.begin(true, Meta::default())?;
                 if let Some(sink) = self.sink {
@@ -291,7 +292,8 @@ impl<'a> Replay<'a> {
         }
         let more = self.unreadable.saturating_sub(MAX_SAID);
         if more > 0 && !nothing {
-            report::say(format_args!("{name}: {more} more lines could not be read"));
+            let more = counted(more, "more line");
+            report::say(format_args!("{name}: {more} could not be read"));
         }
         if self.ended && totals.cut_off {
             let why = self.capture.why_incomplete();
@@ -299,11 +301,12 @@ impl<'a> Replay<'a> {
         }
         let Totals { lost, missed, .. } = totals;
         if lost.total() > 0 {
-            let total = lost.total();
-            report::say(format_args!("{name}: the capture lost {total} events ({lost})"));
+            let total = counted(lost.total(), "event");
+            report::say(format_args!("{name}: the capture lost {total} ({lost})"));
         }
         if missed > 0 {
-            report::say(format_args!("{name}: up to {missed} more were missed by the kernel"));
+            let missed = counted(missed, "more event");
+            report::say(format_args!("{name}: the kernel missed up to {missed}"));
         }
         let error = self.error.take().or_else(|| nothing.then(|| self.no_capture()));
         Ok(Outcome { complete: totals.complete(), unreadable: self.unreadable, empty, error })

@@ -99,7 +99,8 @@ impl Closing {
     }
 
     fn try_parse(line: &str) -> Option<Self> {
-        let (printed, rest) = line.strip_prefix("tuxscope: ")?.split_once(" events printed, ")?;
+        let (printed, rest) = line.strip_prefix("tuxscope: ")?.split_once(" printed, ")?;
+        let (printed, _) = printed.split_once(" event")?;
         let (lost, seconds) = rest.strip_suffix(" s")?.split_once(" in ")?;
         let (total, kinds) = lost.split_once(" lost")?;
         let (kinds, unwritten) =

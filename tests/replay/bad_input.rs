@@ -202,7 +202,7 @@ fn a_part_of_a_capture_is_not_complete() {
     let (meta, events, end) = ten();
     let missing = |parts: &[&str]| {
         let ran = replay(parts.concat().as_bytes(), &["--strict", "--format", "json"]);
-        let (before, _) = ran.err.split_once(" events are not here").unwrap_or(("", ""));
+        let (before, _) = ran.err.split_once(" events are missing").unwrap_or(("", ""));
         let count = before.rsplit(": ").next().unwrap_or_default().to_owned();
         assert_eq!(ran.status, if count.is_empty() { 0 } else { 3 }, "{}", ran.err);
         assert_eq!(ran.out.contains("\"complete\":true"), count.is_empty(), "{}", ran.out);
@@ -225,6 +225,29 @@ fn a_part_of_a_capture_is_not_complete() {
 }
 
 #[test]
+fn one_is_no_plural() {
+    let one = end(false, 0).replace("\"fork\":0", "\"fork\":1").replace("}\n", ",\"missed\":1}\n");
+    let lost = r#"{"event_type":"lost","time":"2026-01-01T00:00:00Z","lost":{"fork":1,"exec":0,"exit":0}}"#;
+    let input = [META, lost, "\n", &one].concat();
+    let ran = replay(input.as_bytes(), &["--format", "summary"]);
+    let said = "\
+tuxscope: standard input:2: 1 event lost up to here (fork 1, exec 0, exit 0)
+tuxscope: standard input: the capture is not complete: 1 of its 1 event is missing (the rest of a file, or one of several)
+tuxscope: standard input: the capture lost 1 event (fork 1, exec 0, exit 0)
+tuxscope: standard input: the kernel missed up to 1 more event
+";
+    assert_eq!(ran.err, said);
+    assert!(
+        ran.out.starts_with("0 events of the wide mode in 2.00 s (not complete), 1 LOST: "),
+        "{}",
+        ran.out
+    );
+    let input = good(1) + &"?\n".repeat(11);
+    let ran = replay(input.as_bytes(), &[]);
+    assert!(ran.err.ends_with("\ntuxscope: standard input: 1 more line could not be read\n"));
+}
+
+#[test]
 fn a_choice_of_events_is_complete() {
     let (meta, events, end) = ten();
     let capture = [meta, events.concat(), end].concat();
@@ -240,7 +263,7 @@ fn handlers_that_the_kernel_skipped_are_told() {
     let input = META.to_owned() + &good(1) + &skipped;
     let ran = replay(input.as_bytes(), &["--strict", "--format", "tree"]);
     assert_eq!(ran.status, 3);
-    let said = "tuxscope: standard input: up to 2 more were missed by the kernel\n";
+    let said = "tuxscope: standard input: the kernel missed up to 2 more events\n";
     assert_eq!(ran.err, said);
     assert!(!ran.out.contains("cut off"), "{}", ran.out);
 }

@@ -163,7 +163,7 @@ def said(messages, printed, may_skip=False):
     # 7.0 was seen to skip a handler of the wide mode while another task of the CPU was in it, the
     # guest's own processes included. Each event of the worker is looked for all the same.
     missed = r"(, up to [0-9]+ more missed by the kernel)?" if may_skip else ""
-    summary = rf"tuxscope: {printed} events printed, 0 lost{missed} in [0-9.]+ s"
+    summary = rf"tuxscope: {printed} events? printed, 0 lost{missed} in [0-9.]+ s"
     if not re.fullmatch(summary, messages[1]):
         return [f"{printed} events, but it said: {messages[1]}"]
     return []

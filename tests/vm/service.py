@@ -79,7 +79,7 @@ def _differences(found, expected):
             for name, value in expected.items() if found.get(name) != value]
 
 
-CLOSING = r"^tuxscope: [0-9]+ events printed, 0 lost in [0-9.]+ s$"
+CLOSING = r"^tuxscope: [0-9]+ events? printed, 0 lost in [0-9.]+ s$"
 
 
 def install(notes):

@@ -7,7 +7,7 @@ use super::figures::{Bin, Command, Count, Failure, Figures, Longest, Spread, Sta
 use crate::text;
 use crate::text::command;
 use crate::text::elapsed::Elapsed;
-use crate::text::quantity::count;
+use crate::text::quantity::{count, plural};
 use crate::text::style::Style;
 
 /// Rows of a table that shows the most frequent.
@@ -61,10 +61,12 @@ impl Page<'_> {
         let what = if *cut_off || *missed > 0 { " (not complete)" } else { "" };
         let loss = match lost {
             0 => "none lost".to_owned(),
+            1 => "1 LOST: what follows lacks it".to_owned(),
             _ => format!("{} LOST: what follows lacks them", count(lost)),
         };
         let time = Elapsed(*elapsed_ns);
-        line!(self, "{} events of the {view} mode in {time}{what}, {loss}", count(events.count));
+        let (n, noun) = (count(events.count), plural(events.count, "event"));
+        line!(self, "{n} {noun} of the {view} mode in {time}{what}, {loss}");
         if events.count == 0 {
             return;
         }
@@ -147,7 +149,7 @@ impl Page<'_> {
         for command in commands.iter().take(TOP) {
             self.command(command, all);
         }
-        self.more(commands.len(), "commands");
+        self.more(commands.len(), "command", "");
     }
 
     fn command(&mut self, command: &Command, all: &[Bin]) {
@@ -180,7 +182,7 @@ impl Page<'_> {
         if !names.is_empty() {
             line!(self, "{names}");
         }
-        self.more(never.comms.len(), "names");
+        self.more(never.comms.len(), "name", "");
     }
 
     fn failures(&mut self, failures: &[Failure]) {
@@ -194,7 +196,7 @@ impl Page<'_> {
             let comm = column(comm.as_deref());
             line!(self, "  {comm}{:>11}  {}", count(*n), status_text(Some(status)));
         }
-        self.more(failures.len(), "kinds of failure");
+        self.more(failures.len(), "kind", " of failure");
     }
 
     fn longest(&mut self, longest: &[Longest]) {
@@ -243,9 +245,9 @@ impl Page<'_> {
         }
     }
 
-    fn more(&mut self, all: usize, what: &str) {
+    fn more(&mut self, all: usize, noun: &str, of: &str) {
         if let Some(more) = all.checked_sub(TOP).filter(|&more| more > 0) {
-            line!(self, "  and {more} more {what}");
+            line!(self, "  and {more} more {}{of}", plural(more as u64, noun));
         }
     }
 

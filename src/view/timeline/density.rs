@@ -8,6 +8,7 @@ use super::colors::{Colors, OTHER};
 use super::layout::{Layout, Node};
 use super::{BAR, MARGIN, PAD, ROW, WIDTH, escaped, tag};
 use crate::model::event::Comm;
+use crate::text::quantity::counted;
 use crate::view::lives::Lives;
 
 /// Stretches of time that are told apart: 4 pixels each.
@@ -156,10 +157,8 @@ impl Rows {
         if count == 0 {
             return;
         }
-        let es = if count == 1 { "" } else { "es" };
-        let what = format!(
-            "{count} more process{es}, by name: the stronger the colour, the more were alive"
-        );
+        let more = counted(count as u64, "more process");
+        let what = format!("{more}, by name: the stronger the colour, the more were alive");
         let place = format!("class=\"facts\" x=\"{MARGIN}\" y=\"{}\"", top + PAD + BAR - 3.2);
         tag("text", &place, &what, svg);
         for (i, (name, class, density)) in self.rows.iter().enumerate() {

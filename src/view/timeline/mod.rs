@@ -10,6 +10,7 @@ use super::{Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::text;
+use crate::text::quantity::{are, were};
 use crate::text::time::Rfc3339;
 use crate::text::xml;
 
@@ -156,15 +157,13 @@ impl Timeline {
 
         let mut gaps = Vec::new();
         if self.lost > 0 {
-            gaps.push(format!("{} events were lost: the picture has gaps", self.lost));
+            gaps.push(format!("{} lost: the picture has gaps", were(self.lost, "event")));
         }
         if totals.cut_off {
             gaps.push("the capture was cut off: more happened".to_owned());
         }
-        match self.lives.folded() {
-            0 => {}
-            1 => gaps.push("1 process is not drawn".to_owned()),
-            count => gaps.push(format!("{count} processes are not drawn")),
+        if self.lives.folded() > 0 {
+            gaps.push(format!("{} not drawn", are(self.lives.folded() as u64, "process")));
         }
         if !gaps.is_empty() {
             let place = format!("class=\"gaps\" x=\"{}\" y=\"28\"", WIDTH - MARGIN);

@@ -244,6 +244,12 @@ impl Lives {
         self.settle();
     }
 
+    /// When the capture began, or its first event where that isn't known.
+    pub fn capture_began_ns(&self) -> u64 {
+        let (first, _) = self.span_ns();
+        if self.began_ns == 0 { first } else { first.min(self.began_ns) }
+    }
+
     /// First and last time of the events, and at the end of the capture, in nanoseconds.
     pub fn span_ns(&self) -> (u64, u64) {
         self.span.unwrap_or_default()

@@ -144,6 +144,27 @@ fn a_daemon_runs_to_the_end_of_the_capture() {
 }
 
 #[test]
+fn who_ran_before_is_drawn_from_the_beginning_of_the_capture() {
+    let mut story = Story::default();
+    story.exit(3_000, 77, 9, 0).fork(4_000, 10, 9);
+    let mut sink = Perfetto::default();
+    let mut out = Vec::new();
+    sink.begin(&Meta { began_ns: 1_000_000_000, ..Meta::default() }, &mut out);
+    story.events.iter().for_each(|event| sink.event(event, &mut out));
+    sink.end(&Totals { elapsed_ns: 5_000_000, ..Totals::default() }, &mut out);
+    let trace: Value = serde_json::from_slice(&out).expect("valid JSON");
+    let events = trace["traceEvents"].as_array().expect("an array");
+    check(events);
+    check_arrows(events);
+    let times = |pid| {
+        let slice = of(events, "X").into_iter().find(|event| event["args"]["pid"] == pid);
+        slice.map(|slice| (start(slice), end(slice)))
+    };
+    assert_eq!(times(77), Some((1_000_000.0, 1_003_000.0)), "its end is the first event");
+    assert_eq!(times(10), Some((1_004_000.0, 1_005_000.0)), "it runs to the end of the capture");
+}
+
+#[test]
 fn as_many_lanes_as_are_alive_at_a_time() {
     let lanes = |story: &Story| {
         let events = trace(&story.events);

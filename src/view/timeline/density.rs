@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::colors::{Colors, OTHER};
 use super::layout::{Layout, Node};
-use super::{BAR, MARGIN, PAD, ROW, WIDTH, escaped, tag};
+use super::{BAR, MARGIN, PAD, ROW, WIDTH, columns, escaped, tag};
 use crate::model::event::Comm;
 use crate::text::quantity::counted;
 use crate::view::lives::Lives;
@@ -172,7 +172,13 @@ impl Rows {
             tag("title", "", &text, svg);
             shades(&density.alive(), class, y, svg);
             density.draw_failures(y, BAR, svg);
-            let place = format!("class=\"out\" x=\"{}\" y=\"{:.1}\"", MARGIN + PAD, y + BAR - 3.2);
+            // On a ground of its own: failures may lie as close as in a curtain.
+            let width = columns(&text) + 2.0 * PAD;
+            let _ = write!(
+                svg,
+                "<path class=\"ground\" d=\"M{MARGIN} {y:.1}h{width:.1}v{BAR}h-{width:.1}z\"/>"
+            );
+            let place = format!("x=\"{}\" y=\"{:.1}\"", MARGIN + PAD, y + BAR - 3.2);
             tag("text", &place, &text, svg);
             svg.push_str("</g>\n");
         }

@@ -155,7 +155,7 @@ impl World {
         }
         let process = Process { parent: shell, command: 0, start_ns: self.now, args: None };
         self.alive.insert(child, process);
-        let detail = Detail::Fork { thread: false, parent_tid: shell };
+        let detail = Detail::Fork { thread: false, parent_tid: shell, made_by: None };
         // The basic mode takes the name from the task that forks: here, a shell, too.
         self.event(EventKind::Fork, child, child, shell, Some(detail))
     }

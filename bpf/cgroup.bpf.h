@@ -28,11 +28,17 @@ struct {
 /* Room for the path of nearly all, and for what /proc/PID/cgroup shows, which ends at PATH_MAX. */
 #define SHORT_PATH 1024
 #define LONG_PATH (4096 + NAME_ROOM)
+/* A smaller ring, which is one of 4 KiB, holds no record of a long path, even when it is empty. */
+#define RING_FOR_LONG_PATH 8192
 
 enum told { TOLD, PATH_TOO_LONG, PATH_NO_ROOM };
 
-/* Sends the names from the cgroup up, at most `room` bytes of them. */
-static __always_inline enum told send_path(__u64 id, struct kernfs_node *node, const __u32 room)
+/*
+ * Sends the names from the cgroup up, at most `room` bytes of them. Where they need more it tells
+ * that, if this is the `last` try.
+ */
+static __always_inline enum told send_path(__u64 id, struct kernfs_node *node, const __u32 room,
+					   const int last)
 {
 	struct wide_cgroup *record;
 	enum told told = PATH_TOO_LONG;
@@ -66,7 +72,7 @@ static __always_inline enum told send_path(__u64 id, struct kernfs_node *node, c
 		len += name;
 		node = parent;
 	}
-	if (told != TOLD && room < LONG_PATH) {
+	if (told != TOLD && !last) {
 		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 		return PATH_TOO_LONG;
 	}
@@ -81,11 +87,12 @@ static __always_inline enum told send_path(__u64 id, struct kernfs_node *node, c
 
 /*
  * Sees to it that the path of a task's cgroup lies on the ring before the event that is to be
- * reserved next. False where the ring has no room: then it has none for the event either. What is
- * too long for the ring at all goes without.
+ * reserved next. False where the ring has no room: then the event is lost, which is counted, rather
+ * than sent without its path.
  */
 static __always_inline int tell_cgroup(struct task_struct *task, __u64 id)
 {
+	const int long_fits = wakeup_bytes * 4 >= RING_FOR_LONG_PATH;
 	__u32 epoch = cgroup_epoch, *told;
 	struct kernfs_node *node;
 	enum told sent;
@@ -96,11 +103,11 @@ static __always_inline int tell_cgroup(struct task_struct *task, __u64 id)
 	if (told && *told == epoch)
 		return 1;
 	node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
-	sent = send_path(id, node, SHORT_PATH);
-	if (sent == PATH_NO_ROOM)
+	sent = send_path(id, node, SHORT_PATH, !long_fits);
+	if (long_fits && sent == PATH_TOO_LONG)
+		sent = send_path(id, node, LONG_PATH, 1);
+	if (sent != TOLD)
 		return 0;
-	if (sent == PATH_TOO_LONG && send_path(id, node, LONG_PATH) != TOLD)
-		return 1;
 	bpf_map_update_elem(&cgroups_told, &id, &epoch, BPF_ANY);
 	return 1;
 }

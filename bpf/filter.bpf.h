@@ -104,8 +104,20 @@ struct {
 	__type(value, struct maker);
 } makers SEC(".maps");
 
-/* Children of a task that are noted at its end. */
+/* Children of a task that are noted at its end. More are counted as lost. */
 #define MAX_CHILDREN 1024
+
+#define EEXIST 17 /* include/uapi/asm-generic/errno-base.h */
+
+static __always_inline void note_maker(__u32 task, const struct maker *maker, __u64 flags)
+{
+	/* An int: before 6.4 (d7ba4cc900bf) the upper half of what is returned is undefined. */
+	int error = bpf_map_update_elem(&makers, &task, maker, flags);
+
+	/* The map is full: a descendant may not be found. */
+	if (error && error != -EEXIST)
+		__sync_fetch_and_add(&lost_unshown, 1);
+}
 
 /*
  * Running a command: while set, what the program itself forks is followed. So it needs to know
@@ -167,12 +179,14 @@ static __always_inline int follow_fork(__u32 maker_tgid, __u32 child)
 		bpf_map_delete_elem(&pids, &child);
 	mark = mark_of(child);
 	if (mark) {
+		int was_alive = *mark == MARK_ALIVE; /* the kernel skipped the handler of its end */
+
 		*mark = maker.followed ? MARK_ALIVE : 0;
-		if (*mark)
-			__sync_fetch_and_add(&alive, 1);
+		if (!!*mark != was_alive)
+			__sync_fetch_and_add(&alive, *mark ? 1 : -1);
 	}
 	if (learning != LEARN_OVER)
-		bpf_map_update_elem(&makers, &child, &maker, BPF_ANY);
+		note_maker(child, &maker, BPF_ANY);
 	return learning == LEARN_ALL || in_tree;
 }
 
@@ -182,18 +196,20 @@ static __always_inline void learn_exit(struct task_struct *task)
 	__u32 tgid = BPF_CORE_READ(task, tgid);
 	struct maker maker = { .tgid = BPF_CORE_READ(task, real_parent, tgid) };
 	void *head = (void *)task + bpf_core_field_offset(struct task_struct, children);
-	void *next = BPF_CORE_READ(task, children.next);
+	void *at = BPF_CORE_READ(task, children.next), *next;
 
-	bpf_map_update_elem(&makers, &tgid, &maker, BPF_NOEXIST);
+	note_maker(tgid, &maker, BPF_NOEXIST);
 	maker.tgid = tgid;
-	for (int i = 0; i < MAX_CHILDREN && next != head; i++) {
-		struct task_struct *child =
-		    next - bpf_core_field_offset(struct task_struct, sibling);
-		__u32 child_tgid = BPF_CORE_READ(child, tgid);
+	for (int i = 0; i < MAX_CHILDREN && at != head; i++) {
+		struct task_struct *child = at - bpf_core_field_offset(struct task_struct, sibling);
 
-		bpf_map_update_elem(&makers, &child_tgid, &maker, BPF_NOEXIST);
+		note_maker(BPF_CORE_READ(child, tgid), &maker, BPF_NOEXIST);
 		next = BPF_CORE_READ(child, sibling.next);
+		/* Taken from the list just now, as when SIGCHLD is ignored: it leads nowhere. */
+		at = next == at ? BPF_CORE_READ(task, children.next) : next;
 	}
+	if (at != head)
+		__sync_fetch_and_add(&lost_unshown, 1);
 }
 
 /* At the exit of a process, or (basic mode) of the task that has its id. */
@@ -286,6 +302,8 @@ static __always_inline int wanted_childs_cgroup(struct task_struct *child,
 		parent = BPF_CORE_READ(cgroup, self.parent);
 		cgroup = parent ? parent - bpf_core_field_offset(struct cgroup, self) : NULL;
 	}
+	if (cgroup) /* too deep to tell: it may be wanted */
+		__sync_fetch_and_add(&lost[PROC_FORK], 1);
 	return 0;
 }
 

@@ -74,8 +74,8 @@ struct wide_event {
 
 struct wide_fork {
 	struct wide_event event;
-	__u32 parent_tid; /* the task that made it */
-	__u32 _padding;
+	__u32 parent_tid; /* the task that made it, */
+	__u32 maker; /* and its process: with CLONE_PARENT not ppid */
 };
 
 struct wide_exec {
@@ -88,6 +88,7 @@ struct wide_exec {
 struct wide_exit {
 	struct wide_event event;
 	__u64 began_ns; /* what ended, the process or the thread: CLOCK_MONOTONIC */
+	__u64 start_boot_ns; /* when the process began, CLOCK_BOOTTIME: /proc has that */
 	__u32 status; /* as wait(2) gives it */
 	__u32 _padding;
 };

@@ -179,7 +179,7 @@ int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	fill(&fork->event, &subject, PROC_FORK);
 	fork->parent_tid = parent->pid;
-	fork->_padding = 0;
+	fork->maker = parent->tgid;
 	ring_submit(fork, fork->event.timestamp_ns);
 	return 0;
 }
@@ -269,8 +269,6 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	return 0;
 }
 
-#define EEXIST 17 /* include/uapi/asm-generic/errno-base.h */
-
 /* Whether this exit is the end of the process. */
 static __always_inline int process_ends(unsigned long long *ctx, const struct subject *subject,
 					struct signal_struct *signal)
@@ -329,6 +327,7 @@ int wide_exit(unsigned long long *ctx)
 		if (exit) {
 			fill(&exit->event, &subject, PROC_EXIT);
 			exit->began_ns = began_ns;
+			exit->start_boot_ns = subject.leader->start_boottime;
 			exit->status = status;
 			exit->_padding = 0;
 			ring_submit(exit, exit->event.timestamp_ns);

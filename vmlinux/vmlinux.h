@@ -109,6 +109,7 @@ struct task_struct {
 	struct list_head sibling;
 	struct task_struct *group_leader;
 	__u64 start_time; /* CLOCK_MONOTONIC, ns */
+	__u64 start_boottime; /* CLOCK_BOOTTIME, ns; real_start_time up to 5.4 */
 	char comm[16];
 	struct signal_struct *signal;
 	__u64 self_exec_id; /* a u32 up to 5.6 */

@@ -5,7 +5,8 @@
 use rustix::time::ClockId;
 
 use crate::host::cgroup::Cgroups;
-use crate::host::running::{self, Running, now_ns};
+use crate::host::clock::{monotonic_ns, now_ns};
+use crate::host::running::{self, Running};
 use crate::kernel::wire::{Image, RingRecord};
 use crate::model::event::{Args, Detail, Wide};
 use crate::process::table::Table;
@@ -26,9 +27,19 @@ struct Known {
     /// None where it is the one that the process was forked with.
     args: Option<Args>,
     born_to: Option<u32>,
+    /// While /proc alone has told of it: when it began, as [`running::Running`] has it.
+    start_boot_ns: Option<u64>,
 }
 
 impl Known {
+    /// Whether it is the process that began then, as the kernel has it. A pid comes back where the
+    /// forks of others are not told.
+    fn began_at(&self, start_boot_ns: u64) -> bool {
+        /// A clock tick, and as much again.
+        const TOLERANCE_NS: u64 = 20_000_000;
+        self.start_boot_ns.is_none_or(|start| start.abs_diff(start_boot_ns) <= TOLERANCE_NS)
+    }
+
     /// The arguments of the program that a process ran at its end; the error is that they aren't
     /// known. `execs_lost`: the word of some exec was lost until then.
     fn at_the_end(self, image: Image, execs_lost: bool) -> Result<Option<Args>, ()> {
@@ -75,7 +86,7 @@ pub struct Enricher {
     args_bytes: usize,
     /// Processes that /proc no longer had at the last look: their exits, if they are to
     /// come, lay on the ring buffer by then.
-    gone: Vec<(u32, u64)>,
+    gone: Vec<(u32, u64, Option<u64>)>,
     /// So many are worth a look.
     look_at: usize,
     command: Option<Command>,
@@ -107,36 +118,39 @@ impl Enricher {
         for process in running {
             let args = running::args(process.pid, self.max_args);
             self.heard(args.as_ref());
-            let known = Known { args, ..Known::default() };
-            self.alive.begin(process.pid, process.start_ns, known);
+            let start_boot_ns = Some(process.start_boot_ns);
+            let known = Known { args, start_boot_ns, ..Known::default() };
+            self.alive.begin(process.pid, 0, known);
         }
     }
 
     /// The command of this process id is let go now.
     pub fn let_go(&mut self, pid: u32) {
         if running::pids_are_the_kernels() {
-            let began_ns = now_ns(ClockId::Monotonic);
+            let began_ns = monotonic_ns();
             self.command = Some(Command { pid, began_ns, start_ns: None });
         }
     }
 
     /// Follows adjustments of the wall clock; to be called before each batch of events.
     pub fn sample_clock(&mut self) {
-        let monotonic = now_ns(ClockId::Monotonic);
+        let monotonic = monotonic_ns();
         self.clock_offset_ns = now_ns(ClockId::Realtime).saturating_sub(monotonic);
     }
 
     /// Forgets processes whose end was not told: a filter may keep the exit and not the fork, or
     /// the exit was lost. To be called when all that lay on the ring buffer is read.
     pub fn forget_the_dead(&mut self) {
-        for (pid, start_ns) in self.gone.drain(..) {
-            if self.alive.get(pid, start_ns).is_some() {
+        for (pid, start_ns, start_boot_ns) in self.gone.drain(..) {
+            let known = self.alive.get(pid, start_ns);
+            if known.is_some_and(|known| known.start_boot_ns == start_boot_ns) {
                 self.alive.end(pid, start_ns);
             }
         }
         if self.alive.len() >= self.look_at {
             let dead = self.alive.iter().filter(|(pid, ..)| running::is_gone(*pid));
-            self.gone = dead.map(|(pid, start_ns, _)| (pid, start_ns)).collect();
+            self.gone =
+                dead.map(|(pid, start_ns, known)| (pid, start_ns, known.start_boot_ns)).collect();
             // Twice as many, so that the looks cost little however many are alive.
             self.look_at = FEW.max(2 * (self.alive.len() - self.gone.len()));
         }
@@ -186,16 +200,20 @@ impl Enricher {
             detail if detail.is_of_thread() => {}
             Detail::Fork { .. } => {
                 let exec_id = Some(image.exec_id);
-                self.alive.begin(pid, start_ns, Known { exec_id, args: None, born_to: Some(ppid) });
+                let born_to = Some(ppid);
+                self.alive.begin(pid, start_ns, Known { exec_id, born_to, ..Known::default() });
             }
             Detail::Exec { args, .. } => {
                 self.heard(Some(args));
                 let known = self.alive.meet(pid, start_ns, Known::default);
                 known.exec_id = Some(image.exec_id);
                 known.args = Some(args.clone());
+                known.start_boot_ns = None;
             }
             Detail::Exit(ended) => {
-                let known = self.alive.end(pid, start_ns).unwrap_or_default();
+                let known = self.alive.end(pid, start_ns);
+                let known = known.filter(|known| known.began_at(record.start_boot_ns));
+                let known = known.unwrap_or_default();
                 ended.born_to = known.born_to.filter(|&maker| maker != ppid);
                 match known.at_the_end(image, execs_lost) {
                     Ok(args) => ended.args = args,

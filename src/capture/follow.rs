@@ -16,13 +16,15 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::host::running;
+use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
+use crate::kernel::wire::Maker;
 use crate::model::event::{Event, EventKind};
 
-/// Far longer than a fork handler runs: one that did not yet see a process among those that are
-/// followed has noted its child by then.
+/// Where handlers can't be waited for, far longer than one runs: a fork's that did not yet see a
+/// process among those that are followed has noted its child by then.
 const GRACE: Duration = Duration::from_millis(20);
-/// How long afterwards events that passed by that may still lie on the ring buffer.
+/// Likewise: by then those that let every event pass have reserved their records.
 const SETTLE: Duration = Duration::from_millis(200);
 /// More generations than come about in that time: ends the search where ids went in a circle.
 const MAX_GENERATIONS: usize = 1 << 12;
@@ -38,8 +40,16 @@ pub struct Follow {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
-    Learning { until: Instant },
-    Settling { until: Instant },
+    Learning {
+        until: Instant,
+    },
+    Settling {
+        until: Instant,
+    },
+    /// Up to this position of the ring buffer there may be events of anybody.
+    Draining {
+        written: u64,
+    },
     Over,
 }
 
@@ -58,12 +68,16 @@ impl Follow {
 
     /// Adds the descendants that /proc and the BPF side's notes tell of.
     fn look(&mut self, tracer: &Tracer<'_>) -> Result<()> {
+        // In this order, and a note before what /proc had: that may be of an earlier owner of the
+        // pid, or name who adopted an orphan.
+        let processes = running::all();
+        let makers: HashMap<u32, Maker> = tracer.makers().into_iter().collect();
         let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-        for process in running::all() {
+        for process in processes.iter().filter(|process| !makers.contains_key(&process.pid)) {
             children.entry(process.ppid).or_default().push(process.pid);
         }
         let mut known = HashSet::new();
-        for (task, maker) in tracer.makers() {
+        for (&task, maker) in &makers {
             children.entry(maker.tgid).or_default().push(task);
             if maker.followed != 0 {
                 known.insert(task);
@@ -118,23 +132,28 @@ impl Follow {
         Ok(true)
     }
 
-    /// Moves on when it is time; `drained` where all that lay on the ring buffer is read.
+    /// Moves on when it is time.
     ///
     /// # Errors
     /// There are too many processes to follow.
-    pub fn proceed(&mut self, tracer: &Tracer<'_>, drained: bool) -> Result<()> {
+    pub fn proceed(&mut self, tracer: &Tracer<'_>, ring: &Ring<'_>) -> Result<()> {
         match self.phase {
             Phase::Learning { until } if Instant::now() >= until => {
                 self.found = false;
+                tracer.await_handlers();
                 self.look(tracer)?;
                 self.phase = if self.found {
                     Phase::Learning { until: Instant::now() + GRACE }
                 } else {
                     tracer.set_learning(Learning::Known);
+                    tracer.await_handlers();
                     Phase::Settling { until: Instant::now() + SETTLE }
                 };
             }
-            Phase::Settling { until } if drained && Instant::now() >= until => {
+            Phase::Settling { until } if Instant::now() >= until => {
+                self.phase = Phase::Draining { written: ring.written() };
+            }
+            Phase::Draining { written } if ring.read() >= written => {
                 tracer.set_learning(Learning::Over);
                 self.members = HashSet::new();
                 self.phase = Phase::Over;

@@ -202,7 +202,7 @@ impl Capture<'_> {
             if !drained && !writer.is_blocked() {
                 patience = Duration::ZERO;
             }
-            writer.proceed(drained);
+            writer.proceed(&ring, drained);
             if self.show_status {
                 progress.show(writer.output, || writer.status());
             }

@@ -12,7 +12,8 @@ use crate::capture::follow::Follow;
 use crate::capture::line_args::LineArgs;
 use crate::capture::nanos;
 use crate::capture::status::Status;
-use crate::host::running::{self, now_ns};
+use crate::host::clock::{monotonic_ns, now_ns};
+use crate::host::running;
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
 use crate::kernel::wire::{Decoded, RingRecord};
@@ -67,7 +68,7 @@ impl Writer<'_> {
             self.tracer.set_learning(Learning::All);
         }
         let began = self.tracer.begin();
-        meta.began_ns = now_ns(ClockId::Monotonic).saturating_sub(nanos(began.elapsed()));
+        meta.began_ns = monotonic_ns().saturating_sub(nanos(began.elapsed()));
         if follow {
             self.state.follow = Some(Follow::start(self.tracer, self.filter.pids())?);
         }
@@ -224,12 +225,12 @@ impl Writer<'_> {
     }
 
     /// After each look at the ring buffer; `drained` where all that lay on it is read.
-    pub fn proceed(&mut self, drained: bool) {
+    pub fn proceed(&mut self, ring: &Ring<'_>, drained: bool) {
         if let Some(enricher) = self.enricher.as_mut().filter(|_| drained) {
             enricher.forget_the_dead();
         }
         if let Some(Err(error)) =
-            self.state.follow.as_mut().map(|follow| follow.proceed(self.tracer, drained))
+            self.state.follow.as_mut().map(|follow| follow.proceed(self.tracer, ring))
         {
             self.state.end = Some(End::Error(error));
         }

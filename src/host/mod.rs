@@ -3,6 +3,7 @@
 //! Knows the model only.
 
 pub mod cgroup;
+pub mod clock;
 pub mod container;
 pub mod identity;
 pub mod running;

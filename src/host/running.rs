@@ -11,8 +11,9 @@ use procfs::FromRead as _;
 use procfs::process::{Process, Stat};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::ClockId;
 
+use crate::host::clock::{boottime_ns, monotonic_ns, now_ns};
 use crate::model::event::{Args, Comm};
 
 /// A process that is there already.
@@ -22,7 +23,10 @@ pub struct Running {
     pub pid: u32,
     /// Its parent's.
     pub ppid: u32,
-    /// When it began, `CLOCK_MONOTONIC`, in nanoseconds, to a clock tick (10 ms).
+    /// When it began, the kernel's `CLOCK_BOOTTIME`, in nanoseconds, cut to a clock tick (10 ms).
+    pub start_boot_ns: u64,
+    /// The same on `CLOCK_MONOTONIC`: too early by the time that the machine was suspended since,
+    /// which isn't known.
     pub start_ns: u64,
     /// Its name.
     pub comm: Comm,
@@ -56,17 +60,19 @@ pub fn ancestors() -> Vec<Running> {
 fn one(pid: u32, suspended_ns: u64) -> Option<Running> {
     let stat = Stat::from_file(format!("/proc/{pid}/stat")).ok()?;
     let tick_ns = 1_000_000_000 / procfs::ticks_per_second().max(1);
+    let start_boot_ns = boottime_ns(stat.starttime * tick_ns);
     Some(Running {
         pid,
         ppid: stat.ppid.try_into().ok()?,
-        start_ns: (stat.starttime * tick_ns).saturating_sub(suspended_ns),
+        start_boot_ns,
+        start_ns: start_boot_ns.saturating_sub(suspended_ns),
         comm: Comm::new(stat.comm.as_bytes()),
     })
 }
 
-/// /proc counts suspended time, `CLOCK_MONOTONIC` does not.
+/// How long the machine was suspended since it was booted, which `CLOCK_MONOTONIC` doesn't count.
 fn suspended_ns() -> u64 {
-    now_ns(ClockId::Boottime).saturating_sub(now_ns(ClockId::Monotonic))
+    boottime_ns(now_ns(ClockId::Boottime)).saturating_sub(monotonic_ns())
 }
 
 /// Whether a process has ended and been waited for. Never inside a PID namespace, where that
@@ -109,13 +115,6 @@ pub fn args(pid: u32, max: usize) -> Option<Args> {
     (!bytes.is_empty()).then(|| Args::new(&bytes, truncated))
 }
 
-/// A clock in nanoseconds.
-pub fn now_ns(clock: ClockId) -> u64 {
-    let now = clock_gettime(clock);
-    // Neither is negative: the clocks begin at 0.
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,8 +124,10 @@ mod tests {
         let me = std::process::id();
         let found = all().into_iter().find(|process| process.pid == me).expect("listed");
         assert_eq!(found.ppid, std::os::unix::process::parent_id());
-        let now = now_ns(ClockId::Monotonic);
+        let now = monotonic_ns();
         assert!(found.start_ns <= now + 20_000_000 && found.start_ns > 0);
+        assert!(found.start_boot_ns <= boottime_ns(now_ns(ClockId::Boottime)));
+        assert!(found.start_boot_ns >= found.start_ns);
         let name = fs::read("/proc/self/comm").expect("it is this process'");
         assert_eq!(found.comm.as_bytes(), name.trim_ascii_end());
         let up: Vec<_> = ancestors().iter().map(|process| process.pid).collect();

@@ -100,9 +100,19 @@ impl<'a> Ring<'a> {
 
     /// Whether all that was reserved has been read.
     pub fn is_drained(&self) -> bool {
-        let written = self.producer.position().load(Ordering::Relaxed);
+        let written = self.written();
         acquire();
         self.position >= written
+    }
+
+    /// How far records have been reserved, in bytes since the ring was made.
+    pub fn written(&self) -> u64 {
+        self.producer.position().load(Ordering::Relaxed)
+    }
+
+    /// How far they have been read.
+    pub fn read(&self) -> u64 {
+        self.position
     }
 
     /// The length of the next record, and whether to skip it; none while it is being written.

@@ -213,11 +213,16 @@ impl<'obj> Tracer<'obj> {
         // where nobody else has the tracepoint open.
         self.links.borrow_mut().clear();
         if matches!(self.loaded, Loaded::Wide(_)) || kernel_before(6, 13) {
-            // Else we do. Kernels with nohz_full CPUs refuse it, and from 7.0 on it doesn't cover
-            // a handler that is preempted: the reader has to heed what is reserved.
-            let _ = membarrier(MembarrierCommand::Global);
+            // Else we do. Where that isn't sure the reader has to heed what is reserved.
+            self.await_handlers();
         }
         ended
+    }
+
+    /// Waits until all handlers that run now have ended. Kernels with `nohz_full` CPUs refuse
+    /// that, and from 7.0 on it doesn't cover a handler that is preempted.
+    pub fn await_handlers(&self) {
+        let _ = membarrier(MembarrierCommand::Global);
     }
 }
 

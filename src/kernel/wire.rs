@@ -113,6 +113,8 @@ pub struct RingRecord {
     pub hidden: bool,
     /// Of the wide mode: what the process runs.
     pub image: Image,
+    /// Of an exit of the wide mode: when the process began, `CLOCK_BOOTTIME`; else 0.
+    pub start_boot_ns: u64,
 }
 
 /// Which program a process runs, as the kernel tells one from the next.
@@ -168,7 +170,12 @@ pub fn decode_basic(record: &[u8]) -> Result<Decoded, WireError> {
         timestamp_ns: raw.timestamp_ns,
         wide: None,
     };
-    Ok(Decoded::Event(RingRecord { event, hidden: false, image: Image::default() }))
+    Ok(Decoded::Event(RingRecord {
+        event,
+        hidden: false,
+        image: Image::default(),
+        start_boot_ns: 0,
+    }))
 }
 
 /// Decodes a record of the wide mode.
@@ -196,7 +203,8 @@ fn has(header: &wide_header, flag: wide_flags) -> bool {
 
 fn fork(raw: &wide_fork) -> RingRecord {
     let thread = has(&raw.event.header, wide_flags::WIDE_THREAD);
-    let detail = Detail::Fork { thread, parent_tid: raw.parent_tid };
+    let made_by = (!thread && raw.maker != raw.event.ppid).then_some(raw.maker);
+    let detail = Detail::Fork { thread, parent_tid: raw.parent_tid, made_by };
     event(&raw.event, EventKind::Fork, detail)
 }
 
@@ -238,7 +246,8 @@ fn exit(raw: &wide_exit) -> RingRecord {
         duration_ns: raw.event.timestamp_ns.saturating_sub(raw.began_ns),
         ..Ended::default()
     });
-    event(&raw.event, EventKind::Exit, detail)
+    let record = event(&raw.event, EventKind::Exit, detail);
+    RingRecord { start_boot_ns: raw.start_boot_ns, ..record }
 }
 
 fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {
@@ -260,7 +269,8 @@ fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {
             detail,
         })),
     };
-    RingRecord { event, hidden, image: Image { exec_id: raw.exec_id, inherited } }
+    let image = Image { exec_id: raw.exec_id, inherited };
+    RingRecord { event, hidden, image, start_boot_ns: 0 }
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ macro_rules! event_keys {
                 /// inode number.
                 cgroup_id: u64 as Count,
                 /// The path of that cgroup, as `/proc/PID/cgroup` has it; `null` where it lies
-                /// outside of the cgroup namespace that tuxscope runs in, or is longer than 4 KiB.
+                /// outside of the cgroup namespace that tuxscope runs in, or is longer than 4 KiB
+                /// (with `--buffer-size 4K`: than 1 KiB).
                 place: Option<Arc<Place>> as Where,
             }
             /// A process began, or with `thread` one of its threads.
@@ -37,6 +38,8 @@ macro_rules! event_keys {
                 thread: bool as Flag,
                 /// The task that made it. With `CLONE_PARENT` it isn't one of the process `ppid`.
                 parent_tid: u32 as Id,
+                /// The process that made it, where that isn't `ppid`: with `CLONE_PARENT`.
+                made_by: Option<u32> as Optional<Id>,
             }
             /// A process replaced its program.
             Exec {

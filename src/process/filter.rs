@@ -97,7 +97,10 @@ impl Filter {
             (EventKind::Fork, detail) if !detail.is_some_and(Detail::is_of_thread) => {
                 // Under CLONE_PARENT the parent is not who made it, but a sibling.
                 let made_by = match detail {
-                    Some(&Detail::Fork { parent_tid, .. }) => parent_tid,
+                    // Older captures only have the task's id.
+                    Some(&Detail::Fork { parent_tid, made_by, .. }) => {
+                        made_by.unwrap_or(parent_tid)
+                    }
                     _ => event.ppid,
                 };
                 // The basic mode does not say which exit is the process' last, so that a pid is

@@ -119,9 +119,9 @@ impl Explain {
         let maker = named(parent, Some(event.comm));
         let detail = event.detail();
         let _ = match detail {
-            Some(&Detail::Fork { parent_tid, .. }) if parent_tid != parent => {
+            Some(&Detail::Fork { parent_tid, made_by, .. }) if parent_tid != parent => {
                 // A thread of the parent, or under CLONE_PARENT a process of its own.
-                match self.lives.with_pid(parent_tid) {
+                match self.lives.with_pid(made_by.unwrap_or(parent_tid)) {
                     Some((_, life)) => {
                         write!(out, "{} made {child}, but as a child of {parent}", who(life))
                     }

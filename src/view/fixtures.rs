@@ -23,7 +23,7 @@ pub fn run(mut sink: impl Sink, events: &[Event]) -> String {
 
 /// A process that began 1 s before all stories.
 pub fn running(pid: u32, comm: &str) -> Running {
-    Running { pid, ppid: 1, start_ns: 7, comm: Comm::new(comm.as_bytes()) }
+    Running { pid, ppid: 1, start_boot_ns: 7, start_ns: 7, comm: Comm::new(comm.as_bytes()) }
 }
 
 /// An event of the basic mode, `us` microseconds after 1 s.
@@ -64,14 +64,14 @@ impl Story {
         let comm = *self.comms.entry(ppid).or_insert(Comm::new(b"bash"));
         self.comms.insert(pid, comm);
         self.starts.insert(pid, 1_000_000_000 + us * 1_000);
-        let detail = Detail::Fork { thread: false, parent_tid: ppid };
+        let detail = Detail::Fork { thread: false, parent_tid: ppid, made_by: None };
         self.wide(EventKind::Fork, us, (pid, pid, ppid), detail);
         self
     }
 
     /// `pid` starts a thread.
     pub fn thread(&mut self, us: u64, pid: u32, tid: u32, ppid: u32) -> &mut Self {
-        let detail = Detail::Fork { thread: true, parent_tid: pid };
+        let detail = Detail::Fork { thread: true, parent_tid: pid, made_by: None };
         self.wide(EventKind::Fork, us, (pid, tid, ppid), detail);
         self
     }
@@ -189,7 +189,9 @@ impl Random {
         let kind = EventKind::ALL[self.below(3) as usize];
         let args = Args::new(&self.bytes(40), self.one_in(5));
         let detail = match kind {
-            EventKind::Fork => Detail::Fork { thread: self.one_in(4), parent_tid: self.pid() },
+            EventKind::Fork => {
+                Detail::Fork { thread: self.one_in(4), parent_tid: self.pid(), made_by: None }
+            }
             EventKind::Exec => Detail::Exec { filename: self.bytes(20), args },
             EventKind::Exit => Detail::Exit(Ended {
                 thread: self.one_in(4),

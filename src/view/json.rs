@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn wide_adds_its_keys_behind_the_basic_ones() {
-        let fork = Detail::Fork { thread: false, parent_tid: 3891 };
+        let fork = Detail::Fork { thread: false, parent_tid: 3891, made_by: None };
         let want =
             BASIC.replace("KIND", "fork") + COMMON + ",\"thread\":false,\"parent_tid\":3891}\n";
         assert_eq!(event(EventKind::Fork, b"bash", wide(fork)), want);

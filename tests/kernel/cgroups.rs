@@ -177,3 +177,48 @@ fn the_unit_and_the_container_are_told() {
         }
     }
 }
+
+/// A ring that no record of a long path fits into.
+#[test]
+fn a_path_too_long_for_the_ring_is_told_to_be_unknown() {
+    let Some(_machine) = machine::alone() else { return };
+    let parent = Cgroup::make("long");
+    let dir = parent.0.join([&*"n".repeat(255); 6].join("/"));
+    fs::create_dir_all(&dir).unwrap();
+    let wanted = Cgroup::path_in_proc(&dir);
+    for (size, path) in [("4096", None), ("8192", Some(&*wanted))] {
+        let cgroup = dir.to_str().unwrap();
+        // Nobody else's events, not even for later lines' sake, so that there is room.
+        let more = ["-e", "fork,exec", "--cgroup", cgroup, "--buffer-size", size];
+        let args = [&["--format", "json", "--wide"], &more[..]].concat();
+        let tuxscope = Tuxscope::start(&args);
+        let life = worker::into_cgroup(cgroup);
+        let capture = Capture::complete(&tuxscope.stop());
+        assert_eq!(capture.of(life.pid).len(), 2);
+        for event in capture.of(life.pid) {
+            assert_eq!(event.cgroup.as_deref(), path, "{size}");
+        }
+    }
+}
+
+/// Whether a child that is born there lies below `--cgroup` can't be told.
+#[test]
+fn a_birth_too_deep_to_be_filtered_is_counted() {
+    let Some(_machine) = machine::shared() else { return };
+    let parent = Cgroup::make("deep");
+    let below = |depth: usize| vec!["d"; depth].join("/");
+    let dir = parent.0.join(below(70));
+    fs::create_dir_all(&dir).unwrap();
+    for (depth, lost) in [(0, 1), (60, 0)] {
+        let wanted = parent.0.join(below(depth));
+        let args = ["--format", "json", "--wide", "--cgroup", wanted.to_str().unwrap()];
+        let tuxscope = Tuxscope::start(&args);
+        let life = worker::into_cgroup(dir.to_str().unwrap());
+        let run = tuxscope.stop();
+        let capture = Capture::parse(&run.stdout);
+        let events = capture.of(life.pid);
+        let forks = events.iter().filter(|event| event.event_type == "fork").count() as u64;
+        assert_eq!((forks, run.closing().lost), (1 - lost, [lost, 0, 0]), "{depth}");
+        assert_eq!(events.len() as u64, 3 - lost, "{events:?}");
+    }
+}

@@ -30,6 +30,7 @@ pub struct Event {
     pub pod_uid: Option<String>,
     pub thread: Option<bool>,
     pub parent_tid: Option<u32>,
+    pub made_by: Option<u32>,
     pub filename: Option<String>,
     pub args: Option<Vec<String>>,
     #[serde(default)]

@@ -6,8 +6,9 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::program::Tuxscope;
+use crate::program::{self, Tuxscope};
 use crate::wide::{Capture, Event};
 use crate::{machine, process, worker};
 
@@ -286,5 +287,53 @@ fn who_becomes_another_user_ends_with_the_arguments_of_its_last_exec() {
         let args = exit.args.as_ref().expect("its arguments");
         assert_eq!(args[1..], ["become", "4242"], "{more:?}");
         assert!(!exit.args_unknown);
+    }
+}
+
+/// The clocks of a time namespace are set apart, by which /proc shifts the starts of processes. A
+/// machine that was suspended differs alike: the two clocks have moved apart since a process began.
+#[test]
+fn arguments_from_before_are_found_whatever_the_clocks_say() {
+    let Some(_machine) = machine::shared() else { return };
+    let mut shell = Command::new("sh");
+    let mut shell = shell.args(["-c", "read x", "before"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut apart = Command::new("unshare");
+    let offsets = ["--time", "--fork", "--kill-child", "--monotonic", "500", "--boottime", "1000"];
+    apart.args(offsets).arg(program::BINARY);
+    apart.args(["proc", "--wide", "--format", "json", "--duration", "2"]);
+    let mut tuxscope = Tuxscope::spawn(apart);
+    tuxscope.await_tracing();
+    drop(shell.stdin.take());
+    process::wait(&mut shell);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let capture = Capture::complete(&tuxscope.end());
+    let exit = capture.one("exit", shell.id());
+    assert_eq!(args_of(exit), ["sh", "-c", "read x", "before"]);
+    let now = jiff::Timestamp::from_second(now.as_secs() as i64).unwrap();
+    let time: jiff::Timestamp = exit.time.parse().unwrap();
+    assert!(time.duration_since(now).as_secs().abs() < 100, "{time} is {now}");
+}
+
+/// They are read when tracing is on, and may be those of an exec that is on its way: whatever a
+/// process execs meanwhile, its exit tells the last.
+#[test]
+fn an_exec_while_arguments_are_read_from_proc_is_not_mixed_up() {
+    let Some(_machine) = machine::shared() else { return };
+    let script = "n=$1; test -e \"$2\" && exit 0; exec bash \"$0\" $((n + 1)) \"$2\"";
+    let dir = tempfile::tempdir().unwrap();
+    let (file, end) = (dir.path().join("again.sh"), dir.path().join("end"));
+    std::fs::write(&file, script).unwrap();
+    let mut shells: Vec<_> = (0..4)
+        .map(|_| Command::new("bash").arg(&file).arg("0").arg(&end).spawn().unwrap())
+        .collect();
+    let tuxscope = start(&[]);
+    std::fs::write(&end, "").unwrap();
+    shells.iter_mut().for_each(|shell| assert!(process::wait(shell).success()));
+    let capture = Capture::complete(&tuxscope.stop());
+    for shell in shells {
+        let events = capture.of(shell.id());
+        let [.., exec, exit] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((&*exec.event_type, &*exit.event_type), ("exec", "exit"));
+        assert_eq!(args_of(exit), args_of(exec));
     }
 }

@@ -50,7 +50,15 @@ fn a_maker_that_does_not_become_the_parent_is_named() {
     let [maker, made] = &lives[..] else { panic!("two lives: {lives:?}") };
     let fork = capture.one("fork", made.pid);
     assert_eq!((fork.ppid, fork.parent_tid), (made.ppid, Some(maker.pid)));
-    assert_eq!(capture.one("fork", maker.pid).parent_tid, Some(maker.ppid));
+    assert_eq!(fork.made_by, Some(maker.pid));
+    let fork = capture.one("fork", maker.pid);
+    assert_eq!((fork.parent_tid, fork.made_by), (Some(maker.ppid), None));
+    // The task's id alone would not lead to its process.
+    let (capture, lives) = self::capture(&[], || worker::case("clone-parent-thread"));
+    let [maker, made] = &lives[..] else { panic!("two lives: {lives:?}") };
+    let fork = capture.one("fork", made.pid);
+    assert_ne!(fork.parent_tid, Some(maker.pid));
+    assert_eq!((fork.ppid, fork.made_by), (made.ppid, Some(maker.pid)));
 }
 
 /// The process keeps its id; the task that execs had another until then.

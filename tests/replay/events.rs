@@ -84,8 +84,8 @@ fn place() -> impl Strategy<Value = Place> {
 fn detail() -> BoxedStrategy<Detail> {
     let status = any::<u16>().prop_map(|word| ExitStatus::from_wait(word.into()));
     prop_oneof![
-        (any::<bool>(), any::<u32>())
-            .prop_map(|(thread, parent_tid)| Detail::Fork { thread, parent_tid }),
+        (any::<bool>(), any::<u32>(), option::of(any::<u32>()))
+            .prop_map(|(thread, parent_tid, made_by)| Detail::Fork { thread, parent_tid, made_by }),
         (bytes(40), args()).prop_map(|(filename, args)| Detail::Exec { filename, args }),
         (any::<bool>(), status, any::<u64>(), option::of(args()), option::of(any::<u32>()))
             .prop_map(|(thread, status, duration_ns, args, born_to)| Detail::Exit(Ended {

@@ -141,3 +141,15 @@ fn what_a_thread_makes_is_followed() {
         .collect();
     assert_eq!(pids, [100, 106, 100], "{}", ran.err);
 }
+
+/// A capture without threads names the process of the one that made it.
+#[test]
+fn what_a_thread_makes_is_followed_without_threads() {
+    let fork = |pid, maker, more: &str| {
+        let keys = format!("\"thread\":false,\"parent_tid\":{maker}{more}");
+        wide("fork", pid, 10, "make", 2, 2, &keys)
+    };
+    let capture = [fork(106, 105, ",\"made_by\":100"), fork(107, 105, ",\"made_by\":99")].concat();
+    let ran = replay(capture.as_bytes(), &["--pid", "100", "--follow", "--format", "json"]);
+    assert!(ran.out.contains("\"pid\":106") && !ran.out.contains("\"pid\":107"), "{}", ran.out);
+}

@@ -649,8 +649,18 @@ static void case_threads_fail(void)
 	saw("threads-fail", pid, getpid(), 0, wait_for(pid));
 }
 
+static void *clone_sibling(void *made)
+{
+	pid_t pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0)
+		_exit(9);
+	*(int *)made = pid;
+	return NULL;
+}
+
 /* The child is its maker's sibling: this process waits for it, not the one that made it. */
-static void case_clone_parent(void)
+static void clone_parent(const char *name, int from_thread)
 {
 	int *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char more[32];
@@ -661,18 +671,30 @@ static void case_clone_parent(void)
 		die("mmap");
 	maker = fork_();
 	if (maker == 0) {
-		pid_t pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+		pthread_t thread;
 
-		if (pid == 0)
-			_exit(9);
-		*made = pid;
-		_exit(pid < 0);
+		if (!from_thread)
+			clone_sibling(made);
+		else if (pthread_create(&thread, NULL, clone_sibling, made) ||
+			 pthread_join(thread, NULL))
+			die("thread");
+		_exit(*made < 0);
 	}
 	status = wait_for(maker);
 	saw("clone-parent-maker", maker, getpid(), 0, status);
 	status = wait_for(*made);
 	snprintf(more, sizeof(more), ",\"made_by\":%d", maker);
-	saw_more("clone-parent", *made, getpid(), 0, status, more);
+	saw_more(name, *made, getpid(), 0, status, more);
+}
+
+static void case_clone_parent(void)
+{
+	clone_parent("clone-parent", 0);
+}
+
+static void case_clone_parent_thread(void)
+{
+	clone_parent("clone-parent-thread", 1);
 }
 
 static void case_exit_codes(void)
@@ -955,6 +977,7 @@ static const struct {
 	{ "threads", case_threads },
 	{ "threads-fail", case_threads_fail },
 	{ "clone-parent", case_clone_parent },
+	{ "clone-parent-thread", case_clone_parent_thread },
 	{ "exit-codes", case_exit_codes },
 	{ "signals", case_signals },
 	{ "core", case_core },

@@ -4,6 +4,9 @@
 use super::*;
 use crate::model::event::{Comm, Ended, Event, EventKind};
 
+/// How long the machine had been suspended when these processes began.
+const SUSPENDED_NS: u64 = 100_000_000_000;
+
 /// Of a process that was forked by one whose exec id was 5.
 fn record(kind: EventKind, ppid: u32, start_ns: u64, execs: u64, detail: Detail) -> RingRecord {
     let wide = Wide { time_ns: 0, tid: 7, uid: 0, start_ns, cgroup_id: 0, place: None, detail };
@@ -16,11 +19,12 @@ fn record(kind: EventKind, ppid: u32, start_ns: u64, execs: u64, detail: Detail)
         wide: Some(Box::new(wide)),
     };
     let image = Image { exec_id: 5 + execs, inherited: execs == 0 };
-    RingRecord { event, hidden: false, image }
+    let start_boot_ns = start_ns + SUSPENDED_NS;
+    RingRecord { event, hidden: false, image, start_boot_ns }
 }
 
 fn fork(ppid: u32, start_ns: u64) -> RingRecord {
-    let detail = Detail::Fork { thread: false, parent_tid: ppid };
+    let detail = Detail::Fork { thread: false, parent_tid: ppid, made_by: None };
     record(EventKind::Fork, ppid, start_ns, 0, detail)
 }
 
@@ -103,6 +107,26 @@ fn what_proc_told_holds_until_an_exec_is_lost() {
     assert_eq!(end(0, true), (args(b"sh\0"), None), "it never had another program");
 }
 
+/// /proc counts the time in which the machine was suspended, and doesn't tell how long that was
+/// before a process began.
+#[test]
+fn what_proc_told_is_found_by_the_time_since_boot() {
+    let end = |proc_boot_ns| {
+        let mut enricher = Enricher::new(4096);
+        let start_boot_ns = Some(proc_boot_ns);
+        let known = Known { args: args(b"sh\0"), start_boot_ns, ..Known::default() };
+        enricher.alive.begin(7, 0, known);
+        let start_ns = 5_009_000_000;
+        let mut exit = exit(3, start_ns, 1);
+        enricher.complete(&mut exit, false);
+        let end = ended(exit);
+        (end.args, end.args_unknown)
+    };
+    let ticks = 5_000_000_000 + SUSPENDED_NS;
+    assert_eq!(end(ticks), (args(b"sh\0"), None));
+    assert_eq!(end(ticks - 1_000_000_000), (None, Some(true)), "who had the pid before");
+}
+
 #[test]
 fn the_bytes_of_all_arguments_are_bounded() {
     let mut enricher = Enricher::new(65536);
@@ -128,9 +152,9 @@ fn the_bytes_of_all_arguments_are_bounded() {
 #[test]
 fn a_command_begins_when_it_is_let_go() {
     let mut enricher = Enricher::new(4096);
-    let before = now_ns(ClockId::Monotonic);
+    let before = monotonic_ns();
     enricher.let_go(7);
-    let after = now_ns(ClockId::Monotonic);
+    let after = monotonic_ns();
     let mut complete = |mut record: RingRecord| {
         record.event.timestamp_ns = after + 100;
         enricher.complete(&mut record, false);

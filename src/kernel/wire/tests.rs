@@ -75,7 +75,7 @@ fn decodes_each_field_from_its_place() {
     };
     let record = aligned(&basic(), b"");
     let none = Image::default();
-    let basic = RingRecord { event: want.clone(), hidden: false, image: none };
+    let basic = RingRecord { event: want.clone(), hidden: false, image: none, start_boot_ns: 0 };
     assert_eq!(decode_basic(&record.0[..40]), Ok(Decoded::Event(basic)));
 
     let more = Wide {
@@ -85,20 +85,35 @@ fn decodes_each_field_from_its_place() {
         start_ns: 128_900_000_000,
         cgroup_id: 77,
         place: None,
-        detail: Detail::Fork { thread: true, parent_tid: 9 },
+        detail: Detail::Fork { thread: true, parent_tid: 9, made_by: None },
     };
     let event = Event { wide: Some(Box::new(more)), ..want };
     let image = Image { exec_id: 3, inherited: true };
     let fork = |flags| {
         let event = wide(proc_event_type::PROC_FORK, flags);
-        aligned(&wide_fork { event, parent_tid: 9, _padding: 0 }, b"")
+        aligned(&wide_fork { event, parent_tid: 9, maker: 4521 }, b"")
     };
     for (more, hidden) in [(0, false), (HIDDEN, true)] {
-        let want = RingRecord { event: event.clone(), hidden, image };
+        let want = RingRecord { event: event.clone(), hidden, image, start_boot_ns: 0 };
         let decoded = decode_wide(&fork(THREAD | NO_EXEC | more).0[..80]);
         assert_eq!(decoded, Ok(Decoded::Event(want)));
     }
     assert_eq!(decode_wide(&fork(0).0[..79]), Err(WireError::Shape { len: 79 }));
+}
+
+/// Under `CLONE_PARENT` the parent is not the one who made it.
+#[test]
+fn a_fork_tells_its_maker_where_that_is_not_the_parent() {
+    let made_by = |flags, maker| {
+        let event = wide(proc_event_type::PROC_FORK, flags);
+        match detail(&aligned(&wide_fork { event, parent_tid: 9, maker }, b"").0[..80]) {
+            Detail::Fork { made_by, .. } => made_by,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(made_by(0, 3890), None);
+    assert_eq!(made_by(0, 7), Some(7));
+    assert_eq!(made_by(THREAD, 4521), None, "a process makes its own threads");
 }
 
 #[test]
@@ -116,6 +131,7 @@ fn an_exit_brings_its_status_and_age() {
     let record = wide_exit {
         event: wide(proc_event_type::PROC_EXIT, 0),
         began_ns: 128_900_000_001,
+        start_boot_ns: 228_900_000_000,
         status: 42 << 8,
         _padding: 0,
     };
@@ -126,8 +142,10 @@ fn an_exit_brings_its_status_and_age() {
         duration_ns: 34_567_889,
         ..Ended::default()
     });
-    assert_eq!(detail(&record.0[..88]), want);
-    assert_eq!(decode_wide(&record.0[..87]), Err(WireError::Shape { len: 87 }));
+    assert_eq!(detail(&record.0[..96]), want);
+    let decoded = decode_wide(&record.0[..96]).expect("a good record").event().expect("an event");
+    assert_eq!(decoded.start_boot_ns, 228_900_000_000);
+    assert_eq!(decode_wide(&record.0[..95]), Err(WireError::Shape { len: 95 }));
 }
 
 /// The kind alone says what a record is: no length makes another one of it.

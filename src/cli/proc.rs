@@ -28,7 +28,7 @@ use crate::process::filter::Filter;
 use crate::runtime::report;
 use crate::runtime::stop::{Hangup, Stop};
 use crate::runtime::{rights, sandbox};
-use crate::view::{Shape, Speaks};
+use crate::view::{self, Shape, Speaks};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -303,9 +303,11 @@ impl Proc {
         if self.renews_output() && self.view.drawn.format.shape != Shape::Lines {
             let option = if self.out.reopen { "--reopen" } else { "--rotate-size" };
             let format = self.view.drawn.format.name;
+            let lines = view::ALL.iter().filter(|view| view.shape == Shape::Lines);
+            let lines: Vec<_> = lines.map(|view| view.name).collect();
             return wrong(
                 &format!("--format {format} is a single document, which {option} can't split"),
-                "use --format table, json or explain",
+                &format!("use --format {}", lines.join(" or ")),
             );
         }
         if self.limits.buffer_size > MAX_BUFFER_SIZE_OF_ANYONE && rights::come_from_the_file() {

@@ -29,7 +29,7 @@ complete -c tuxscope -n "__fish_tuxscope_needs_command" -s V -l version -d 'Prin
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "proc" -d 'Show fork, exec and exit of processes as they happen'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "replay" -d 'Show the events of a capture again, in any format'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "schema" -d 'Print the JSON Schema of the output of --format json'
-complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "check" -d 'Check what this kernel and these rights allow, and try both modes'
+complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "check" -d 'Check what this kernel and the caller\'s rights allow, and try both modes'
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l format -d 'How to show the events' -r -f -a "table\t'One aligned line per event'
 json\t'One JSON object per line'
@@ -47,8 +47,8 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l uid -d 'Only 
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l cgroup -d 'Only events in this cgroup (v2) and below, such as /system.slice/cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s e -l event -d 'Only events of these kinds: fork, exec, exit' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Only events whose process name or arguments match this regular expression' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l user -d 'Run COMMAND as this user; HOME, SHELL, USER and LOGNAME become theirs' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l wait -d 'End with COMMAND itself, or with the last of all that it started' -r -f -a "command\t'COMMAND itself'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l user -d 'Run COMMAND as this user, and set HOME, SHELL, USER and LOGNAME for it' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l wait -d 'End when COMMAND ends, or when the last of its descendants does' -r -f -a "command\t'COMMAND itself'
 all\t'COMMAND and all its descendants, daemons included'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s o -l output -d 'Write to FILE instead of standard output' -r -F
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
@@ -66,7 +66,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed -d 'Only exits with a status other than 0, or by a signal'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'With --output: on SIGHUP reopen FILE (after logrotate has renamed it) instead of ending'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l strict -d 'Exit with status 3 if any event was lost'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show the messages of libbpf'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show libbpf\'s messages'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s h -l help -d 'Print help (in full with --help)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l format -d 'How to show the events' -r -f -a "table\t'One aligned line per event'
 json\t'One JSON object per line'
@@ -92,11 +92,11 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l failed -d '
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l strict -d 'Exit with status 1 if a line can\'t be read, 3 if events were lost or the end is missing'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s h -l help -d 'Print help (in full with --help)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand schema" -s h -l help -d 'Print help'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand check" -l format -d 'How to print the answers' -r -f -a "table\t'A line each, with the remedy below each no'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand check" -l format -d 'How to print the answers' -r -f -a "table\t'One line per check, with the remedy below each no'
 json\t'One JSON object'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "proc" -d 'Show fork, exec and exit of processes as they happen'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "replay" -d 'Show the events of a capture again, in any format'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "schema" -d 'Print the JSON Schema of the output of --format json'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "check" -d 'Check what this kernel and these rights allow, and try both modes'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "check" -d 'Check what this kernel and the caller\'s rights allow, and try both modes'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand help; and not __fish_seen_subcommand_from proc replay schema check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

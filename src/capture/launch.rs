@@ -71,7 +71,7 @@ impl Launched {
         // Or never, because it was killed: then the pidfd tells, as of any end.
         match gate.read_exact(&mut [0]) {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(error).context("the command can't be held");
+                return Err(error).context("can't hold the command");
             }
             _ => {}
         }
@@ -86,7 +86,7 @@ impl Launched {
         let Some(mut gate) = self.gate.take() else { return Ok(()) };
         match gate.write_all(b"\n") {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(error).context("can't let the command go")
+                Err(error).context("can't release the command")
             }
             _ => Ok(()),
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What this kernel and these rights allow, and whether both modes really work here.
+//! What this kernel and the caller's rights allow, and whether both modes really work here.
 
 use std::fmt;
 use std::io;
@@ -21,7 +21,7 @@ use crate::model::failure::{Exit, Failure};
 use crate::output::Output;
 
 const HELP: &str = "\
-Exit status: 0 both modes work, 69 kernel support is missing, 77 rights are missing.";
+Exit status: 0 both modes work, 69 missing kernel support, 77 insufficient rights.";
 
 /// `tuxscope check`
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub struct Check {
 /// How `tuxscope check` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum CheckFormat {
-    /// A line each, with the remedy below each no
+    /// One line per check, with the remedy below each no
     Table,
     /// One JSON object
     Json,
@@ -122,7 +122,7 @@ impl Report {
         if may {
             report.ask("ring buffer", "BPF_MAP_TYPE_RINGBUF", preflight::ring_buffer());
         } else {
-            let detail = "can't be told without these rights".to_owned();
+            let detail = "unknown without these rights".to_owned();
             let answer = Answer::Unknown;
             report.push(Line { name: "ring buffer", answer, detail, remedy: None, exit: None });
         }
@@ -233,7 +233,7 @@ fn self_test(mode: Mode) -> Result<String> {
     tracer.detach();
     let status = child.context("can't start a process")?;
     if status.code() != Some(STATUS.into()) {
-        return Err(anyhow!("the process that was to be traced ended with {status}"));
+        return Err(anyhow!("the process to be traced ended with {status}"));
     }
     let mut events = Vec::new();
     let keep = |record: &[u8]| {

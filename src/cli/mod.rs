@@ -35,7 +35,7 @@ enum Command {
     Replay(replay::Replay),
     /// Print the JSON Schema of the output of --format json
     Schema,
-    /// Check what this kernel and these rights allow, and try both modes
+    /// Check what this kernel and the caller's rights allow, and try both modes
     Check(check::Check),
     /// A process that `check` looks at.
     #[command(hide = true, name = check::CHILD)]

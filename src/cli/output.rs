@@ -60,7 +60,7 @@ impl Target {
             None => stream()?,
         };
         if view.shape == Shape::Document && output.is_terminal() {
-            let what = format!("--format {} makes a document, not text for a terminal", view.name);
+            let what = format!("--format {} writes a document, not text for a terminal", view.name);
             let remedy = "write it to a file (-o FILE) or to a pipe";
             return Err(Failure::new(Exit::Usage, what, remedy).into());
         }

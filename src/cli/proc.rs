@@ -43,7 +43,7 @@ Examples:
   tuxscope proc --count 1000 --strict         exit status 3 if an event was lost
 
 Exit status: 0 success, 1 failure, 2 usage, 3 events lost (--strict),
-69 kernel support is missing, 77 rights are missing; with COMMAND: its own.";
+69 missing kernel support, 77 insufficient rights; with COMMAND: its own.";
 
 /// `tuxscope proc`. A struct a heading, in the order of the headings.
 #[derive(Debug, Args)]
@@ -84,14 +84,13 @@ struct ViewOptions {
 
     /// With --wide: bytes to keep of each command line, at most 64K
     ///
-    /// In JSON it takes at most twice as many: where characters have to be escaped, less of it is
-    /// kept.
+    /// In JSON they take at most twice that: where characters have to be escaped, fewer are kept.
     #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = max_args)]
     max_args: u32,
 
     /// With --wide: leave the arguments out of exits, which repeat those of the exec
     ///
-    /// For captures that are kept: it halves what long command lines take.
+    /// In a capture that is kept, this halves the space that long command lines take.
     #[arg(long)]
     no_exit_args: bool,
 }
@@ -106,11 +105,11 @@ struct CommandOptions {
     #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["pids", "follow"])]
     command: Vec<OsString>,
 
-    /// Run COMMAND as this user; HOME, SHELL, USER and LOGNAME become theirs
+    /// Run COMMAND as this user, and set HOME, SHELL, USER and LOGNAME for it
     #[arg(long, value_name = "NAME", requires = "command")]
     user: Option<String>,
 
-    /// End with COMMAND itself, or with the last of all that it started
+    /// End when COMMAND ends, or when the last of its descendants does
     #[arg(long, value_enum, value_name = "WHOM", default_value_t = Wait::Command, requires = "command")]
     wait: Wait,
 }
@@ -140,22 +139,22 @@ struct OutputOptions {
 struct LimitOptions {
     /// End the capture after this time: seconds, or with units, such as 0.5, 90s, 2m
     ///
-    /// With COMMAND only the capture ends: the command goes on, and tuxscope waits for it and
+    /// With COMMAND, only the capture ends: the command runs on, and tuxscope waits for it and
     /// passes on its exit status.
     #[arg(long, value_name = "TIME", value_parser = values::duration, allow_negative_numbers = true)]
     duration: Option<Duration>,
 
     /// End the capture after this many events
     ///
-    /// With COMMAND only the capture ends, as with --duration.
+    /// With COMMAND, only the capture ends, as with --duration.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
           allow_negative_numbers = true)]
     count: Option<u64>,
 
     /// Size of the kernel's ring buffer: bytes, or with K, M or G; rounded up to a power of two
     ///
-    /// At most 2G; at most 64M where the program's file has the capabilities, so that every user
-    /// has them.
+    /// At most 2G, or 64M where the capabilities are those of the program's file (setcap), which any
+    /// user may run.
     #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = buffer_size,
           allow_negative_numbers = true)]
     buffer_size: u32,
@@ -168,7 +167,7 @@ struct LimitOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Other")]
 struct OtherOptions {
-    /// Show the messages of libbpf
+    /// Show libbpf's messages
     #[arg(short, long)]
     verbose: bool,
 
@@ -313,7 +312,7 @@ impl Proc {
         if self.limits.buffer_size > MAX_BUFFER_SIZE_OF_ANYONE && rights::come_from_the_file() {
             return Err(Failure::new(
                 Exit::Rights,
-                "--buffer-size may be at most 64M where the program's file has the capabilities",
+                "--buffer-size is limited to 64M where the capabilities are those of the program's file",
                 "use --buffer-size 64M, or run it as root",
             ));
         }
@@ -369,12 +368,16 @@ impl Proc {
         if hidden && rights::has(CapabilitySet::SYS_PTRACE) {
             // Landlock would hide all others' processes, whatever the rights.
             if self.other.verbose {
-                report::say("no sandbox: with /proc mounted with hidepid it would hide processes");
+                report::say(
+                    "no sandbox: as /proc is mounted with hidepid, it would hide processes",
+                );
             }
             return;
         }
         if hidden && !running::is_visible(1) {
-            report::say("/proc hides processes (hidepid): those already running stay unknown");
+            report::say(
+                "/proc hides processes (hidepid): nothing is known of those already running",
+            );
         }
         self.enter_sandbox(output);
     }
@@ -412,7 +415,9 @@ fn warn_of_unknown(pids: &[u32]) {
     let unknown: Vec<_> = unknown.collect();
     if !unknown.is_empty() {
         let unknown = unknown.join(", ");
-        report::say(format_args!("no process has the pid {unknown} now; one that comes is traced"));
+        report::say(format_args!(
+            "no process has pid {unknown} now; a later one with that pid is traced"
+        ));
     }
 }
 

@@ -97,7 +97,7 @@ pub fn run(args: Replay) -> Result<ExitCode> {
 /// rights beyond its user's.
 fn confine() {
     if let Err(error) = rights::drop_all_but(CapabilitySet::empty()) {
-        report::say(format_args!("rights that are not needed can't be dropped: {error}"));
+        report::say(format_args!("can't drop capabilities that are not needed: {error}"));
     }
     if let Err(error) = sandbox::enter(&[], None) {
         report::error(&error.context("no sandbox"));

@@ -213,7 +213,7 @@ impl Form for Time {
 pub fn time_ns(text: &str) -> Result<u64, String> {
     Rfc3339::parse(text)
         .map(|time| time.0)
-        .ok_or_else(|| "\"time\" is no time in UTC between 1970 and 2554".to_owned())
+        .ok_or_else(|| "\"time\" is not a UTC time between 1970 and 2554".to_owned())
 }
 
 /// How a process ended: `exit_code`, or `signal` and `core_dumped`.
@@ -261,7 +261,7 @@ impl Form for Status {
         let Some(name) = found.signal.take() else {
             return Ok(found.exit_code.take().map(ExitStatus::Code));
         };
-        let number = signal::number(&name.0).ok_or("\"signal\" names no signal")?;
+        let number = signal::number(&name.0).ok_or("\"signal\" is not the name of a signal")?;
         let core_dumped = found.core_dumped.take() == Some(true);
         Ok(Some(ExitStatus::Signal { number, core_dumped }))
     }

@@ -125,7 +125,7 @@ impl Destination {
         if refused || dir.st_mode & STICKY != 0 && others {
             let path = self.path.display();
             let what = format!(
-                "{path} can't be rotated: to rename files there takes rights that are given up \
+                "{path} can't be rotated: renaming files there requires rights that are dropped \
                  once tracing has begun"
             );
             let remedy =
@@ -218,7 +218,7 @@ fn link(path: &Path) -> Failure {
     Failure::new(
         Exit::Failed,
         format!("{} is reached through a symbolic link, where others may write", path.display()),
-        "give the path that the link leads to, or write to a directory of root's alone",
+        "use the path that the link leads to, or a directory that only root can write to",
     )
 }
 

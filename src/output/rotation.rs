@@ -36,7 +36,7 @@ impl Named {
         // The link would be renamed, and the file that it leads to grow on or be forgotten.
         if rotation.is_some() && destination.is_link() {
             let what = format!("{name} can't be rotated: it is a symbolic link");
-            return Err(Failure::new(Exit::Usage, what, "give the path that it leads to").into());
+            return Err(Failure::new(Exit::Usage, what, "use the path that it leads to").into());
         }
         if rotation.is_some() {
             destination.check_renames()?;

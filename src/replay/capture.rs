@@ -104,7 +104,7 @@ impl Capture {
                 quantity::are(of, "event")
             ),
             Some(summary) if summary.cut_off => "its summary says so".to_owned(),
-            Some(_) => "an earlier one that is joined to it is not".to_owned(),
+            Some(_) => "an earlier capture joined to it is not".to_owned(),
             None => "it has no summary at its end".to_owned(),
         }
     }

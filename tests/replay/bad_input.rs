@@ -186,7 +186,7 @@ fn joined_captures_are_complete_if_each_one_is() {
     let cut_off = META.to_owned() + &good(1);
     let (status, said) = strict(&[&cut_off, &other, &end(true, 0)]);
     assert_eq!(status, 3);
-    assert!(said.contains("an earlier one that is joined to it is not"), "{said}");
+    assert!(said.contains("an earlier capture joined to it is not"), "{said}");
     assert_eq!(strict(&[&whole, &other, &end(true, 1)]).0, 3);
     assert_eq!(strict(&[META, &end(true, 1), &other, &end(true, 0)]).0, 3);
 }
@@ -238,7 +238,7 @@ tuxscope: standard input: the kernel missed up to 1 more event
 ";
     assert_eq!(ran.err, said);
     assert!(
-        ran.out.starts_with("0 events of the wide mode in 2.00 s (not complete), 1 LOST: "),
+        ran.out.starts_with("0 events of the wide mode in 2.00 s (not complete), 1 LOST "),
         "{}",
         ran.out
     );

@@ -61,8 +61,7 @@ impl Page<'_> {
         let what = if *cut_off || *missed > 0 { " (not complete)" } else { "" };
         let loss = match lost {
             0 => "none lost".to_owned(),
-            1 => "1 LOST: what follows lacks it".to_owned(),
-            _ => format!("{} LOST: what follows lacks them", count(lost)),
+            _ => format!("{} LOST and not counted below", count(lost)),
         };
         let time = Elapsed(*elapsed_ns);
         let (n, noun) = (count(events.count), plural(events.count, "event"));
@@ -172,7 +171,7 @@ impl Page<'_> {
             return;
         }
         let (ended, not_yet) = (count(never.ended), count(never.not_yet));
-        line!(self, "\nForked without an exec: {ended} ended so, {not_yet} may still exec");
+        line!(self, "\nForked without exec: {ended} ended, {not_yet} may still exec");
         let names = never.comms.iter().take(TOP).map(|Count { comm, count: n }| {
             let mut text = String::from("  ");
             text::escape(comm.as_deref().unwrap_or(OTHERS).as_bytes(), &mut text);
@@ -217,7 +216,7 @@ impl Page<'_> {
         if figures.view == "basic" {
             line!(
                 self,
-                "\nThe basic mode does not tell threads from processes: each is a fork and an exit \
+                "\nBasic mode does not tell threads from processes: each is a fork and an exit \
                  here.\nNor does it tell how long a process ran and how it ended: capture with \
                  --wide for that."
             );
@@ -234,7 +233,7 @@ impl Page<'_> {
                 },
             ),
             (figures.backwards, "Times from fork to exec that were negative, and left out"),
-            (figures.dropped, "Processes forgotten before their end, there being too many"),
+            (figures.dropped, "Processes forgotten before they ended, because there were too many"),
         ];
         let mut remarks = remarks.iter().filter(|(n, _)| *n > 0).peekable();
         if remarks.peek().is_some() {

@@ -79,8 +79,8 @@ impl Sink for Tree {
         // Writing to a Vec can't fail.
         let _ = writeln!(out, "{}", self.lives.summary());
         if self.lives.folded() > 0 {
-            let count = counted(self.lives.folded(), "process");
-            let _ = writeln!(out, "too many to draw all: {count} of them only counted");
+            let count = self.lives.folded();
+            let _ = writeln!(out, "too many processes to draw: {count} only counted");
         }
         let lost = self.lost.max(totals.lost.total());
         if lost > 0 {

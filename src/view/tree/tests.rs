@@ -142,7 +142,7 @@ fn those_that_there_is_no_room_for_are_counted() {
     let rows = text.lines().filter(|line| line.ends_with("bash  [no exec]")).count();
     assert_eq!(rows + folded, 1_000, "{text}");
     assert!(text.contains(&format!("└─ {folded} more, the shortest, ")), "{text}");
-    let said = format!("too many to draw all: {folded} processes of them only counted\n");
+    let said = format!("too many processes to draw: {folded} only counted\n");
     assert!(text.ends_with(&said), "{text}");
     assert!(text.contains("1000 processes, 0 execs, 500 failed, 1000 without exec, in "));
 }

@@ -14,7 +14,7 @@ tuxscope runs on Linux 5.8 and later, on x86-64 and arm64: one program, compiled
 compiler, headers or libraries on the machine. The kernel must describe its types
 (`CONFIG_DEBUG_INFO_BTF=y`: the file `/sys/kernel/btf/vmlinux`), which most distributions' kernels do.
 
-## Tried
+## Tested
 
 `make test-kernels` boots Debian's kernels in QEMU with the static program and a worker that makes
 processes: fork, vfork, exec, exec from a thread, threads, a leader that ends before its threads,
@@ -34,10 +34,10 @@ not"). Of each series the newest patch that Debian's archive held when this was 
 
 ## Why 5.8
 
-It brought what everything here stands on: the BPF ring buffer, one for all CPUs, which keeps the
+It introduced what everything here depends on: the BPF ring buffer, one for all CPUs, which keeps the
 order of events; and CAP_BPF and CAP_PERFMON, so that tracing need not take all of root's rights.
 An older kernel gets a message and exit status 69. Debian's archive holds no 5.8 and no 5.9: the
-oldest kernel tried is 5.10.
+oldest kernel tested is 5.10.
 """
 
 

@@ -16,6 +16,7 @@ enum proc_event_type {
 	PROC_EXIT = 2,
 	PROC_EVENT_TYPES,
 	WIDE_CGROUP = 16, /* no event: what later ones need */
+	WIDE_KILLED = 17, /* an exit, and who ended it */
 };
 
 /* A record of the basic mode. Its layout never changes: scripts and tutorials know it. */
@@ -91,6 +92,27 @@ struct wide_exit {
 	__u64 start_boot_ns; /* when the process began, CLOCK_BOOTTIME: /proc has that */
 	__u32 status; /* as wait(2) gives it */
 	__u32 _padding;
+};
+
+enum killer_flags {
+	KILLER_KNOWN = 1, /* the code is known */
+	KILLER_NAMED = 2, /* a process sent it: the one that is named */
+	KILLER_OOM = 4, /* the OOM killer chose the process */
+};
+
+/* How the signal came about that a process died of. */
+struct wide_killer {
+	enum killer_flags flags;
+	__s32 code; /* si_code */
+	__u32 pid; /* the sender's */
+	__u32 uid; /* its real user id */
+	__u8 comm[COMM_LEN]; /* of its thread group's leader, NUL-padded */
+};
+
+/* An exit by a signal of which something is known. */
+struct wide_killed {
+	struct wide_exit exit;
+	struct wide_killer killer;
 };
 
 /* Where a cgroup lies: once, before the first event with its id; now and then again. */

@@ -12,6 +12,7 @@
 #include "filter.bpf.h"
 #include "compat.bpf.h"
 #include "cgroup.bpf.h"
+#include "signal.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -19,6 +20,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const struct wide_fork wide_fork_layout = {};
 const struct wide_exec wide_exec_layout = {};
 const struct wide_exit wide_exit_layout = {};
+const struct wide_killed wide_killed_layout = {};
 const struct wide_cgroup wide_cgroup_layout = {};
 
 /* --threads: tell of threads, too */
@@ -295,6 +297,8 @@ int wide_exit(unsigned long long *ctx)
 	struct task_struct *task = (void *)ctx[0];
 	struct signal_struct *signal;
 	struct subject subject = {};
+	struct wide_killer killer = {};
+	struct wide_killed *killed;
 	struct wide_exit *exit;
 	__u64 began_ns;
 	__u32 status;
@@ -312,6 +316,8 @@ int wide_exit(unsigned long long *ctx)
 				     subject.leader->exit_code);
 		began_ns = subject.leader->start_time;
 		failed = status != 0;
+		if (status & 0x7f)
+			killer_of(&killer, task, began_ns, status & 0x7f);
 	} else {
 		/* Its beginning was not told either. It may be the process' last, as above. */
 		if (made_by_kernel(task->flags))
@@ -323,9 +329,18 @@ int wide_exit(unsigned long long *ctx)
 	if ((!(subject.flags & WIDE_THREAD) || show_threads) &&
 	    wanted(&subject, PROC_EXIT, wanted_tree(task->tgid), failed) &&
 	    prepare(&subject, PROC_EXIT)) {
-		exit = reserve(sizeof(*exit), &subject, PROC_EXIT);
+		if (killer.flags) {
+			killed = reserve(sizeof(*killed), &subject, PROC_EXIT);
+			if (killed)
+				killed->killer = killer;
+			exit = &killed->exit;
+		} else {
+			exit = reserve(sizeof(*exit), &subject, PROC_EXIT);
+		}
 		if (exit) {
 			fill(&exit->event, &subject, PROC_EXIT);
+			if (killer.flags)
+				exit->event.header.kind = WIDE_KILLED;
 			exit->began_ns = began_ns;
 			exit->start_boot_ns = subject.leader->start_boottime;
 			exit->status = status;
@@ -333,7 +348,9 @@ int wide_exit(unsigned long long *ctx)
 			ring_submit(exit, exit->event.timestamp_ns);
 		}
 	}
-	if (!(subject.flags & WIDE_THREAD))
+	if (!(subject.flags & WIDE_THREAD)) {
 		follow_exit(task->tgid);
+		forget_signals(task->tgid);
+	}
 	return 0;
 }

@@ -63,6 +63,35 @@ struct signal_struct {
 	int group_exit_code;
 	unsigned int flags;
 	struct task_struct *group_exec_task; /* since 5.17; group_exit_task before */
+	struct mm_struct *oom_mm;
+};
+
+typedef struct {
+	unsigned long sig[1]; /* of 64 bits each, on what runs BPF */
+} sigset_t;
+
+struct sigaction {
+	void *sa_handler;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct sighand_struct {
+	struct k_sigaction action[64]; /* larger ones than ours: not to be indexed */
+};
+
+union __sifields {
+	struct {
+		pid_t _pid;
+		__u32 _uid;
+	} _kill;
+};
+
+struct kernel_siginfo {
+	int si_code;
+	union __sifields _sifields;
 };
 
 struct kernfs_node {
@@ -104,7 +133,9 @@ struct task_struct {
 	int exit_code;
 	pid_t pid;
 	pid_t tgid;
+	unsigned int ptrace;
 	struct task_struct *real_parent;
+	struct task_struct *parent; /* the tracer, if there is one */
 	struct list_head children;
 	struct list_head sibling;
 	struct task_struct *group_leader;
@@ -112,6 +143,9 @@ struct task_struct {
 	__u64 start_boottime; /* CLOCK_BOOTTIME, ns; real_start_time up to 5.4 */
 	char comm[16];
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
+	sigset_t blocked;
+	sigset_t real_blocked;
 	__u64 self_exec_id; /* a u32 up to 5.6 */
 	struct css_set *cgroups; /* CONFIG_CGROUPS */
 };

@@ -46,20 +46,20 @@ const PIDS_A_BLOCK: u32 = 64;
 
 /// Opens a skeleton, sets what both modes have in common, and loads it.
 macro_rules! load {
-    ($builder:expr, $storage:expr, $config:expr, $cgroup:expr, |$rodata:ident| { $($more:tt)* }) => {{
+    ($builder:expr, $storage:expr, $config:expr, $cgroup:expr, |$open:ident, $rodata:ident| { $($more:tt)* }) => {{
         let config: &Config = $config;
         let choice = &config.choice;
-        let mut open = $builder.open($storage).map_err(|error| refused(&error, "open", config))?;
-        open.maps.events.set_max_entries(config.buffer_size)?;
+        let mut $open = $builder.open($storage).map_err(|error| refused(&error, "open", config))?;
+        $open.maps.events.set_max_entries(config.buffer_size)?;
         let follow = choice.follow || config.adopt;
         let seeds = if choice.follow { MAX_SEEDS } else { choice.pids.len().max(1) as u32 };
-        open.maps.pids.set_max_entries(seeds)?;
-        open.maps.makers.set_max_entries(if choice.follow { MAX_MAKERS } else { 1 })?;
-        open.maps.ppids.set_max_entries(choice.ppids.len().max(1) as u32)?;
+        $open.maps.pids.set_max_entries(seeds)?;
+        $open.maps.makers.set_max_entries(if choice.follow { MAX_MAKERS } else { 1 })?;
+        $open.maps.ppids.set_max_entries(choice.ppids.len().max(1) as u32)?;
         let blocks = if follow { PID_MAX_LIMIT / PIDS_A_BLOCK } else { 1 };
-        open.maps.descendants.set_max_entries(blocks)?;
+        $open.maps.descendants.set_max_entries(blocks)?;
 
-        let $rodata = open.maps.rodata_data.as_mut().context("the BPF object has no rodata")?;
+        let $rodata = $open.maps.rodata_data.as_mut().context("the BPF object has no rodata")?;
         $rodata.wakeup_bytes = u64::from(config.buffer_size / 4);
         $rodata.wanted_events = choice.kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8);
         if choice.kinds.is_empty() {
@@ -89,7 +89,7 @@ macro_rules! load {
         }
         $($more)*
 
-        open.load().map_err(|error| refused(&error, "load", config))?
+        $open.load().map_err(|error| refused(&error, "load", config))?
     }};
 }
 
@@ -147,7 +147,7 @@ impl<'obj> Loaded<'obj> {
             Mode::Basic => {
                 let tracefs = preflight::basic_mode()?;
                 let builder = skel::proc::ProcSkelBuilder::default();
-                let mut skel = load!(builder, storage, config, cgroup, |rodata| {});
+                let mut skel = load!(builder, storage, config, cgroup, |open, rodata| {});
                 let mut links = Vec::new();
                 for (name, program) in [
                     ("sched_process_exit", &skel.progs.handle_exit),
@@ -167,18 +167,23 @@ impl<'obj> Loaded<'obj> {
                 let builder = skel::wide::WideSkelBuilder::default();
                 let kinds = &config.choice.kinds;
                 let exits = kinds.is_empty() || kinds.contains(&EventKind::Exit);
-                let mut skel = load!(builder, storage, config, cgroup, |rodata| {
+                let mut skel = load!(builder, storage, config, cgroup, |open, rodata| {
                     rodata.show_threads = u8::from(threads);
                     rodata.max_args = max_args;
                     rodata.keep_lives = u8::from(exits);
                     let root = cgroup::root_id();
                     rodata.name_cgroups = u8::from(root.is_some());
                     rodata.cgroup_root = root.unwrap_or_default();
+                    open.progs.wide_signal.set_autoload(exits);
+                    open.progs.wide_deliver.set_autoload(exits);
                 });
                 let progs = &skel.progs;
-                let links = [&progs.wide_exit, &progs.wide_exec, &progs.wide_fork]
-                    .map(|program| program.attach().map_err(refused));
-                let links = links.into_iter().collect::<Result<_>>()?;
+                let mut wanted = vec![&progs.wide_exit, &progs.wide_exec, &progs.wide_fork];
+                if exits {
+                    wanted.extend([&progs.wide_signal, &progs.wide_deliver]);
+                }
+                let links = wanted.into_iter().map(|program| program.attach().map_err(refused));
+                let links = links.collect::<Result<_>>()?;
                 let shared =
                     shared!(skel, |bss| Some(AtomicU32::from_ptr(&raw mut bss.cgroup_epoch)));
                 Ok((Self::Wide(skel), shared, links))

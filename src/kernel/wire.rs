@@ -10,10 +10,11 @@ use plain::Plain;
 
 use crate::kernel::skel::{proc, wide};
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Wide};
+use crate::model::signal_code;
 use crate::text::quantity::counted;
 use wide::types::{
-    proc_event_type, wide_cgroup, wide_event, wide_exec, wide_exit, wide_flags, wide_fork,
-    wide_header,
+    killer_flags, proc_event_type, wide_cgroup, wide_event, wide_exec, wide_exit, wide_flags,
+    wide_fork, wide_header, wide_killed,
 };
 
 /// Fails to compile where a mirror is laid out otherwise than clang laid out the original, which
@@ -78,7 +79,7 @@ macro_rules! plain {
     };
 }
 
-plain!(wide_header, wide_event, wide_fork, wide_exec, wide_exit, wide_cgroup);
+plain!(wide_header, wide_event, wide_fork, wide_exec, wide_exit, wide_killed, wide_cgroup);
 
 /// A decoded record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,6 +192,7 @@ pub fn decode_wide(record: &[u8]) -> Result<Decoded, WireError> {
         proc_event_type::PROC_FORK => plain::from_bytes(record).ok().map(fork),
         proc_event_type::PROC_EXEC => exec(record),
         proc_event_type::PROC_EXIT => plain::from_bytes(record).ok().map(exit),
+        proc_event_type::WIDE_KILLED => plain::from_bytes(record).ok().map(killed),
         proc_event_type::WIDE_CGROUP => return cgroup(record).ok_or(shape),
         proc_event_type(number) => return Err(WireError::Kind(number)),
     };
@@ -240,14 +242,38 @@ fn cgroup(record: &[u8]) -> Option<Decoded> {
 }
 
 fn exit(raw: &wide_exit) -> RingRecord {
-    let detail = Detail::Exit(Ended {
+    let detail = Detail::Exit(ended(raw));
+    let record = event(&raw.event, EventKind::Exit, detail);
+    RingRecord { start_boot_ns: raw.start_boot_ns, ..record }
+}
+
+fn ended(raw: &wide_exit) -> Ended {
+    Ended {
         thread: has(&raw.event.header, wide_flags::WIDE_THREAD),
         status: ExitStatus::from_wait(raw.status),
         duration_ns: raw.event.timestamp_ns.saturating_sub(raw.began_ns),
         ..Ended::default()
-    });
-    let record = event(&raw.event, EventKind::Exit, detail);
-    RingRecord { start_boot_ns: raw.start_boot_ns, ..record }
+    }
+}
+
+fn killed(raw: &wide_killed) -> RingRecord {
+    let killer = &raw.killer;
+    let is = |flag: killer_flags| killer.flags.0 & flag.0 != 0;
+    let mut record = exit(&raw.exit);
+    let detail = record.event.wide.as_deref_mut().map(|wide| &mut wide.detail);
+    let Some(Detail::Exit(ended)) = detail else { return record };
+    if let (ExitStatus::Signal { number, .. }, true) =
+        (ended.status, is(killer_flags::KILLER_KNOWN))
+    {
+        ended.signal_code = Some(signal_code::name(number, killer.code).into_owned().into_bytes());
+    }
+    if is(killer_flags::KILLER_NAMED) {
+        ended.killed_by_pid = Some(killer.pid);
+        ended.killed_by = Some(Comm::new(&killer.comm).as_bytes().to_vec());
+        ended.killed_by_uid = Some(killer.uid);
+    }
+    ended.oom = is(killer_flags::KILLER_OOM).then_some(true);
+    record
 }
 
 fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {

@@ -65,6 +65,19 @@ macro_rules! event_keys {
                 /// `true`, and no `args`, where the arguments of its last exec aren't known: that
                 /// exec was lost, or came before the capture and /proc didn't tell; else missing.
                 args_unknown: Option<bool> as Optional<Flag>,
+                /// With `signal`: how that came about, `si_code` of sigaction(2): `SI_USER`,
+                /// `SI_KERNEL`, `SEGV_MAPERR`, ..., or a number without a name. Missing where it
+                /// isn't known.
+                signal_code: Option<Vec<u8>> as Optional<Text>,
+                /// With `signal`: the process that sent it, if one did; with `SI_TKILL` often the
+                /// process itself, by abort(3).
+                killed_by_pid: Option<u32> as Optional<Id>,
+                /// The name of that process, when it sent the signal.
+                killed_by: Option<Vec<u8>> as Optional<Text>,
+                /// Its real user id.
+                killed_by_uid: Option<u32> as Optional<Number>,
+                /// `true` where the kernel's OOM killer chose the process; else missing.
+                oom: Option<bool> as Optional<Flag>,
             }
         }
     };

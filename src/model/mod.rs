@@ -9,3 +9,4 @@ pub(crate) mod keys;
 pub mod pid;
 pub mod place;
 pub mod signal;
+pub mod signal_code;

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use super::lives::{Life, LifeId, Lives, Step};
-use super::{Shape, Sink, Speaks, View};
+use super::{Shape, Sink, Speaks, View, killed};
 use crate::host::running::Running;
 use crate::model::event::{Comm, Detail, Event, ExitStatus, Lost, Totals};
 use crate::text;
@@ -162,7 +162,13 @@ impl Explain {
         let _ = match status {
             ExitStatus::Code(0) => write!(out, "{who} ended with status 0, success"),
             ExitStatus::Code(code) => write!(out, "{who} ended with status {code}, a failure"),
-            ExitStatus::Signal { .. } => write!(out, "{who} was killed by {status}"),
+            ExitStatus::Signal { .. } => {
+                let _ = write!(out, "{who} was ");
+                if let Some(ended) = event.ended() {
+                    killed::by(event.pid, ended, out);
+                }
+                Ok(())
+            }
         };
         if let Some(lived) = life.lived_ns(event.timestamp_ns) {
             let _ = write!(out, ", after {}", Elapsed(lived));

@@ -200,6 +200,7 @@ impl Random {
                 args: self.one_in(2).then_some(args),
                 born_to: self.one_in(3).then(|| self.pid()),
                 args_unknown: None,
+                ..Ended::default()
             }),
         };
         let wide = wide && !self.one_in(20);

@@ -123,6 +123,7 @@ mod tests {
             args: Some(Args::new(b"ls\0", false)),
             born_to: Some(12),
             args_unknown: None,
+            ..Ended::default()
         });
         let want = BASIC.replace("KIND", "exit")
             + COMMON

@@ -14,6 +14,7 @@ mod explain;
 #[cfg(test)]
 mod fixtures;
 mod json;
+mod killed;
 mod lives;
 mod perfetto;
 mod summary;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Sink;
+use super::{Sink, killed};
 use crate::host::users::Users;
 use crate::model::event::{Args, Detail, Ended, Event, ExitStatus, Meta};
 use crate::text;
@@ -155,6 +155,11 @@ impl Sink for WideTable {
                 text::escape(event.comm.as_bytes(), &mut self.command);
                 self.command.push(']');
             }
+        }
+        if let Some(ended) = event.ended().filter(|ended| ended.signal_code.is_some()) {
+            self.command.push_str("  (");
+            killed::by(event.pid, ended, &mut self.command);
+            self.command.push(')');
         }
         let color = match (kind, status) {
             (_, Some(status)) if status.failed() => RED,

@@ -10,10 +10,11 @@ use crate::wide::Capture;
 use crate::{machine, namespace, process, worker};
 
 /// A directory of the v2 hierarchy, which is removed with all below it.
-struct Cgroup(PathBuf);
+pub struct Cgroup(pub PathBuf);
 
 impl Cgroup {
-    fn make(name: &str) -> Self {
+    /// Makes one.
+    pub fn make(name: &str) -> Self {
         let dir = mount_point().join(format!("tuxscope-test-{}-{name}", std::process::id()));
         fs::create_dir(&dir).expect("a cgroup");
         Self(dir)

@@ -29,6 +29,7 @@ mod follow;
 mod held;
 mod kernel_agreement;
 mod kernel_threads;
+mod killed;
 mod latency;
 mod loss;
 mod output;

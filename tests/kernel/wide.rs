@@ -42,6 +42,12 @@ pub struct Event {
     pub born_to: Option<u32>,
     #[serde(default)]
     pub args_unknown: bool,
+    pub signal_code: Option<String>,
+    pub killed_by_pid: Option<u32>,
+    pub killed_by: Option<String>,
+    pub killed_by_uid: Option<u32>,
+    #[serde(default)]
+    pub oom: bool,
 }
 
 impl Event {
@@ -67,9 +73,15 @@ impl Event {
 }
 
 /// The number of a signal, as bash has it; nothing of the program's own.
-fn number(name: &str) -> u8 {
-    const NAMES: [(&str, i32); 10] = [
+pub fn number(name: &str) -> u8 {
+    const NAMES: [(&str, i32); 16] = [
+        ("SIGHUP", libc::SIGHUP),
         ("SIGINT", libc::SIGINT),
+        ("SIGALRM", libc::SIGALRM),
+        ("SIGUSR2", libc::SIGUSR2),
+        ("SIGXCPU", libc::SIGXCPU),
+        ("SIGXFSZ", libc::SIGXFSZ),
+        ("SIGVTALRM", libc::SIGVTALRM),
         ("SIGABRT", libc::SIGABRT),
         ("SIGBUS", libc::SIGBUS),
         ("SIGKILL", libc::SIGKILL),

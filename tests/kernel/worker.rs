@@ -38,6 +38,18 @@ impl Life {
     }
 }
 
+/// A process that died of a signal, as the one knew that saw to it.
+#[derive(Debug, Deserialize)]
+pub struct Death {
+    pub death: String,
+    pub pid: u32,
+    pub signal: u8,
+    /// `si_code` by name; None where nobody can know.
+    pub code: Option<String>,
+    /// The sender; None where nobody sent it, or nobody can know.
+    pub by: Option<u32>,
+}
+
 /// How a storm of ends went.
 #[derive(Debug, Deserialize)]
 pub struct Tally {
@@ -67,6 +79,15 @@ pub fn command(args: &[&str]) -> Command {
 /// Runs one of the worker's cases.
 pub fn case(name: &str) -> Vec<Life> {
     lines(&process::output(&mut command(&["case", name])))
+}
+
+/// Makes processes that die of signals. The second is the pid of what made them.
+pub fn deaths() -> (Vec<Death>, u32) {
+    let child = command(&["deaths"]).stdout(Stdio::piped()).spawn().expect("starting the worker");
+    let maker = child.id();
+    let output = child.wait_with_output().expect("waiting for the worker");
+    assert!(output.status.success(), "{output:?}");
+    (lines(std::str::from_utf8(&output.stdout).unwrap()), maker)
 }
 
 /// Makes a child that is born in a cgroup, given by its directory.

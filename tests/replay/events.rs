@@ -87,17 +87,43 @@ fn detail() -> BoxedStrategy<Detail> {
         (any::<bool>(), any::<u32>(), option::of(any::<u32>()))
             .prop_map(|(thread, parent_tid, made_by)| Detail::Fork { thread, parent_tid, made_by }),
         (bytes(40), args()).prop_map(|(filename, args)| Detail::Exec { filename, args }),
-        (any::<bool>(), status, any::<u64>(), option::of(args()), option::of(any::<u32>()))
-            .prop_map(|(thread, status, duration_ns, args, born_to)| Detail::Exit(Ended {
-                thread,
-                status,
-                duration_ns,
-                args_unknown: args.is_none().then_some(true),
-                args,
-                born_to,
-            })),
+        (
+            any::<bool>(),
+            status,
+            any::<u64>(),
+            option::of(args()),
+            option::of(any::<u32>()),
+            killer()
+        )
+            .prop_map(|(thread, status, duration_ns, args, born_to, killer)| {
+                Detail::Exit(Ended {
+                    thread,
+                    status,
+                    duration_ns,
+                    args_unknown: args.is_none().then_some(true),
+                    args,
+                    born_to,
+                    ..killer
+                })
+            }),
     ]
     .boxed()
+}
+
+/// Each key may be there without the others.
+fn killer() -> impl Strategy<Value = Ended> {
+    let text =
+        || option::of(bytes(20).prop_map(|text| String::from_utf8_lossy(&text).into_owned()));
+    (text(), text(), option::of(any::<u32>()), option::of(any::<u32>()), any::<bool>()).prop_map(
+        |(code, name, pid, uid, oom)| Ended {
+            signal_code: code.map(String::into_bytes),
+            killed_by: name.map(String::into_bytes),
+            killed_by_pid: pid,
+            killed_by_uid: uid,
+            oom: oom.then_some(true),
+            ..Ended::default()
+        },
+    )
 }
 
 fn args() -> impl Strategy<Value = Args> {

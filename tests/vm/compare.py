@@ -5,6 +5,7 @@ import json
 import re
 from collections import defaultdict
 
+import deaths
 import truth
 import wide
 from truth import Event
@@ -28,7 +29,7 @@ CHECKS = {
     "lockdown": ("lockdown", {"basic_view": True, "wide_view": False}),
 }
 SITUATIONS = {
-    "unmounted": ["json", "table", "pid", "wide", "cgroup", "run-json", "run-wide", "follow-json",
+    "unmounted": ["json", "table", "pid", "wide", "cgroup", "killed", "run-json", "run-wide", "follow-json",
                   "follow-wide"],
     "mounted": ["json", "table", "pid", "wide", "cgroup"],
     "lockdown": ["json", "run-json"],
@@ -139,6 +140,8 @@ def capture(made, view):
     is_wide = READERS[reader] is wide.read
     complaints += said(made["messages"].decode().splitlines(), len(events), is_wide)
     worker, processes = int(made["worker"]), truth.read(made["truth"])
+    if view == "killed":
+        return complaints + deaths.same(processes, events)
     if is_wide:
         return complaints + wide.same(wide.expected(processes, worker, held), events)
     expected = truth.basic_events(processes, worker)
@@ -251,4 +254,4 @@ def _shown(comm):
 
 
 READERS = {"json": read_json, "table": read_table, "pid": read_json, "wide": wide.read,
-           "cgroup": wide.read}
+           "cgroup": wide.read, "killed": wide.read}

@@ -5,6 +5,7 @@ import json
 import unittest
 
 import compare
+import deaths
 import truth
 import wide
 
@@ -223,6 +224,25 @@ class Checks(unittest.TestCase):
                     files |= {f"check-{situation}/{name}": files[f"check-{other}/{name}"]
                               for name in ("text", "json", "status", "json-status")}
                     self.assertNotEqual(compare.checks(files), [], f"{situation}, {other}")
+
+
+class Deaths(unittest.TestCase):
+    DEATHS = [{"death": "kill", "pid": pid, "signal": 9, "code": "SI_USER", "by": 7}
+              for pid in range(100, 126)]
+
+    def exits(self, **keys):
+        told = {"event_type": "exit", "thread": False, "signal": "SIGKILL",
+                "signal_code": "SI_USER", "killed_by_pid": 7, "killed_by_uid": 0} | keys
+        return [{"pid": death["pid"]} | told for death in self.DEATHS]
+
+    def test_the_truth_passes(self):
+        self.assertEqual(deaths.same(self.DEATHS, self.exits()), [])
+
+    def test_whatever_is_wrong_is_told(self):
+        for wrong in ({"signal_code": "SI_TKILL"}, {"killed_by_pid": 8}, {"killed_by_uid": 1}):
+            self.assertEqual(len(deaths.same(self.DEATHS, self.exits(**wrong))), 26)
+        self.assertEqual(len(deaths.same(self.DEATHS, self.exits()[1:])), 1)
+        self.assertEqual(len(deaths.same(self.DEATHS[1:], self.exits())), 1)
 
 
 if __name__ == "__main__":

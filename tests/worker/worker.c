@@ -12,6 +12,7 @@
  *   worker lineages                   orphans who fork, and tell when they were orphaned
  *   worker hold COUNT                 COUNT children and their children, until standard input ends
  *   worker case NAME                  one of the cases at the end of this file
+ *   worker deaths                     processes that die of a signal, and who sent it
  *   worker into-cgroup DIR            a child that is born in this cgroup
  *   worker io-uring                   a child for which the kernel makes threads; 77: it has none
  *   worker exit CODE                  ends with that status
@@ -987,6 +988,8 @@ static const struct {
 	{ "ptrace", case_ptrace },
 };
 
+#include "deaths.h"
+
 static int into_cgroup(const char *dir)
 {
 	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
@@ -1036,6 +1039,8 @@ int main(int argc, char **argv)
 		return hold(atol(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "into-cgroup"))
 		return into_cgroup(argv[2]);
+	if (argc == 2 && !strcmp(argv[1], "deaths"))
+		return deaths();
 	if (argc == 2 && !strcmp(argv[1], "io-uring"))
 		return io_uring();
 	if (argc == 3 && !strcmp(argv[1], "case")) {
@@ -1049,9 +1054,10 @@ int main(int argc, char **argv)
 		if (found)
 			return 0;
 	}
-	fprintf(stderr,
-		"usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
-		" | same-pid PID COUNT | tally COUNT WORKERS | lineages | hold COUNT"
-		" | case NAME | into-cgroup DIR | io-uring | exit CODE | no-bpf COMMAND...\n");
+	fprintf(
+	    stderr,
+	    "usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
+	    " | same-pid PID COUNT | tally COUNT WORKERS | lineages | hold COUNT"
+	    " | case NAME | deaths | into-cgroup DIR | io-uring | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

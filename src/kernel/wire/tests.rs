@@ -2,6 +2,7 @@
 //! Records as the BPF side makes them, and as nobody should.
 
 use super::*;
+use wide::types::wide_killer;
 
 /// Records lie at addresses that are multiples of 8, as on the ring.
 #[repr(align(8))]
@@ -148,6 +149,44 @@ fn an_exit_brings_its_status_and_age() {
     assert_eq!(decode_wide(&record.0[..95]), Err(WireError::Shape { len: 95 }));
 }
 
+#[test]
+fn a_death_brings_what_is_known_of_the_signal() {
+    let killed = |flags: killer_flags, code| {
+        let event = wide(proc_event_type::WIDE_KILLED, 0);
+        let exit = wide_exit {
+            event,
+            began_ns: 128_900_000_001,
+            start_boot_ns: 0,
+            status: 9,
+            _padding: 0,
+        };
+        let killer = wide_killer { flags, code, pid: 4711, uid: 1000, comm: comm() };
+        let record = aligned(&wide_killed { exit, killer }, b"");
+        match detail(&record.0[..size_of::<wide_killed>()]) {
+            Detail::Exit(ended) => ended,
+            other => panic!("{other:?}"),
+        }
+    };
+    let known = Ended {
+        status: ExitStatus::from_wait(9),
+        duration_ns: 34_567_889,
+        signal_code: Some(b"SI_KERNEL".to_vec()),
+        ..Ended::default()
+    };
+    assert_eq!(killed(killer_flags::KILLER_KNOWN, 0x80), known);
+    let both = |flag: killer_flags| killer_flags(killer_flags::KILLER_KNOWN.0 | flag.0);
+    let oom = Ended { oom: Some(true), ..known.clone() };
+    assert_eq!(killed(both(killer_flags::KILLER_OOM), 0x80), oom);
+    let named = Ended {
+        signal_code: Some(b"SI_USER".to_vec()),
+        killed_by_pid: Some(4711),
+        killed_by: Some(b"bash".to_vec()),
+        killed_by_uid: Some(1000),
+        ..known
+    };
+    assert_eq!(killed(both(killer_flags::KILLER_NAMED), 0), named);
+}
+
 /// The kind alone says what a record is: no length makes another one of it.
 #[test]
 fn refuses_every_length_that_the_kind_does_not_have() {
@@ -186,7 +225,8 @@ fn refuses_every_unknown_kind() {
         let record = aligned(&ProcEvent { event_type: kind, ..basic() }, b"");
         let number = kind.into();
         assert_eq!(decode_basic(&record.0[..40]), Err(WireError::Kind(number)));
-        if proc_event_type(number) != proc_event_type::WIDE_CGROUP {
+        let wide_only = [proc_event_type::WIDE_CGROUP, proc_event_type::WIDE_KILLED];
+        if !wide_only.contains(&proc_event_type(number)) {
             let record = aligned(&wide(proc_event_type(number), 0), b"");
             assert_eq!(decode_wide(&record.0[..80]), Err(WireError::Kind(number)));
         }

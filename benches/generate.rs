@@ -172,7 +172,13 @@ impl World {
             process.args = Some(args.clone());
         }
         let filename = format!("/usr/bin/{name}").into_bytes();
-        self.event(EventKind::Exec, pid, pid, 0, Some(Detail::Exec { filename, args }))
+        self.event(
+            EventKind::Exec,
+            pid,
+            pid,
+            0,
+            Some(Detail::Exec { filename, args, filename_truncated: None }),
+        )
     }
 
     fn thread(&mut self, pid: u32) -> Event {

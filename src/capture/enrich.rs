@@ -4,7 +4,8 @@
 
 use rustix::time::ClockId;
 
-use crate::host::cgroup::Cgroups;
+use crate::capture::bounds;
+use crate::host::cgroup::{self, Cgroups};
 use crate::host::clock::{monotonic_ns, now_ns};
 use crate::host::running::{self, Running};
 use crate::kernel::wire::{Image, RingRecord};
@@ -177,10 +178,11 @@ impl Enricher {
         self.clock_offset_ns
     }
 
-    /// Learns where a cgroup lies. Returns true when others have been forgotten for it: then the
+    /// Learns where a cgroup lies, unless that is too long for lines. Returns true when others have been forgotten for it: then the
     /// paths of those that are still there must be told again.
     pub fn cgroup_is(&mut self, id: u64, path: Option<String>) -> bool {
-        self.cgroups.learn(id, path)
+        let place = path.map(|path| cgroup::place(&path)).filter(bounds::is_short);
+        self.cgroups.learn(id, place)
     }
 
     /// Completes an event of the wide mode; one of the basic mode has nothing to complete.

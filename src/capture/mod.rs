@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Error, Result, anyhow};
 
+use crate::capture::bounds::Bounds;
 use crate::capture::enrich::Enricher;
 use crate::capture::launch::Launched;
-use crate::capture::line_args::LineArgs;
 use crate::capture::wait::{Waiter, Woken};
 use crate::kernel::tracer::Tracer;
 use crate::model::event::{Meta, Totals};
@@ -22,10 +22,10 @@ use crate::text::quantity::counted;
 use crate::view::Sink;
 
 mod attend;
+pub mod bounds;
 pub mod enrich;
 mod follow;
 pub mod launch;
-pub mod line_args;
 mod losses;
 mod status;
 pub mod wait;
@@ -108,8 +108,8 @@ pub struct Capture<'a> {
     pub limits: Limits,
     /// For the wide mode.
     pub enricher: Option<Enricher>,
-    /// What of arguments goes into lines.
-    pub line_args: LineArgs,
+    /// What of names and arguments goes into lines.
+    pub bounds: Bounds,
     /// The pattern is looked for here, all else is decided in BPF; `--follow` starts from its
     /// pids.
     pub filter: Filter,
@@ -142,7 +142,7 @@ impl Capture<'_> {
             output: self.output,
             enricher: self.enricher,
             filter: self.filter,
-            line_args: self.line_args,
+            bounds: self.bounds,
             max_count: limits.count,
             state: State::default(),
         };

@@ -7,9 +7,9 @@ use std::time::Instant;
 use anyhow::{Error, Result, anyhow};
 use rustix::time::ClockId;
 
+use crate::capture::bounds::Bounds;
 use crate::capture::enrich::Enricher;
 use crate::capture::follow::Follow;
-use crate::capture::line_args::LineArgs;
 use crate::capture::nanos;
 use crate::capture::status::Status;
 use crate::host::clock::{monotonic_ns, now_ns};
@@ -39,7 +39,7 @@ pub struct Writer<'a> {
     pub output: &'a mut Output,
     pub enricher: Option<Enricher>,
     pub filter: Filter,
-    pub line_args: LineArgs,
+    pub bounds: Bounds,
     /// `--count`
     pub max_count: Option<u64>,
     pub state: State,
@@ -171,7 +171,7 @@ impl Writer<'_> {
                 if self.admits(&record.event) {
                     self.complete(&mut record);
                     if !record.hidden && self.filter.matches(&record.event) {
-                        self.line_args.fit(&mut record.event);
+                        self.bounds.fit(&mut record.event);
                         self.print(&record.event);
                     }
                 }

@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use rustix::thread::CapabilitySet;
 
+use crate::capture::bounds::Bounds;
 use crate::capture::enrich::Enricher;
 use crate::capture::launch::Launched;
-use crate::capture::line_args::LineArgs;
 use crate::capture::wait::Waiter;
 use crate::capture::{Capture, Limits, READER};
 use crate::cli::events::Choose;
@@ -249,7 +249,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         meta: identity::meta(config.choice.words(), clock_offset_ns),
         limits: Limits { duration: args.limits.duration, count: args.limits.count },
         enricher,
-        line_args: LineArgs::new(args.view.max_args, !args.view.no_exit_args),
+        bounds: Bounds::new(args.view.max_args, !args.view.no_exit_args),
         filter: Filter::new(config.choice.clone()),
         command: command.as_mut(),
         show_status: args.view.drawn.format.speaks == Speaks::AtTheEnd && !args.runs_command(),

@@ -35,11 +35,11 @@ impl Cgroups {
         self.places.get(&id).or_else(|| self.old.get(&id)).cloned().flatten()
     }
 
-    /// Remembers a path. Returns true when the older half of all was forgotten: from then on each
+    /// Remembers a place. Returns true when the older half of all was forgotten: from then on each
     /// id's has to be told again before its next event. Those that lie on the ring buffer by then
     /// are still known.
-    pub fn learn(&mut self, id: u64, path: Option<String>) -> bool {
-        self.places.insert(id, path.map(|path| Arc::new(place(&path))));
+    pub fn learn(&mut self, id: u64, place: Option<Place>) -> bool {
+        self.places.insert(id, place.map(Arc::new));
         let full = self.places.len() > REMEMBERED;
         if full {
             self.old = std::mem::take(&mut self.places);
@@ -135,7 +135,7 @@ mod tests {
         let mut cgroups = Cgroups::default();
         let mut rounds = Vec::new();
         for id in 0..=3 * REMEMBERED as u64 {
-            if cgroups.learn(id, Some(format!("/{id}"))) {
+            if cgroups.learn(id, Some(place(&format!("/{id}")))) {
                 rounds.push(id);
             }
             assert_eq!(cgroups.place(id).as_deref(), Some(&place(&format!("/{id}"))));

@@ -18,7 +18,8 @@ mod write;
 
 pub use about::{write_lost, write_meta, write_summary};
 pub use event::Writer;
-pub use write::{args_that_fit, write};
+pub use place::len as place_len;
+pub use write::{args_that_fit, string_that_fits, write};
 
 /// JSON Schema of a line, of either mode.
 pub const SCHEMA: &str = include_str!("schema.json");

@@ -114,6 +114,11 @@ impl Form for Where {
 
 const NAMES: [&str; 6] = ["cgroup", "unit", "user_unit", "container", "runtime", "pod_uid"];
 
+/// How many bytes a place takes in a line.
+pub fn len(place: &Place) -> usize {
+    place.line.get_or_init(|| line(place)).len()
+}
+
 fn line(place: &Place) -> Box<[u8]> {
     let mut line = Vec::new();
     for (name, value) in place.told() {

@@ -34,32 +34,43 @@ pub fn string(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// How many bytes of the arguments, from the first on, take at most `room` bytes as a list.
 pub fn args_that_fit(args: &Args, room: usize) -> usize {
-    let mut scratch = Vec::new();
-    let mut takes = |bytes: &[u8]| {
-        scratch.clear();
-        string(bytes, &mut scratch);
-        scratch.len()
-    };
     let mut left = room.saturating_sub("[]".len());
     let mut fit = 0;
+    let mut scratch = Vec::new();
     for arg in args.iter() {
-        let needs = takes(arg) + usize::from(fit > 0);
+        let comma = usize::from(fit > 0);
+        let needs = takes(arg, &mut scratch) + comma;
         if needs > left {
-            // Halving leads to a length that fits, also where a cut character takes more.
-            let (mut fits, mut too_many) = (0, arg.len());
-            while too_many - fits > 1 {
-                let middle = fits + (too_many - fits) / 2;
-                match takes(&arg[..middle]) + usize::from(fit > 0) <= left {
-                    true => fits = middle,
-                    false => too_many = middle,
-                }
-            }
-            return fit + fits;
+            return fit + string_that_fits(arg, left.saturating_sub(comma));
         }
         left -= needs;
         fit += arg.len() + 1;
     }
     args.len()
+}
+
+/// How many of these bytes, from the first on, take at most `room` bytes as a string.
+pub fn string_that_fits(bytes: &[u8], room: usize) -> usize {
+    let mut scratch = Vec::new();
+    if takes(bytes, &mut scratch) <= room {
+        return bytes.len();
+    }
+    // Halving leads to a length that fits, also where a cut character takes more.
+    let (mut fits, mut too_many) = (0, bytes.len());
+    while too_many - fits > 1 {
+        let middle = fits + (too_many - fits) / 2;
+        match takes(&bytes[..middle], &mut scratch) <= room {
+            true => fits = middle,
+            false => too_many = middle,
+        }
+    }
+    fits
+}
+
+fn takes(bytes: &[u8], scratch: &mut Vec<u8>) -> usize {
+    scratch.clear();
+    string(bytes, scratch);
+    scratch.len()
 }
 
 /// As compact as `serde_json`'s own.

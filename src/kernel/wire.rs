@@ -222,6 +222,7 @@ fn exec(record: &[u8]) -> Option<RingRecord> {
     let detail = Detail::Exec {
         filename: filename.strip_suffix(b"\0").unwrap_or(filename).to_vec(),
         args: Args::new(args, truncated),
+        filename_truncated: None,
     };
     Some(event(&raw.event, EventKind::Exec, detail))
 }

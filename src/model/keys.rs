@@ -28,8 +28,8 @@ macro_rules! event_keys {
                 /// inode number.
                 cgroup_id: u64 as Count,
                 /// The path of that cgroup, as `/proc/PID/cgroup` has it; `null` where it lies
-                /// outside of the cgroup namespace that tuxscope runs in, or is longer than 4 KiB
-                /// (with `--buffer-size 4K`: than 1 KiB).
+                /// outside of the cgroup namespace that tuxscope runs in, or would take more than 4 KiB
+                /// with what it names (with `--buffer-size 4K`: than 1 KiB).
                 place: Option<Arc<Place>> as Where,
             }
             /// A process began, or with `thread` one of its threads.
@@ -47,6 +47,9 @@ macro_rules! event_keys {
                 filename: Vec<u8> as Text,
                 /// The arguments, `argv[0]` included.
                 args: Args as Arguments,
+                /// `true` where more of `filename` would take more than 4 KiB in JSON, which it can only
+                /// where characters have to be escaped; else missing.
+                filename_truncated: Option<bool> as Optional<Flag>,
             }
             /// A process ended, or with `thread` one of its threads.
             Ended {

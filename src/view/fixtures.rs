@@ -89,7 +89,8 @@ impl Story {
         let bytes: Vec<u8> =
             args.iter().flat_map(|arg| [arg, "\0"].concat().into_bytes()).collect();
         let filename = format!("/bin/{}", args[0]).into_bytes();
-        let detail = Detail::Exec { filename, args: Args::new(&bytes, false) };
+        let detail =
+            Detail::Exec { filename, args: Args::new(&bytes, false), filename_truncated: None };
         self.wide(EventKind::Exec, us, (pid, pid, ppid), detail);
         self
     }
@@ -192,7 +193,9 @@ impl Random {
             EventKind::Fork => {
                 Detail::Fork { thread: self.one_in(4), parent_tid: self.pid(), made_by: None }
             }
-            EventKind::Exec => Detail::Exec { filename: self.bytes(20), args },
+            EventKind::Exec => {
+                Detail::Exec { filename: self.bytes(20), args, filename_truncated: None }
+            }
             EventKind::Exit => Detail::Exit(Ended {
                 thread: self.one_in(4),
                 status: ExitStatus::from_wait(self.next() as u32 & 0xffff),

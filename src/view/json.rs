@@ -109,7 +109,11 @@ mod tests {
         assert_eq!(event(EventKind::Fork, b"bash", wide(fork)), want);
 
         let args = Args::new(b"ls\0a \"b\"\0\xff\0\0", true);
-        let exec = Detail::Exec { filename: b"/bin/ls".to_vec(), args: args.clone() };
+        let exec = Detail::Exec {
+            filename: b"/bin/ls".to_vec(),
+            args: args.clone(),
+            filename_truncated: None,
+        };
         let want = BASIC.replace("KIND", "exec")
             + COMMON
             + ",\"filename\":\"/bin/ls\",\"args\":[\"ls\",\"a \\\"b\\\"\",\"\u{fffd}\",\"\"],\

@@ -212,7 +212,11 @@ mod tests {
     }
 
     fn exec(args: &[u8]) -> Detail {
-        Detail::Exec { filename: b"/bin/ls".to_vec(), args: Args::new(args, false) }
+        Detail::Exec {
+            filename: b"/bin/ls".to_vec(),
+            args: Args::new(args, false),
+            filename_truncated: None,
+        }
     }
 
     fn exit(status: u32) -> Detail {

@@ -100,6 +100,20 @@ fn the_path_is_the_one_that_proc_tells() {
     }
 }
 
+/// Each line of what runs there would repeat it, six times as long.
+#[test]
+fn a_path_that_takes_too_much_in_json_is_left_out() {
+    let Some(_machine) = machine::shared() else { return };
+    let parent = Cgroup::make("hostile");
+    let dir = parent.0.join([&*"\u{1}".repeat(255); 3].join("/"));
+    fs::create_dir_all(&dir).unwrap();
+    let tuxscope = Tuxscope::start(&["--format", "json", "--wide"]);
+    let life = worker::into_cgroup(dir.to_str().unwrap());
+    let capture = Capture::complete(&tuxscope.stop());
+    let exit = capture.one("exit", life.pid);
+    assert_eq!((exit.cgroup.as_deref(), exit.cgroup_id > 0), (None, true));
+}
+
 /// As a container sees it: from its own root on.
 #[test]
 fn in_a_cgroup_namespace_paths_begin_at_its_root() {

@@ -35,6 +35,8 @@ pub struct Event {
     pub args: Option<Vec<String>>,
     #[serde(default)]
     pub args_truncated: bool,
+    #[serde(default)]
+    pub filename_truncated: bool,
     pub exit_code: Option<u8>,
     pub signal: Option<String>,
     pub core_dumped: Option<bool>,

@@ -186,10 +186,35 @@ fn what_json_must_escape_takes_no_more_than_its_room() {
     }
 }
 
-/// Room that the ring doesn't have costs arguments, not the event.
+/// The largest line that can be, of a program's name and arguments that are all control bytes.
+#[test]
+fn no_line_takes_more_than_is_documented() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = dir.path().to_owned();
+    program.extend(std::iter::repeat_n("\u{1}".repeat(255), 15));
+    std::fs::create_dir_all(&program).unwrap();
+    program.push("\u{1}".repeat(15));
+    std::os::unix::fs::symlink("/bin/true", &program).unwrap();
+    let tuxscope = Tuxscope::start(&["--wide", "--format", "json"]);
+    let pid = run(&program, &["\u{1}".repeat(4095).into()]);
+    let stopped = tuxscope.stop();
+    let lines = String::from_utf8_lossy(&stopped.stdout);
+    let own = format!("{{\"pid\":{pid},");
+    let own: Vec<_> = lines.lines().filter(|line| line.starts_with(&own)).collect();
+    let longest = own.iter().map(|line| line.len()).max().unwrap();
+    assert!((12 << 10..=17 << 10).contains(&longest), "{longest}");
+    let capture = Capture::complete(&stopped);
+    let exec = capture.one("exec", pid);
+    assert!(exec.filename_truncated);
+    let told = exec.filename.as_deref().unwrap();
+    assert!(program.to_str().unwrap().starts_with(told) && told.len() > 600, "{}", told.len());
+}
+
+/// Room that the ring doesn't have costs arguments, not the event. Others' events would take it.
 #[test]
 fn on_the_smallest_ring_a_long_command_line_is_cut_not_lost() {
-    let Some(_machine) = machine::shared() else { return };
+    let Some(_machine) = machine::alone() else { return };
     let tuxscope = Tuxscope::start(&[
         "--wide",
         "--format",
@@ -217,7 +242,7 @@ fn on_the_smallest_ring_a_long_command_line_is_cut_not_lost() {
 /// The name of a program is never cut, on whatever ring.
 #[test]
 fn long_names_fit_on_a_small_ring() {
-    let Some(_machine) = machine::shared() else { return };
+    let Some(_machine) = machine::alone() else { return };
     let dir = tempfile::tempdir().unwrap();
     let mut program = dir.path().to_owned();
     while program.as_os_str().len() < 600 {

@@ -86,7 +86,13 @@ fn detail() -> BoxedStrategy<Detail> {
     prop_oneof![
         (any::<bool>(), any::<u32>(), option::of(any::<u32>()))
             .prop_map(|(thread, parent_tid, made_by)| Detail::Fork { thread, parent_tid, made_by }),
-        (bytes(40), args()).prop_map(|(filename, args)| Detail::Exec { filename, args }),
+        (bytes(40), args(), option::of(Just(true))).prop_map(
+            |(filename, args, filename_truncated)| Detail::Exec {
+                filename,
+                args,
+                filename_truncated
+            }
+        ),
         (
             any::<bool>(),
             status,

@@ -29,7 +29,7 @@ fn lossy(event: &Event) -> Event {
     let mut event = event.clone();
     event.comm = Comm::new(&text(event.comm.as_bytes()));
     match event.wide.as_deref_mut().map(|wide| &mut wide.detail) {
-        Some(Detail::Exec { filename, args: list }) => {
+        Some(Detail::Exec { filename, args: list, .. }) => {
             *filename = text(filename);
             *list = args(list);
         }

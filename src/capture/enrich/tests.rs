@@ -30,7 +30,11 @@ fn fork(ppid: u32, start_ns: u64) -> RingRecord {
 
 /// Its `nth` exec, counted from 1.
 fn exec(start_ns: u64, nth: u64, args: &[u8]) -> RingRecord {
-    let detail = Detail::Exec { filename: b"/bin/sh".to_vec(), args: Args::new(args, false) };
+    let detail = Detail::Exec {
+        filename: b"/bin/sh".to_vec(),
+        args: Args::new(args, false),
+        filename_truncated: None,
+    };
     record(EventKind::Exec, 3, start_ns, nth, detail)
 }
 

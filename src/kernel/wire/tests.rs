@@ -120,10 +120,18 @@ fn a_fork_tells_its_maker_where_that_is_not_the_parent() {
 #[test]
 fn an_exec_brings_its_name_and_arguments_and_may_have_slack() {
     let record = exec_record(0, 8, 6, b"/bin/ls\0ls\0-l\0slack");
-    let want = Detail::Exec { filename: b"/bin/ls".to_vec(), args: Args::new(b"ls\0-l\0", false) };
+    let want = Detail::Exec {
+        filename: b"/bin/ls".to_vec(),
+        args: Args::new(b"ls\0-l\0", false),
+        filename_truncated: None,
+    };
     assert_eq!(detail(&record.0[..104]), want);
     let record = exec_record(CUT, 2, 2, b"x\0ls");
-    let want = Detail::Exec { filename: b"x".to_vec(), args: Args::new(b"ls", true) };
+    let want = Detail::Exec {
+        filename: b"x".to_vec(),
+        args: Args::new(b"ls", true),
+        filename_truncated: None,
+    };
     assert_eq!(detail(&record.0[..88]), want);
 }
 

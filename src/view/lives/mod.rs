@@ -157,7 +157,7 @@ impl Lives {
             (EventKind::Fork, _) => Step::Born(self.born(event)),
             (EventKind::Exec, detail) => {
                 let (filename, args) = match detail {
-                    Some(Detail::Exec { filename, args }) => {
+                    Some(Detail::Exec { filename, args, .. }) => {
                         (Some(filename.as_slice().into()), Some(args.cut(self.max_args)))
                     }
                     _ => (None, None),

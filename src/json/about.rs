@@ -51,7 +51,7 @@ record! {
         /// Its version.
         #[serde(default)]
         version: String,
-        /// 1; changes with the meaning of what is there, not with keys that are added.
+        /// 1; changes when existing keys change their meaning, not when keys are added.
         #[serde(default)]
         schema: Schema,
         /// The release.
@@ -66,10 +66,10 @@ record! {
         /// The options that chose the events.
         #[serde(default)]
         filters: Vec<String>,
-        /// Wall clock less `timestamp_ns` when the capture began.
+        /// The wall clock minus the clock of `timestamp_ns`, when the capture began.
         #[serde(default)]
         clock_offset_ns: u64,
-        /// When the capture began: from then on events were recorded.
+        /// When the capture began: events were recorded from then on.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         timestamp_ns: Seldom,
     }
@@ -97,15 +97,15 @@ record! {
         /// `fork`, `exec`, `exit`: how many were lost since the capture began, because the ring
         /// buffer was full.
         lost: Counts,
-        /// How long events were recorded: from the instant that all kinds began to be, until none was.
+        /// How long events were recorded: from the instant all kinds were, until none was.
         elapsed_ns: u64,
-        /// How often the kernel skipped a handler, each perhaps an event that is missing besides;
-        /// missing itself where it never did.
+        /// How often the kernel skipped a handler: at most that many more events are missing. Left
+        /// out where it never did.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         missed: Seldom,
-        /// How many events were lost that weren't to be printed (a filter kept them out), but of
-        /// which later lines tell: exits without their `args`, which `--match` may have left out;
-        /// missing itself where there were none.
+        /// How many lost events were not to be printed (a filter excluded them) but are needed by
+        /// later lines: exits may lack their `args`, and `--match` may have missed some. Left out
+        /// where there were none.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         lost_unshown: Seldom,
     }

@@ -20,9 +20,9 @@ macro_rules! event_keys {
                 tid: u32 as Id,
                 /// Real user id, as the initial user namespace numbers it.
                 uid: u32 as Number,
-                /// When the process began, on the clock of `timestamp_ns`; with `pid` it names a
-                /// process uniquely within a boot. Of `proc -- COMMAND`: when that was let go (but
-                /// inside a PID namespace: forked).
+                /// When the process began, on the clock of `timestamp_ns`; with `pid` it identifies
+                /// a process uniquely within a boot. Of `proc -- COMMAND`: when that was released
+                /// (inside a PID namespace: forked).
                 start_ns: u64 as Count,
                 /// The cgroup in the v2 hierarchy (which hybrid systems have, too): its directory's
                 /// inode number.
@@ -53,8 +53,8 @@ macro_rules! event_keys {
             }
             /// A process ended, or with `thread` one of its threads.
             Ended {
-                /// Only a thread ended (shown with `--threads`; not one that the
-                /// kernel made for itself, as `io_uring` does: its beginning can't be seen).
+                /// Only a thread ended (shown with `--threads`; not one that the kernel made for
+                /// itself, as `io_uring` does, whose start can't be seen).
                 thread: bool as Flag,
                 /// How it ended, as wait(2) tells its parent.
                 status: ExitStatus as Status,
@@ -63,7 +63,8 @@ macro_rules! event_keys {
                 /// The arguments of its last exec; missing if there was none since the fork,
                 /// or with `--no-exit-args`. Of processes that ran before the capture: from /proc.
                 args: Option<Args> as Optional<Arguments>,
-                /// Who was the parent at the fork, where `ppid` is another one by now: an orphan's.
+                /// The parent at the time of the fork, where `ppid` is another by now (an
+                /// orphan's).
                 born_to: Option<u32> as Optional<Id>,
                 /// `true`, and no `args`, where the arguments of its last exec aren't known: that
                 /// exec was lost, or came before the capture and /proc didn't tell; else missing.

@@ -224,6 +224,9 @@ impl World {
                 start_ns,
                 cgroup_id: 4711,
                 place: Some(self.place.clone()),
+                ns_pid: None,
+                pidns: None,
+                login_uid: None,
                 detail,
             })
         });

@@ -24,6 +24,16 @@ struct {
 	__type(value, __u32);
 } cgroups_told SEC(".maps");
 
+/* A child may be made in another cgroup than its maker's: CLONE_INTO_CGROUP. */
+static __always_inline __u64 cgroup_id(struct task_struct *task, const enum proc_event_type type)
+{
+	if (!bpf_core_field_exists(task->cgroups)) /* CONFIG_CGROUPS=n */
+		return 0;
+	if (type != PROC_FORK)
+		return bpf_get_current_cgroup_id();
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
 #define NAME_ROOM 256 /* NAME_MAX of include/uapi/linux/limits.h, and a NUL */
 /* Room for the path of nearly all, and for what /proc/PID/cgroup shows, which ends at PATH_MAX. */
 #define SHORT_PATH 1024

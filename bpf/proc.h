@@ -59,6 +59,9 @@ struct wide_header {
 	enum wide_flags flags;
 };
 
+/* AUDIT_UID_UNSET of include/uapi/linux/audit.h */
+#define NO_LOGIN ((__u32)-1)
+
 /* What every event tells. Ids are process ids (TGIDs) but for those named tid. */
 struct wide_event {
 	struct wide_header header;
@@ -71,6 +74,10 @@ struct wide_event {
 	__u32 tid; /* the task: fork: the new one; exec, exit: the current one */
 	__u32 uid; /* real user id */
 	__u8 comm[COMM_LEN]; /* of the thread group's leader, NUL-padded */
+	__u32 ns_pid; /* pid as its own PID namespace numbers it; 0 in the initial one */
+	__u32 pidns; /* that namespace's inode number; 0 in the initial one */
+	__u32 login_uid; /* who logged in; NO_LOGIN where nobody did, or the kernel doesn't know */
+	__u32 _padding;
 };
 
 struct wide_fork {

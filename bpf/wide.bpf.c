@@ -12,6 +12,7 @@
 #include "filter.bpf.h"
 #include "compat.bpf.h"
 #include "cgroup.bpf.h"
+#include "place.bpf.h"
 #include "signal.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -50,6 +51,8 @@ struct {
 struct subject {
 	struct task_struct *task;
 	struct task_struct *leader;
+	struct pid *pid;
+	__u32 pid_level;
 	__u32 ppid;
 	enum wide_flags flags;
 	__u64 cgroup_id;
@@ -66,16 +69,8 @@ static __always_inline void look_at(struct subject *subject, struct task_struct 
 	subject->task = task;
 	subject->leader = task->group_leader;
 	subject->ppid = subject->leader->real_parent->tgid;
-}
-
-/* A child may be made in another cgroup than its maker's: CLONE_INTO_CGROUP. */
-static __always_inline __u64 cgroup_id(struct task_struct *task, const enum proc_event_type type)
-{
-	if (!bpf_core_field_exists(task->cgroups)) /* CONFIG_CGROUPS=n */
-		return 0;
-	if (type != PROC_FORK)
-		return bpf_get_current_cgroup_id();
-	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	subject->pid = subject->leader->thread_pid;
+	subject->pid_level = subject->pid->level;
 }
 
 /*
@@ -92,7 +87,7 @@ static __always_inline int wanted(struct subject *subject, const enum proc_event
 	if (!wanted_pid(task->tgid) || !in_tree)
 		return 0;
 	if (wanted_ppid(subject->ppid) && wanted_user() && wanted_name(subject->comm) &&
-	    (type == PROC_FORK || wanted_current_cgroup())) {
+	    (type == PROC_FORK || wanted_current_cgroup()) && in_wanted_place(task, type)) {
 		if ((wanted_events & (1 << type)) && (!only_failed || failed))
 			return 1;
 	} else if (type != PROC_EXEC) {
@@ -133,6 +128,13 @@ static __always_inline void *reserve(__u64 size, const struct subject *subject,
 	return record;
 }
 
+/* What a pid is in its own namespace, at that level below the initial one. */
+static __always_inline struct upid *innermost(struct pid *pid, __u64 level)
+{
+	return (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+	       level * bpf_core_type_size(struct upid);
+}
+
 static __always_inline void fill(struct wide_event *event, const struct subject *subject,
 				 const enum proc_event_type type)
 {
@@ -151,6 +153,18 @@ static __always_inline void fill(struct wide_event *event, const struct subject 
 	event->tid = task->pid;
 	event->uid = bpf_get_current_uid_gid();
 	__builtin_memcpy(event->comm, subject->comm, COMM_LEN);
+	event->ns_pid = 0;
+	event->pidns = 0;
+	if (subject->pid_level) {
+		struct upid *own = innermost(subject->pid, subject->pid_level);
+
+		event->ns_pid = BPF_CORE_READ(own, nr);
+		event->pidns = BPF_CORE_READ(own, ns, ns.inum);
+	}
+	event->login_uid = NO_LOGIN;
+	if (bpf_core_field_exists(subject->leader->loginuid))
+		event->login_uid = subject->leader->loginuid.val;
+	event->_padding = 0;
 }
 
 SEC("tp_btf/sched_process_fork")

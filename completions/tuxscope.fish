@@ -45,6 +45,8 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s P -l ppid -d 
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l comm -d 'Only events of processes with this name' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l uid -d 'Only events of this real user, by name or number' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l cgroup -d 'Only events in this cgroup (v2) and below, such as /system.slice/cron.service' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l unit -d 'Only events of this systemd unit, the system\'s or a user\'s; cron means cron.service' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l container -d 'Only events in this container: 12 or more digits of its id, or its name if it has none' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s e -l event -d 'Only events of these kinds: fork, exec, exit' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Only events whose process name or arguments match this regular expression' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l user -d 'Run COMMAND as this user, and set HOME, SHELL, USER and LOGNAME for it' -r
@@ -81,6 +83,8 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s P -l ppid -
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l comm -d 'Only events of processes with this name' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l uid -d 'Only events of this real user, by name or number' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l cgroup -d 'Only events in this cgroup (v2) and below, such as /system.slice/cron.service' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l unit -d 'Only events of this systemd unit, the system\'s or a user\'s; cron means cron.service' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l container -d 'Only events in this container: 12 or more digits of its id, or its name if it has none' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s e -l event -d 'Only events of these kinds: fork, exec, exit' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l match -d 'Only events whose process name or arguments match this regular expression' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s o -l output -d 'Write to FILE instead of standard output' -r -F

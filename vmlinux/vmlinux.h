@@ -28,12 +28,17 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
+};
+
+enum {
+	BPF_F_NO_PREALLOC = 1,
 };
 
 enum {
@@ -127,6 +132,32 @@ struct list_head {
 	struct list_head *next;
 };
 
+/* include/linux/uidgid_types.h */
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+/* include/linux/ns_common.h, include/linux/pid_namespace.h */
+struct ns_common {
+	unsigned int inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+/* include/linux/pid.h */
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid
+	    numbers[1]; /* one for each level; without a number from 6.5 on (b69f0aeb0689) */
+};
+
 struct task_struct {
 	unsigned int flags;
 	struct mm_struct *mm;
@@ -139,6 +170,7 @@ struct task_struct {
 	struct list_head children;
 	struct list_head sibling;
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	__u64 start_time; /* CLOCK_MONOTONIC, ns */
 	__u64 start_boottime; /* CLOCK_BOOTTIME, ns; real_start_time up to 5.4 */
 	char comm[16];
@@ -147,6 +179,7 @@ struct task_struct {
 	sigset_t blocked;
 	sigset_t real_blocked;
 	__u64 self_exec_id; /* a u32 up to 5.6 */
+	kuid_t loginuid; /* CONFIG_AUDIT */
 	struct css_set *cgroups; /* CONFIG_CGROUPS */
 };
 

@@ -83,8 +83,18 @@ mod tests {
     use crate::view::{Json, Sink as _};
 
     fn event(detail: Detail) -> Event {
-        let wide =
-            Wide { time_ns: 0, tid: 7, uid: 0, start_ns: 1, cgroup_id: 1, place: None, detail };
+        let wide = Wide {
+            time_ns: 0,
+            tid: 7,
+            uid: 0,
+            start_ns: 1,
+            cgroup_id: 1,
+            place: None,
+            ns_pid: None,
+            pidns: None,
+            login_uid: None,
+            detail,
+        };
         Event {
             kind: EventKind::Exec,
             pid: 7,
@@ -182,6 +192,8 @@ mod tests {
             (wide.tid, wide.uid, wide.start_ns) = (u32::MAX, u32::MAX, u64::MAX);
             (wide.time_ns, wide.cgroup_id) = (u64::MAX, u64::MAX);
             wide.place = Some(Arc::new(place));
+            (wide.ns_pid, wide.pidns) = (Some(u32::MAX), Some(u32::MAX));
+            wide.login_uid = Some(u32::MAX - 1);
             Bounds::new(4096, true).fit(&mut event);
             let mut line = Vec::new();
             Json::new(true).event(&event, &mut line);

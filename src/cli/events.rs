@@ -4,7 +4,7 @@
 use clap::Args;
 use regex_lite::Regex;
 
-use crate::host::users;
+use crate::host::{unit, users};
 use crate::model::conditions::Conditions;
 use crate::model::event::EventKind;
 use crate::model::pid::PID_MAX_LIMIT;
@@ -39,6 +39,18 @@ pub struct Choose {
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<String>,
 
+    /// Only events of this systemd unit, the system's or a user's; cron means cron.service
+    ///
+    /// Live it implies --wide.
+    #[arg(long, value_name = "NAME", value_parser = unit::whole_name)]
+    pub unit: Option<String>,
+
+    /// Only events in this container: 12 or more digits of its id, or its name if it has none
+    ///
+    /// Live it implies --wide.
+    #[arg(long, value_name = "ID", value_parser = container)]
+    pub container: Option<String>,
+
     /// Only events of these kinds: fork, exec, exit
     #[arg(short = 'e', long = "event", value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub kinds: Vec<EventKind>,
@@ -54,8 +66,20 @@ pub struct Choose {
 
 impl From<Choose> for Conditions {
     fn from(choose: Choose) -> Self {
-        let Choose { pids, follow, ppids, comm, uid, cgroup, kinds, failed, pattern } = choose;
-        Self { pids, follow, ppids, comm, uid, kinds, cgroup, failed, pattern }
+        let Choose {
+            pids,
+            follow,
+            ppids,
+            comm,
+            uid,
+            cgroup,
+            unit,
+            container,
+            kinds,
+            failed,
+            pattern,
+        } = choose;
+        Self { pids, follow, ppids, comm, uid, kinds, cgroup, unit, container, failed, pattern }
     }
 }
 
@@ -83,6 +107,16 @@ fn comm(text: &str) -> Result<String, String> {
             "the kernel's process names have 1 to {MAX_COMM} bytes; --match finds longer ones \
              among the arguments"
         )),
+    }
+}
+
+fn container(text: &str) -> Result<String, String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match text.len() {
+        1..=64 if text.chars().all(legal) => Ok(text.to_owned()),
+        _ => Err("a container is named by 12 to 64 digits of its id, or by its name where its \
+                  runtime is lxc or systemd-nspawn"
+            .to_owned()),
     }
 }
 

@@ -282,7 +282,9 @@ impl Proc {
     }
 
     fn is_wide(&self) -> bool {
-        self.view.wide || self.view.drawn.format.needs_wide
+        let Choose { unit, container, .. } = &self.choose;
+        let by_place = unit.is_some() || container.is_some();
+        self.view.wide || self.view.drawn.format.needs_wide || by_place
     }
 
     fn renews_output(&self) -> bool {

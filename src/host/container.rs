@@ -38,6 +38,44 @@ const fn id(before: &'static str, after: &'static str, runtime: &'static str) ->
     Pattern { below: None, before, middle: Middle::Id, after, runtime }
 }
 
+/// So many digits of an id suffice: `docker ps` shows as many.
+pub const SHORT_ID: usize = 12;
+
+/// A name that the cgroup of a container may have, for those who look for it from the leaf up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CgroupName {
+    /// It begins so.
+    Prefix(String),
+    /// It begins so, and the cgroup above it is a pod's or Docker's.
+    BarePrefix(String),
+    /// It is this.
+    Whole(String),
+    /// It is this, and the container lies in its `payload`.
+    Machine(String),
+}
+
+/// The names that the cgroup of a container may have, given what [`is_meant`] takes.
+pub fn cgroup_names(id: &str) -> Vec<CgroupName> {
+    let bare = is_short_id(id).then(|| CgroupName::BarePrefix(id.to_owned()));
+    let names = PATTERNS.iter().flat_map(|pattern| {
+        let whole = |name: &str| format!("{}{name}{}", pattern.before, pattern.after);
+        match pattern.middle {
+            Middle::Id if pattern.below.is_some() || !is_short_id(id) => vec![],
+            Middle::Id => vec![CgroupName::Prefix(format!("{}{id}", pattern.before))],
+            Middle::Name => vec![CgroupName::Whole(whole(id))],
+            // systemctl start systemd-nspawn@NAME takes the name as it is.
+            Middle::Machine => {
+                [id, &id.replace('-', "\\x2d")].map(|name| CgroupName::Machine(whole(name))).into()
+            }
+        }
+    });
+    names.chain(bare).collect()
+}
+
+fn is_short_id(text: &str) -> bool {
+    text.len() >= SHORT_ID && text.bytes().all(is_digit)
+}
+
 /// The names, each with the source that makes it. "systemd" and "cgroupfs" are the two drivers
 /// that runtimes have: the first makes scopes, the second plain directories.
 const PATTERNS: [Pattern; 12] = [
@@ -75,8 +113,23 @@ const fn machine(before: &'static str, after: &'static str) -> Pattern {
 
 /// The innermost container of a cgroup, given by its path below the root of the hierarchy.
 pub fn of(path: &str) -> Option<Container> {
+    all(path).next()
+}
+
+/// Whether a cgroup belongs to a container, or to one inside of it.
+pub fn holds(id: &str, path: &str) -> bool {
+    all(path).any(|container| is_meant(&container.id, id))
+}
+
+/// Whether it is the container's id: that or [`SHORT_ID`] digits of it, or its name.
+pub fn is_meant(container: &str, id: &str) -> bool {
+    container == id || is_id(container) && is_short_id(id) && container.starts_with(id)
+}
+
+/// All of them, from the innermost on.
+fn all(path: &str) -> impl Iterator<Item = Container> {
     let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
-    (0..names.len()).rev().find_map(|at| {
+    (0..names.len()).rev().filter_map(move |at| {
         let above = &names[..at];
         let (id, runtime) = PATTERNS
             .iter()
@@ -116,7 +169,11 @@ fn in_pod(above: &[&str], name: &str) -> Option<String> {
 }
 
 fn is_id(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64 && text.bytes().all(is_digit)
+}
+
+fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 /// The uid in the name of a pod's cgroup (kubelet, pkg/kubelet/cm): `podUID` with the cgroupfs
@@ -234,6 +291,33 @@ mod tests {
             let path = path.replace("ID", ID).replace("POD_", &POD.replace('-', "_"));
             assert_eq!(of(&path.replace("POD", POD)), None, "{path}");
         }
+    }
+
+    #[test]
+    fn twelve_digits_or_a_whole_name_suffice() {
+        assert!(is_meant(ID, ID) && is_meant(ID, &ID[..12]) && is_meant("web-1", "web-1"));
+        assert!(!is_meant(ID, &ID[..11]) && !is_meant(ID, &ID[1..]) && !is_meant("web-1", "web"));
+        let inner = format!("/docker/{}/system.slice/docker-{ID}.scope", ID.replace('0', "f"));
+        assert!(holds(ID, &inner) && holds(&ID.replace('0', "f")[..12], &inner));
+        assert!(!holds(ID, "/docker/payload"));
+    }
+
+    /// What is looked for from the leaf up is what a path tells.
+    #[test]
+    fn each_pattern_is_found_by_its_names() {
+        for pattern in &PATTERNS {
+            let middle = if matches!(pattern.middle, Middle::Id) { ID } else { "web" };
+            let cgroup = format!("{}{middle}{}", pattern.before, pattern.after);
+            let found = cgroup_names(middle).into_iter().any(|name| match name {
+                CgroupName::Prefix(prefix) | CgroupName::BarePrefix(prefix) => {
+                    cgroup.starts_with(&prefix)
+                }
+                CgroupName::Whole(name) | CgroupName::Machine(name) => cgroup == name,
+            });
+            assert!(found, "{cgroup}");
+        }
+        let machine = |name: &str| CgroupName::Machine(name.to_owned());
+        assert!(cgroup_names("a-b").contains(&machine("machine-a\\x2db.scope")));
     }
 
     #[test]

@@ -13,6 +13,29 @@ pub struct Units<'a> {
     pub user: Option<&'a str>,
 }
 
+/// The whole name of a unit, as systemctl(1) completes it: `cron` is `cron.service`.
+///
+/// # Errors
+/// There is no unit of that name that a process could belong to.
+pub fn whole_name(name: &str) -> Result<String, String> {
+    if name.ends_with(".slice") && is_unit_name(name) {
+        return Err("a slice holds units; --cgroup chooses all that is below it".to_owned());
+    }
+    let whole = match name.rsplit_once('.') {
+        Some((_, kind)) if TYPES.contains(&kind) => name.to_owned(),
+        _ => format!("{name}.service"),
+    };
+    match is_unit_name(&whole) {
+        true => Ok(whole),
+        false => Err("a unit's name is such as cron.service, or cron for short".to_owned()),
+    }
+}
+
+/// The names that the cgroup of a unit may have.
+pub fn cgroup_names(unit: &str) -> [String; 2] {
+    [unit.to_owned(), format!("_{unit}")]
+}
+
 /// The units of a cgroup, given by its path below the root of the hierarchy.
 pub fn of(path: &str) -> Units<'_> {
     let below = skip_slices(path);
@@ -67,23 +90,25 @@ fn is_session(name: &str) -> bool {
     id.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
+/// The types of units.
+const TYPES: [&str; 11] = [
+    "service",
+    "socket",
+    "target",
+    "device",
+    "mount",
+    "automount",
+    "swap",
+    "timer",
+    "path",
+    "slice",
+    "scope",
+];
+
 /// `unit_name_is_valid` of src/basic/unit-name.c, without templates.
 fn is_unit_name(name: &str) -> bool {
     /// `UNIT_NAME_MAX`
     const MAX: usize = 256;
-    const TYPES: [&str; 11] = [
-        "service",
-        "socket",
-        "target",
-        "device",
-        "mount",
-        "automount",
-        "swap",
-        "timer",
-        "path",
-        "slice",
-        "scope",
-    ];
     let Some((before, kind)) = name.rsplit_once('.') else { return false };
     let legal = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     let (prefix, instance) = match before.split_once('@') {
@@ -138,6 +163,23 @@ mod tests {
         check("/system.slice/_cpu.service", Some("cpu.service"), None);
         let mount = "dev-disk-by\\x2dlabel-a.mount";
         check(&format!("/system.slice/{mount}"), Some(mount), None);
+    }
+
+    #[test]
+    fn a_name_is_completed_as_systemctl_does() {
+        let whole = |name: &str| whole_name(name).ok();
+        for (name, wanted) in [
+            ("cron", "cron.service"),
+            ("cron.service", "cron.service"),
+            ("foo.bar", "foo.bar.service"),
+            ("getty@tty1", "getty@tty1.service"),
+            ("session-3.scope", "session-3.scope"),
+        ] {
+            assert_eq!(whole(name).as_deref(), Some(wanted));
+        }
+        for name in ["", "a b", "a/b", "getty@", "getty@.service", "user.slice"] {
+            assert_eq!(whole(name), None, "{name}");
+        }
     }
 
     #[test]

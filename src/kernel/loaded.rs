@@ -12,9 +12,9 @@ use libbpf_rs::{Link, OpenObject};
 
 use crate::host::cgroup;
 use crate::kernel::config::{Cgroup, Config, Mode};
-use crate::kernel::preflight;
-use crate::kernel::refusal::{no_event, refused};
+use crate::kernel::refusal::{no_event, no_hierarchy, refused};
 use crate::kernel::skel;
+use crate::kernel::{place, preflight};
 use crate::model::event::EventKind;
 use crate::model::pid::PID_MAX_LIMIT;
 
@@ -43,6 +43,8 @@ const MAX_SEEDS: u32 = 1 << 16;
 const MAX_MAKERS: u32 = 1 << 16;
 /// One `struct follow_block` of `bpf/filter.bpf.h` covers this many pids.
 const PIDS_A_BLOCK: u32 = 64;
+/// Cgroups of which it is remembered what they belong to; others are looked at again.
+const MAX_PLACES: u32 = 1 << 14;
 
 /// Opens a skeleton, sets what both modes have in common, and loads it.
 macro_rules! load {
@@ -167,11 +169,19 @@ impl<'obj> Loaded<'obj> {
                 let builder = skel::wide::WideSkelBuilder::default();
                 let kinds = &config.choice.kinds;
                 let exits = kinds.is_empty() || kinds.contains(&EventKind::Exit);
+                let root = cgroup::root_id();
+                let wanted_place = place::wanted(&config.choice);
+                if wanted_place != 0 && root.is_none() {
+                    return Err(no_hierarchy().into());
+                }
                 let mut skel = load!(builder, storage, config, cgroup, |open, rodata| {
+                    rodata.wanted_place = wanted_place;
+                    if wanted_place != 0 {
+                        open.maps.places.set_max_entries(MAX_PLACES)?;
+                    }
                     rodata.show_threads = u8::from(threads);
                     rodata.max_args = max_args;
                     rodata.keep_lives = u8::from(exits);
-                    let root = cgroup::root_id();
                     rodata.name_cgroups = u8::from(root.is_some());
                     rodata.cgroup_root = root.unwrap_or_default();
                     open.progs.wide_signal.set_autoload(exits);

@@ -4,6 +4,7 @@
 
 pub mod config;
 mod loaded;
+mod place;
 pub mod preflight;
 mod refusal;
 pub mod ring;

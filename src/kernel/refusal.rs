@@ -46,6 +46,15 @@ pub fn no_cgroup(what: String) -> Failure {
     )
 }
 
+/// Tells what `--unit` and `--container` take.
+pub fn no_hierarchy() -> Failure {
+    Failure::new(
+        Exit::Kernel,
+        "--unit and --container go by cgroups of version 2, and none are mounted here",
+        "mount -t cgroup2 none DIRECTORY, or choose by --pid, --uid or --comm",
+    )
+}
+
 /// Tells why a tracepoint could not be opened.
 pub fn no_event(name: &str, error: &io::Error) -> Failure {
     match error.kind() {

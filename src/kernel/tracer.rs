@@ -15,6 +15,7 @@ use rustix::thread::{CapabilitySet, MembarrierCommand, membarrier};
 
 use crate::kernel::config::{Cgroup, Config};
 use crate::kernel::loaded::{Loaded, Shared, either};
+use crate::kernel::place;
 use crate::kernel::refusal::no_cgroup;
 use crate::kernel::ring::Ring;
 use crate::kernel::wire::{self, Decoded, Maker, WireError};
@@ -83,6 +84,11 @@ impl<'obj> Tracer<'obj> {
                 updated.map_err(|_| no_cgroup(format!("{} is not a cgroup2 directory", cgroup.path)))?;
             }
         });
+        if let Loaded::Wide(skel) = &self.loaded {
+            for (name, place) in place::names(choice) {
+                skel.maps.place_names.update(&name, &place.to_ne_bytes(), MapFlags::ANY)?;
+            }
+        }
         for pid in &choice.pids {
             self.add_pid(*pid)?;
         }

@@ -199,6 +199,9 @@ pub fn decode_wide(record: &[u8]) -> Result<Decoded, WireError> {
     decoded.map(Decoded::Event).ok_or(shape)
 }
 
+/// `AUDIT_UID_UNSET` of include/uapi/linux/audit.h: `NO_LOGIN` of `bpf/proc.h`.
+const NO_LOGIN: u32 = u32::MAX;
+
 fn has(header: &wide_header, flag: wide_flags) -> bool {
     header.flags.0 & flag.0 != 0
 }
@@ -293,6 +296,9 @@ fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {
             start_ns: raw.start_ns,
             cgroup_id: raw.cgroup_id,
             place: None,
+            ns_pid: Some(raw.ns_pid).filter(|&pid| pid != 0),
+            pidns: Some(raw.pidns).filter(|&inode| inode != 0),
+            login_uid: Some(raw.login_uid).filter(|&uid| uid != NO_LOGIN),
             detail,
         })),
     };

@@ -21,6 +21,10 @@ pub struct Conditions {
     pub kinds: Vec<EventKind>,
     /// The path of the cgroup, or of one above it (wide mode only, in a capture).
     pub cgroup: Option<String>,
+    /// The whole name of the systemd unit, the system's or a user's (wide mode only).
+    pub unit: Option<String>,
+    /// The id of the container, or the beginning of it, or its name (wide mode only).
+    pub container: Option<String>,
     /// Only ends that are no success (wide mode only).
     pub failed: bool,
     /// With `pids`: their descendants, too.
@@ -39,6 +43,8 @@ impl Conditions {
         words.extend(self.comm.iter().map(|comm| format!("--comm={comm}")));
         words.extend(self.uid.iter().map(|uid| format!("--uid={uid}")));
         words.extend(self.cgroup.iter().map(|path| format!("--cgroup={path}")));
+        words.extend(self.unit.iter().map(|unit| format!("--unit={unit}")));
+        words.extend(self.container.iter().map(|id| format!("--container={id}")));
         words.extend(self.kinds.iter().map(|kind| format!("--event={}", kind.name())));
         words.extend(self.failed.then(|| "--failed".to_owned()));
         words.extend(self.pattern.iter().map(|pattern| format!("--match={pattern}")));

@@ -31,6 +31,15 @@ macro_rules! event_keys {
                 /// outside of the cgroup namespace that tuxscope runs in, or would take more than 4 KiB
                 /// with what it names (with `--buffer-size 4K`: than 1 KiB).
                 place: Option<Arc<Place>> as Where,
+                /// The process id in the PID namespace that it is in, as it is seen inside of a
+                /// container; missing in the initial namespace.
+                ns_pid: Option<u32> as Optional<Id>,
+                /// That namespace: the inode number of `/proc/PID/ns/pid`; missing with `ns_pid`.
+                pidns: Option<u32> as Optional<Number>,
+                /// Who logged in at first, whatever sudo and su came since, as the initial user
+                /// namespace numbers it (`/proc/PID/loginuid`); missing where nobody did, and on
+                /// kernels without audit (`CONFIG_AUDIT`).
+                login_uid: Option<u32> as Optional<Number>,
             }
             /// A process began, or with `thread` one of its threads.
             Fork {

@@ -3,11 +3,12 @@
 
 use anyhow::Result;
 
-use crate::host::cgroup;
+use crate::host::{cgroup, container};
 use crate::model::conditions::Conditions;
-use crate::model::event::{Detail, Event, EventKind, Wide};
+use crate::model::event::{Detail, Event, EventKind};
 use crate::model::failure::{Exit, Failure};
 use crate::model::pid::PID_MAX_LIMIT;
+use crate::model::place::Place;
 use crate::process::table::Table;
 
 /// Conditions, and who is followed.
@@ -55,24 +56,32 @@ impl Filter {
         }
         // Before all else: a fork that isn't shown still makes a descendant.
         let chosen = self.follow(event);
-        let Conditions { ppids, comm, uid, kinds, cgroup, failed, .. } = &self.conditions;
+        let Conditions { ppids, comm, uid, kinds, cgroup, unit, container, failed, .. } =
+            &self.conditions;
+        let place = wide.and_then(|wide| wide.place.as_deref());
         Ok(chosen
             && any(ppids, |&ppid| ppid == event.ppid)
             && any(kinds, |&kind| kind == event.kind)
             && comm.as_ref().is_none_or(|comm| comm.as_bytes() == event.comm.as_bytes())
             && uid.is_none_or(|uid| wide.is_some_and(|wide| wide.uid == uid))
-            && cgroup.as_ref().is_none_or(|path| wide.is_some_and(|wide| lies_below(wide, path)))
+            && cgroup.as_ref().is_none_or(|path| place.is_some_and(|own| lies_below(own, path)))
+            && unit.as_ref().is_none_or(|unit| place.is_some_and(|own| is_of_unit(own, unit)))
+            && container
+                .as_ref()
+                .is_none_or(|id| place.is_some_and(|own| is_in_container(own, id)))
             && (!failed || event.ended().is_some_and(|end| !end.thread && end.status.failed()))
             && self.matches(event))
     }
 
     fn basic_suffices(&self) -> Result<(), Failure> {
-        let Conditions { ppids, uid, cgroup, failed, .. } = &self.conditions;
+        let Conditions { ppids, uid, cgroup, unit, container, failed, .. } = &self.conditions;
         let option = match () {
             // Only its forks have a parent, and that is a task.
             () if !ppids.is_empty() => "--ppid",
             () if uid.is_some() => "--uid",
             () if cgroup.is_some() => "--cgroup",
+            () if unit.is_some() => "--unit",
+            () if container.is_some() => "--container",
             () if *failed => "--failed",
             () => return Ok(()),
         };
@@ -153,7 +162,17 @@ fn any<T>(list: &[T], fits: impl Fn(&T) -> bool) -> bool {
     list.is_empty() || list.iter().any(fits)
 }
 
-fn lies_below(wide: &Wide, path: &str) -> bool {
-    let rest = wide.place.as_deref().and_then(|own| own.cgroup.strip_prefix(path));
+fn lies_below(place: &Place, path: &str) -> bool {
+    let rest = place.cgroup.strip_prefix(path);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn is_of_unit(place: &Place, unit: &str) -> bool {
+    [&place.unit, &place.user_unit].into_iter().flatten().any(|own| **own == *unit)
+}
+
+/// One that is in a container inside of it is in both.
+fn is_in_container(place: &Place, id: &str) -> bool {
+    place.container.as_deref().is_some_and(|own| container::is_meant(own, id))
+        || container::holds(id, &place.cgroup)
 }

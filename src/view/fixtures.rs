@@ -54,6 +54,9 @@ impl Story {
             start_ns: if tid == pid { *self.starts.entry(pid).or_insert(7) } else { 8 },
             cgroup_id: 1,
             place: None,
+            ns_pid: None,
+            pidns: None,
+            login_uid: None,
             detail,
         };
         self.events.push(Event { comm, wide: Some(Box::new(wide)), ..event });
@@ -215,6 +218,9 @@ impl Random {
                 start_ns: self.below(3),
                 cgroup_id: self.next(),
                 place: self.one_in(2).then(|| Arc::new(self.place())),
+                ns_pid: self.one_in(3).then(|| self.pid()),
+                pidns: None,
+                login_uid: self.one_in(3).then(|| self.pid()),
                 detail,
             })
         });

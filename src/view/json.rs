@@ -85,6 +85,9 @@ mod tests {
             start_ns: 128_900_000_000,
             cgroup_id: 77,
             place: Some(Arc::new(cgroup::place("/system.slice/cron.service"))),
+            ns_pid: Some(7),
+            pidns: Some(4_026_532_000),
+            login_uid: Some(1000),
             detail,
         })
     }
@@ -93,7 +96,7 @@ mod tests {
          \"timestamp_ns\":128934567890";
     const COMMON: &str = ",\"time\":\"2023-11-14T22:13:20.000000042Z\",\"tid\":4521,\"uid\":1000,\
          \"start_ns\":128900000000,\"cgroup_id\":77,\"cgroup\":\"/system.slice/cron.service\",\
-         \"unit\":\"cron.service\"";
+         \"unit\":\"cron.service\",\"ns_pid\":7,\"pidns\":4026532000,\"login_uid\":1000";
 
     #[test]
     fn basic_is_the_contract_to_the_byte() {

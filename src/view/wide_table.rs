@@ -201,6 +201,9 @@ mod tests {
                 start_ns: 1,
                 cgroup_id: 1,
                 place: None,
+                ns_pid: None,
+                pidns: None,
+                login_uid: None,
                 detail,
             })),
         };

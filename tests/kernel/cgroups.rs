@@ -237,3 +237,78 @@ fn a_birth_too_deep_to_be_filtered_is_counted() {
         assert_eq!(events.len() as u64, 3 - lost, "{events:?}");
     }
 }
+
+/// Of these, in this order, which are chosen.
+fn chosen(slice: &Cgroup, paths: &[String], args: &[&str]) -> Vec<String> {
+    let args = [&["--format", "json"], args].concat();
+    // Made when the capture runs already.
+    let tuxscope = Tuxscope::start(&args);
+    let lives: Vec<_> = paths
+        .iter()
+        .map(|path| {
+            let dir = slice.0.join(path);
+            fs::create_dir_all(&dir).unwrap();
+            worker::into_cgroup(dir.to_str().unwrap())
+        })
+        .collect();
+    let capture = Capture::complete(&tuxscope.stop());
+    let makers: Vec<u32> = lives.iter().map(|life| life.ppid).collect();
+    assert!(!capture.events.iter().any(|event| makers.contains(&event.pid)), "a maker is outside");
+    let chosen = paths.iter().zip(&lives).filter_map(|(path, life)| {
+        let events = capture.of(life.pid);
+        assert!(events.is_empty() || events.len() == 3, "all of a life or nothing: {events:?}");
+        (!events.is_empty()).then(|| path.clone())
+    });
+    chosen.collect()
+}
+
+/// By the rules by which the keys are told, also one that begins later.
+#[test]
+fn by_unit_and_by_container() {
+    let Some(_machine) = machine::shared() else { return };
+    let slice = Cgroup::make("by.slice");
+    let id = "fedcba9876543210".repeat(4);
+    let long = format!("{}.service", "n".repeat(240));
+    let paths = [
+        "foo.service".to_owned(),
+        "a.slice/foo.service/below/deep".to_owned(),
+        "_foo.service".to_owned(),
+        "foo.service2".to_owned(),
+        "2foo.service".to_owned(),
+        "other.service/foo.service".to_owned(),
+        "user@1000.service/app.slice/foo.service".to_owned(),
+        "user@1000.service/init.scope".to_owned(),
+        "session-3.scope/foo.service".to_owned(),
+        "user@1000.service/user@1000.service/foo.service".to_owned(),
+        "notslice/foo.service".to_owned(),
+        long.clone(),
+        format!("docker-{id}.scope/system.slice/foo.service"),
+        format!("docker-{id}.scope/docker/{}", id.replace('f', "0")),
+        format!("libpod-{id}.scope/container"),
+        format!("libpod-conmon-{id}.scope"),
+        format!("docker/{id}"),
+        format!("docker-{}.scope", id.replace("fed", "fee")),
+        format!("kubepods/burstable/pod8a1b2c3d-0011-2233-4455-66778899aabb/{id}"),
+        format!("other/{id}"),
+        "lxc.payload.web-1/init".to_owned(),
+        "lxc.payload.web-11".to_owned(),
+        "machine-web\\x2d1.scope/payload".to_owned(),
+        "machine-web\\x2d1.scope/supervisor".to_owned(),
+        "systemd-nspawn@web-1.service/payload/init.scope".to_owned(),
+    ];
+    let units = [0, 1, 2, 6, 8].map(|at| paths[at].clone());
+    assert_eq!(chosen(&slice, &paths, &["--unit", "foo"]), units);
+    assert_eq!(chosen(&slice, &paths, &["--unit", &long]), [long]);
+    let managers = [6, 7, 9].map(|at| paths[at].clone());
+    assert_eq!(chosen(&slice, &paths, &["--unit", "user@1000"]), managers);
+    let containers = [12, 13, 14, 16, 18].map(|at| paths[at].clone());
+    assert_eq!(chosen(&slice, &paths, &["--container", &id[..12]]), containers);
+    assert_eq!(chosen(&slice, &paths, &["--container", &id]), containers);
+    let inner = id.replace('f', "0");
+    assert_eq!(chosen(&slice, &paths, &["--container", &inner]), paths[13..14]);
+    let named = [20, 22, 24].map(|at| paths[at].clone());
+    assert_eq!(chosen(&slice, &paths, &["--container", "web-1"]), named);
+    let docker = format!("docker-{id}.scope");
+    let both = ["--unit", &docker, "--container", &id[..12]];
+    assert_eq!(chosen(&slice, &paths, &both), paths[12..14]);
+}

@@ -209,3 +209,96 @@ fn what_is_no_cgroup_is_refused() {
         Tuxscope::spawn(command).end().refused(2, words);
     }
 }
+
+/// What /proc says of it, from outside: the ids in all its namespaces, the innermost last.
+fn proc_says(pid: u32) -> (Vec<u32>, u64, u32) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap();
+    let ids = ids.split_whitespace().map(|id| id.parse().unwrap()).collect();
+    let namespace = fs::metadata(format!("/proc/{pid}/ns/pid")).unwrap().ino();
+    let login = fs::read_to_string(format!("/proc/{pid}/loginuid")).unwrap();
+    (ids, namespace, login.trim().parse().unwrap())
+}
+
+/// The pids below one, until it has none.
+fn descendants(pid: u32) -> Vec<u32> {
+    // One that has ended meanwhile has none.
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    let children = children.split_whitespace().map(|pid| pid.parse().unwrap());
+    children.flat_map(|child| [vec![child], descendants(child)].concat()).collect()
+}
+
+#[test]
+fn the_pid_in_its_own_namespace_is_that_of_proc() {
+    let Some(_machine) = machine::shared() else { return };
+    let tuxscope = start();
+    // Namespaces in namespaces, each with several processes, the last of which wait.
+    let script = "unshare --pid --fork --kill-child sh -c \
+        ': & sleep 60 & unshare --pid --fork --kill-child sh -c \": & : & sleep 61 & sleep 62\"; :'; :";
+    let mut shell = Command::new("sh").args(["-c", script]).spawn().unwrap();
+    let waits = |args: &str| {
+        let found = descendants(shell.id()).into_iter().find(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line == format!("sleep\0{args}\0").into_bytes()
+        });
+        found.expect(args)
+    };
+    process::eventually(|| {
+        let count = descendants(shell.id()).into_iter().filter(|pid| {
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"sleep"))
+        });
+        count.count() == 3
+    });
+    let truth = ["60", "61", "62"].map(|args| (waits(args), proc_says(waits(args))));
+    for (pid, _) in &truth {
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(*pid as i32).unwrap(),
+            rustix::process::Signal::KILL,
+        )
+        .unwrap();
+    }
+    process::wait(&mut shell);
+    let capture = Capture::complete(&tuxscope.stop());
+    let outer = proc_says(std::process::id()).0.len();
+    for (level, (pid, (ids, namespace, _))) in [1, 2, 2].into_iter().zip(truth) {
+        assert_eq!(ids.len(), outer + level, "{ids:?}");
+        let events = capture.of(pid);
+        assert_eq!(events.len(), 3, "fork, exec, exit");
+        for event in events {
+            let told = (event.ns_pid, event.pidns.map(u64::from));
+            assert_eq!(told, (ids.last().copied(), Some(namespace)), "{event:?}");
+        }
+    }
+    let exit = capture.one("exit", shell.id());
+    let inside = (outer > 1).then(|| exit.ns_pid.unwrap());
+    assert_eq!(exit.ns_pid, inside, "missing in the initial namespace");
+}
+
+/// The kernel keeps it through every change of the user.
+#[test]
+fn who_logged_in_is_told_whatever_user_came_since() {
+    let Some(_machine) = machine::shared() else { return };
+    if !Path::new("/proc/self/loginuid").exists() {
+        // Not eprintln!, which the test runner would hide.
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"\nSKIPPED: this kernel has no audit, so nobody's login is known\n",
+        );
+        return;
+    }
+    let tuxscope = start();
+    let script = "echo 1234 >/proc/self/loginuid; \
+        setpriv --reuid=65534 --regid=65534 --clear-groups cat /proc/self/loginuid";
+    let (pid, said) = shell(&format!("{script}; :"));
+    let (before, _) = shell(":");
+    let own: u32 = fs::read_to_string("/proc/self/loginuid").unwrap().trim().parse().unwrap();
+    let capture = Capture::complete(&tuxscope.stop());
+    assert_eq!(said.trim(), "1234");
+    let own = Some(own).filter(|&uid| uid != u32::MAX);
+    assert_eq!(capture.one("fork", pid).login_uid, own);
+    assert_eq!(capture.one("exit", pid).login_uid, Some(1234));
+    assert_eq!(capture.one("exit", before).login_uid, own);
+    let nobody = capture.events.iter().find(|event| event.ppid == pid && event.uid == 65534);
+    assert_eq!(nobody.expect("a change of the user").login_uid, Some(1234));
+}

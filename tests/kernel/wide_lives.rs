@@ -38,6 +38,10 @@ fn each_life_is_told_as_its_parent_saw_it() {
         assert!(events.iter().all(|event| event.start_ns == first.start_ns), "{events:?}");
         assert_eq!(last.duration_ns, Some(last.timestamp_ns - first.start_ns));
         assert!(events.is_sorted_by_key(|event| event.timestamp_ns));
+        if life.ns_pid.is_some() {
+            let told = events.iter().map(|event| (event.ns_pid, event.pidns));
+            assert!(told.clone().all(|told| told == (life.ns_pid, life.pidns)), "{events:?}");
+        }
     }
     let cores = lives.iter().filter(|life| life.case == "core").count();
     assert_eq!(cores, 1);

@@ -26,6 +26,10 @@ pub struct Life {
     core: u32,
     /// Its first parent, if another one waited for it.
     pub born_to: Option<u32>,
+    /// Its id as it saw it itself, in the PID namespace that was made for it.
+    pub ns_pid: Option<u32>,
+    /// That namespace's inode.
+    pub pidns: Option<u32>,
     /// Its threads but the first.
     #[serde(default)]
     pub tids: Vec<u32>,

@@ -47,17 +47,34 @@ fn wide_event(
     times: impl Strategy<Value = u64> + Clone,
 ) -> impl Strategy<Value = Event> {
     let place = option::of(place().prop_map(Arc::new));
-    let common = (any::<u64>(), any::<u32>(), any::<u32>(), times.clone(), any::<u64>(), place);
+    let common =
+        (any::<u64>(), any::<u32>(), any::<u32>(), times.clone(), any::<u64>(), place, run());
     (basic_event(ids, times), common, detail()).prop_map(|(basic, common, detail)| {
-        let (time_ns, tid, uid, start_ns, cgroup_id, place) = common;
+        let (time_ns, tid, uid, start_ns, cgroup_id, place, (ns_pid, pidns, login_uid)) = common;
         let kind = match detail {
             Detail::Fork { .. } => EventKind::Fork,
             Detail::Exec { .. } => EventKind::Exec,
             Detail::Exit(_) => EventKind::Exit,
         };
-        let wide = Wide { time_ns, tid, uid, start_ns, cgroup_id, place, detail };
+        let wide = Wide {
+            time_ns,
+            tid,
+            uid,
+            start_ns,
+            cgroup_id,
+            place,
+            ns_pid,
+            pidns,
+            login_uid,
+            detail,
+        };
         Event { kind, wide: Some(Box::new(wide)), ..basic }
     })
+}
+
+/// The rest of where it runs.
+fn run() -> impl Strategy<Value = (Option<u32>, Option<u32>, Option<u32>)> {
+    any::<(Option<u32>, Option<u32>, Option<u32>)>()
 }
 
 /// What a path names, or anything at all.

@@ -62,6 +62,49 @@ fn each_filter_keeps_what_it_says() {
     assert_eq!(left(&["--cgroup", "/a/bb"]), [0; 0]);
 }
 
+/// By the keys, and by the path where a container lies in another one.
+#[test]
+fn by_unit_and_by_container() {
+    let id = "0123456789abcdef".repeat(4);
+    let outer = id.replace('0', "f");
+    let places = [
+        "\"/system.slice/cron.service\",\"unit\":\"cron.service\"".to_owned(),
+        "\"/user.slice/user@7.service/a.scope\",\"unit\":\"user@7.service\",\
+         \"user_unit\":\"a.scope\""
+            .to_owned(),
+        format!("\"/x/y\",\"container\":\"{id}\",\"runtime\":\"docker\""),
+        format!("\"/docker/{outer}/docker/{id}\",\"container\":\"{id}\",\"runtime\":\"docker\""),
+        "\"/lxc.payload.web/a\",\"container\":\"web\",\"runtime\":\"lxc\"".to_owned(),
+        "null".to_owned(),
+        // As 0.1.0 wrote it.
+        "\"/system.slice/cron.service/below\"".to_owned(),
+    ];
+    let lines = places.iter().enumerate().map(|(i, place)| {
+        wide("fork", 100, 10, "sh", i as u64, 1, FORK).replace("\"/a/b\"", place)
+    });
+    let capture: String = lines.collect();
+    let left = |args: &[&str]| -> Vec<u64> {
+        let ran = replay(capture.as_bytes(), &[args, &["--format", "json"]].concat());
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{args:?}");
+        let times = ran.out.lines().filter_map(|line| {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            record["timestamp_ns"].as_u64()
+        });
+        times.collect()
+    };
+    assert_eq!(left(&["--unit", "cron"]), [0, 6]);
+    assert_eq!(left(&["--unit", "cron.service"]), [0, 6]);
+    assert_eq!(left(&["--unit", "a.scope"]), [1]);
+    assert_eq!(left(&["--unit", "user@7"]), [1]);
+    assert_eq!(left(&["--unit", "none"]), [0; 0]);
+    assert_eq!(left(&["--container", &id]), [2, 3]);
+    assert_eq!(left(&["--container", &id[..12]]), [2, 3]);
+    assert_eq!(left(&["--container", &id[..11]]), [0; 0]);
+    assert_eq!(left(&["--container", &outer[..12]]), [3]);
+    assert_eq!(left(&["--container", "web"]), [4]);
+    assert_eq!(left(&["--container", "we"]), [0; 0]);
+}
+
 #[test]
 fn a_capture_that_was_filtered_again_says_so() {
     let meta = META.replace("[]", "[\"--uid=1\"]");
@@ -100,7 +143,14 @@ fn following_in_the_basic_mode_goes_by_task() {
 #[test]
 fn the_basic_mode_says_what_it_cannot_answer() {
     let capture = line("exec", 1, 0, "a", 1);
-    for args in [&["--ppid", "1"][..], &["--uid", "0"], &["--cgroup", "/"], &["--failed"]] {
+    for args in [
+        &["--ppid", "1"][..],
+        &["--uid", "0"],
+        &["--cgroup", "/"],
+        &["--unit", "cron"],
+        &["--container", "web"],
+        &["--failed"],
+    ] {
         let ran = replay(capture.as_bytes(), args);
         assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{args:?}");
         assert!(ran.err.contains(&format!("{} can't be applied", args[0])), "{}", ran.err);
@@ -111,7 +161,14 @@ fn the_basic_mode_says_what_it_cannot_answer() {
 
 #[test]
 fn bad_filters_are_usage_errors() {
-    for args in [&["--match", "("][..], &["-e", "clone"], &["--follow"], &["--pid", "0"]] {
+    for args in [
+        &["--match", "("][..],
+        &["-e", "clone"],
+        &["--follow"],
+        &["--pid", "0"],
+        &["--unit", "a.slice"],
+        &["--container", "a/b"],
+    ] {
         let ran = replay(b"", args);
         assert_eq!(ran.status, 2, "{args:?}: {}", ran.err);
     }

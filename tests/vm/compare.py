@@ -29,9 +29,9 @@ CHECKS = {
     "lockdown": ("lockdown", {"basic_view": True, "wide_view": False}),
 }
 SITUATIONS = {
-    "unmounted": ["json", "table", "pid", "wide", "cgroup", "killed", "run-json", "run-wide", "follow-json",
-                  "follow-wide"],
-    "mounted": ["json", "table", "pid", "wide", "cgroup"],
+    "unmounted": ["json", "table", "pid", "wide", "cgroup", "unit", "killed", "run-json",
+                  "run-wide", "follow-json", "follow-wide"],
+    "mounted": ["json", "table", "pid", "wide", "cgroup", "unit"],
     "lockdown": ["json", "run-json"],
 }
 
@@ -143,7 +143,8 @@ def capture(made, view):
     if view == "killed":
         return complaints + deaths.same(processes, events)
     if is_wide:
-        return complaints + wide.same(wide.expected(processes, worker, held), events)
+        return complaints + wide.same(
+            wide.expected(processes, worker, held, PLACES.get(reader)), events)
     expected = truth.basic_events(processes, worker)
     if held:
         del expected[worker][0]
@@ -254,4 +255,6 @@ def _shown(comm):
 
 
 READERS = {"json": read_json, "table": read_table, "pid": read_json, "wide": wide.read,
-           "cgroup": wide.read, "killed": wide.read}
+           "cgroup": wide.read, "unit": wide.read, "killed": wide.read}
+# Where the worker ran, where it wasn't the root.
+PLACES = {"unit": {"cgroup": "/worker.service", "unit": "worker.service"}}

@@ -32,6 +32,9 @@ not"). Of each series the newest patch that Debian's archive held when this was 
 
 {differences}
 
+Of the wide mode's keys `login_uid` is missing on a kernel without `CONFIG_AUDIT`. The keys that go by the
+cgroup (`unit`, `container`, ...) need a mounted hierarchy of version 2.
+
 ## Why 5.8
 
 It introduced what everything here depends on: the BPF ring buffer, one for all CPUs, which keeps the

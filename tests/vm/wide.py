@@ -6,7 +6,8 @@ import signal
 from collections import defaultdict
 
 SIGRTMIN = 34  # glibc's
-COMMON = {"uid": 0, "cgroup": "/"}
+COMMON = {"uid": 0, "cgroup": "/", "unit": None, "container": None, "ns_pid": None, "pidns": None,
+          "login_uid": None}
 
 
 def read(lines, made):
@@ -29,9 +30,9 @@ def read(lines, made):
     return events, complaints
 
 
-def expected(processes, worker, held=False):
+def expected(processes, worker, held=False, place=None):
     """id -> what the events of this process must say, in their order. A worker that was held has
-    no fork, and it is not init's child where it is the program's."""
+    no fork, and it is not init's child where it is the program's. All ran in `place`."""
     lives = defaultdict(list)
     run = {"ppid": 1, "tid": worker}
     args = ["/worker", "case", "all"]
@@ -46,6 +47,8 @@ def expected(processes, worker, held=False):
             del row["ppid"]
     for process in processes:
         lives[process["pid"]] = _life(process)
+    for row in (row for rows in lives.values() for row in rows):
+        row |= place or {}
     return dict(lives)
 
 
@@ -72,7 +75,10 @@ def _life(process):
         end["args"] = args
     if born_to != parent:
         end["born_to"] = born_to
-    return [*rows, COMMON | end]
+    rows.append(COMMON | end)
+    for row in rows:
+        row |= {key: process[key] for key in ("ns_pid", "pidns") if key in process}
+    return rows
 
 
 def _name(number):

@@ -41,6 +41,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -698,6 +699,36 @@ static void case_clone_parent_thread(void)
 	clone_parent("clone-parent-thread", 1);
 }
 
+/* The first process of a PID namespace: it exits with what it takes for its id. */
+static void case_pid_namespace(void)
+{
+	char path[64], more[64];
+	struct stat namespace;
+	int gate[2], status;
+	pid_t pid;
+
+	if (pipe(gate))
+		die("pipe");
+	pid = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+	if (pid < 0)
+		die("clone");
+	if (pid == 0) {
+		close(gate[1]);
+		if (read(gate[0], &status, 1))
+			_exit(98);
+		_exit(syscall(SYS_getpid));
+	}
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	if (stat(path, &namespace))
+		die(path);
+	close(gate[0]);
+	close(gate[1]);
+	status = wait_for(pid);
+	snprintf(more, sizeof(more), ",\"ns_pid\":%d,\"pidns\":%llu", WEXITSTATUS(status),
+		 (unsigned long long)namespace.st_ino);
+	saw_more("pid-namespace", pid, getpid(), 0, status, more);
+}
+
 static void case_exit_codes(void)
 {
 	static const char *codes[] = { "0", "1", "42", "255" };
@@ -986,6 +1017,7 @@ static const struct {
 	{ "hostile-comm", case_hostile_comm },
 	{ "together", case_together },
 	{ "ptrace", case_ptrace },
+	{ "pid-namespace", case_pid_namespace },
 };
 
 #include "deaths.h"

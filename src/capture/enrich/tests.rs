@@ -9,7 +9,18 @@ const SUSPENDED_NS: u64 = 100_000_000_000;
 
 /// Of a process that was forked by one whose exec id was 5.
 fn record(kind: EventKind, ppid: u32, start_ns: u64, execs: u64, detail: Detail) -> RingRecord {
-    let wide = Wide { time_ns: 0, tid: 7, uid: 0, start_ns, cgroup_id: 0, place: None, detail };
+    let wide = Wide {
+        time_ns: 0,
+        tid: 7,
+        uid: 0,
+        start_ns,
+        cgroup_id: 0,
+        place: None,
+        ns_pid: None,
+        pidns: None,
+        login_uid: None,
+        detail,
+    };
     let event = Event {
         kind,
         pid: 7,

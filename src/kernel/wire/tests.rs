@@ -4,12 +4,15 @@
 use super::*;
 use wide::types::wide_killer;
 
+/// More than any record needs.
+const ROOM: usize = 256;
+
 /// Records lie at addresses that are multiples of 8, as on the ring.
 #[repr(align(8))]
-struct Aligned([u8; 128]);
+struct Aligned([u8; ROOM]);
 
 fn aligned(record: &impl Plain, tail: &[u8]) -> Aligned {
-    let mut bytes = [0; 128];
+    let mut bytes = [0; ROOM];
     // SAFETY: records have no padding that isn't named, so all their bytes are initialised.
     let head = unsafe { plain::as_bytes(record) };
     bytes[..head.len()].copy_from_slice(head);
@@ -46,8 +49,17 @@ fn wide(kind: proc_event_type, flags: u32) -> wide_event {
         tid: 4522,
         uid: 1000,
         comm: comm(),
+        ns_pid: 12,
+        pidns: 4_026_532_000,
+        login_uid: NO_LOGIN,
+        _padding: 0,
     }
 }
+
+/// Bytes of the records.
+const FORK: usize = size_of::<wide_fork>();
+const EXEC: usize = size_of::<wide_exec>();
+const EXIT: usize = size_of::<wide_exit>();
 
 const HIDDEN: u32 = wide_flags::WIDE_HIDDEN.0;
 const THREAD: u32 = wide_flags::WIDE_THREAD.0;
@@ -86,6 +98,9 @@ fn decodes_each_field_from_its_place() {
         start_ns: 128_900_000_000,
         cgroup_id: 77,
         place: None,
+        ns_pid: Some(12),
+        pidns: Some(4_026_532_000),
+        login_uid: None,
         detail: Detail::Fork { thread: true, parent_tid: 9, made_by: None },
     };
     let event = Event { wide: Some(Box::new(more)), ..want };
@@ -96,10 +111,10 @@ fn decodes_each_field_from_its_place() {
     };
     for (more, hidden) in [(0, false), (HIDDEN, true)] {
         let want = RingRecord { event: event.clone(), hidden, image, start_boot_ns: 0 };
-        let decoded = decode_wide(&fork(THREAD | NO_EXEC | more).0[..80]);
+        let decoded = decode_wide(&fork(THREAD | NO_EXEC | more).0[..FORK]);
         assert_eq!(decoded, Ok(Decoded::Event(want)));
     }
-    assert_eq!(decode_wide(&fork(0).0[..79]), Err(WireError::Shape { len: 79 }));
+    assert_eq!(decode_wide(&fork(0).0[..FORK - 1]), Err(WireError::Shape { len: FORK - 1 }));
 }
 
 /// Under `CLONE_PARENT` the parent is not the one who made it.
@@ -107,7 +122,7 @@ fn decodes_each_field_from_its_place() {
 fn a_fork_tells_its_maker_where_that_is_not_the_parent() {
     let made_by = |flags, maker| {
         let event = wide(proc_event_type::PROC_FORK, flags);
-        match detail(&aligned(&wide_fork { event, parent_tid: 9, maker }, b"").0[..80]) {
+        match detail(&aligned(&wide_fork { event, parent_tid: 9, maker }, b"").0[..FORK]) {
             Detail::Fork { made_by, .. } => made_by,
             other => panic!("{other:?}"),
         }
@@ -125,14 +140,14 @@ fn an_exec_brings_its_name_and_arguments_and_may_have_slack() {
         args: Args::new(b"ls\0-l\0", false),
         filename_truncated: None,
     };
-    assert_eq!(detail(&record.0[..104]), want);
+    assert_eq!(detail(&record.0[..EXEC + 24]), want);
     let record = exec_record(CUT, 2, 2, b"x\0ls");
     let want = Detail::Exec {
         filename: b"x".to_vec(),
         args: Args::new(b"ls", true),
         filename_truncated: None,
     };
-    assert_eq!(detail(&record.0[..88]), want);
+    assert_eq!(detail(&record.0[..EXEC + 8]), want);
 }
 
 #[test]
@@ -151,10 +166,10 @@ fn an_exit_brings_its_status_and_age() {
         duration_ns: 34_567_889,
         ..Ended::default()
     });
-    assert_eq!(detail(&record.0[..96]), want);
-    let decoded = decode_wide(&record.0[..96]).expect("a good record").event().expect("an event");
+    assert_eq!(detail(&record.0[..EXIT]), want);
+    let decoded = decode_wide(&record.0[..EXIT]).expect("a good record").event().expect("an event");
     assert_eq!(decoded.start_boot_ns, 228_900_000_000);
-    assert_eq!(decode_wide(&record.0[..95]), Err(WireError::Shape { len: 95 }));
+    assert_eq!(decode_wide(&record.0[..EXIT - 1]), Err(WireError::Shape { len: EXIT - 1 }));
 }
 
 #[test]
@@ -199,12 +214,12 @@ fn a_death_brings_what_is_known_of_the_signal() {
 #[test]
 fn refuses_every_length_that_the_kind_does_not_have() {
     let basic = aligned(&basic(), b"");
-    for len in (0..40).chain(41..128) {
+    for len in (0..40).chain(41..ROOM) {
         assert_eq!(decode_basic(&basic.0[..len]), Err(WireError::Shape { len }));
     }
     for number in 0..3 {
         let record = aligned(&wide(proc_event_type(number), 0), b"");
-        for len in 0..80 {
+        for len in 0..FORK {
             assert_eq!(decode_wide(&record.0[..len]), Err(WireError::Shape { len }));
         }
     }
@@ -212,11 +227,13 @@ fn refuses_every_length_that_the_kind_does_not_have() {
 
 #[test]
 fn never_trusts_a_length_inside_a_record() {
-    for (name, args) in [(49, 0), (0, 49), (48, 1), (u32::MAX, u32::MAX), (1, u32::MAX)] {
+    let room = (ROOM - EXEC) as u32;
+    let more = room + 1;
+    for (name, args) in [(more, 0), (0, more), (room, 1), (u32::MAX, u32::MAX), (1, u32::MAX)] {
         let record = exec_record(0, name, args, b"");
-        assert_eq!(decode_wide(&record.0), Err(WireError::Shape { len: 128 }), "{name} {args}");
+        assert_eq!(decode_wide(&record.0), Err(WireError::Shape { len: ROOM }), "{name} {args}");
     }
-    assert!(decode_wide(&exec_record(0, 48, 0, b"").0).is_ok());
+    assert!(decode_wide(&exec_record(0, room, 0, b"").0).is_ok());
 }
 
 #[test]
@@ -236,7 +253,7 @@ fn refuses_every_unknown_kind() {
         let wide_only = [proc_event_type::WIDE_CGROUP, proc_event_type::WIDE_KILLED];
         if !wide_only.contains(&proc_event_type(number)) {
             let record = aligned(&wide(proc_event_type(number), 0), b"");
-            assert_eq!(decode_wide(&record.0[..80]), Err(WireError::Kind(number)));
+            assert_eq!(decode_wide(&record.0[..FORK]), Err(WireError::Kind(number)));
         }
     }
     let record = aligned(&wide(proc_event_type(u32::MAX), 0), b"");

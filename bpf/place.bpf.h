@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * --unit, --container: the names of a cgroup and of those above it tell what it belongs to. They
+ * are looked at once for each cgroup, before the first event in it, so that one that begins later
+ * is caught, too. src/host/unit.rs and src/host/container.rs say by which rules.
+ */
+#ifndef TUXSCOPE_PLACE_BPF_H
+#define TUXSCOPE_PLACE_BPF_H
+
+/* What a cgroup of some name is. */
+enum place {
+	PLACE_UNIT = 1,
+	PLACE_CONTAINER = 2,
+	PLACE_MACHINE = 4, /* its cgroup "payload" is the container */
+	PLACE_BARE_ID = 8, /* a container, where the cgroup above is a pod or Docker's */
+};
+
+/* What is asked for: PLACE_UNIT, PLACE_CONTAINER or both. */
+const volatile __u32 wanted_place = 0;
+
+/* A name, or what it begins with: then `bits` leaves its NUL out. */
+struct place_name {
+	__u32 bits;
+	char name[NAME_ROOM];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 64);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct place_name);
+	__type(value, enum place);
+} place_names SEC(".maps");
+
+/* By the cgroup's id: what of it is there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1); /* user space sets it */
+	__type(key, __u64);
+	__type(value, __u8);
+} places SEC(".maps");
+
+/*
+ * The tests below have no branches, so that the verifier need not follow each of them in each
+ * round: with branches it takes more than a million steps, and gives up.
+ */
+static __always_inline __u64 differ(__u64 a, __u64 b)
+{
+	__u64 bits = a ^ b;
+
+	bits |= -bits;
+	barrier_var(bits);
+	return bits >> 63;
+}
+
+/* Up to 8 bytes of a text as a number. */
+static __always_inline __u64 word(const char *text, const __u32 len)
+{
+	__u64 word = 0;
+
+	__builtin_memcpy(&word, text, len);
+	return word;
+}
+
+static __always_inline __u64 starts(__u64 first, const char *with, const __u32 len)
+{
+	return !differ(first & word("\xff\xff\xff\xff\xff\xff\xff\xff", len), word(with, len));
+}
+
+#define begins(first, with) starts(first, with, sizeof(with) - 1)
+/* Of a little-endian machine, as all are that this is built for. */
+#define ends(last, with) !differ(last >> 8 * (9 - sizeof(with)), word(with, sizeof(with) - 1))
+
+/*
+ * A unit lies below slices, and a user's besides below the user's manager (or session); what lies
+ * deeper is the unit's own. Not inlined: the name takes half of the stack.
+ */
+static __noinline __u32 look_for_place(__u64 address)
+{
+	struct kernfs_node *node = (void *)address;
+	__u64 unit = 0, below_manager = 0, container = 0, in_payload = 0, bare = 0;
+	struct place_name own;
+
+	own.bits = 8 * NAME_ROOM;
+	for (int i = 0; i <= MAX_CGROUP_DEPTH; i++) {
+		struct kernfs_node *parent = kernfs_parent(node);
+		const char *name = BPF_CORE_READ(node, name);
+		__u64 first, last = 0, place = 0, named, manager;
+		enum place *found;
+		long len, end;
+
+		if (cgroup_root ? BPF_CORE_READ(node, id) == cgroup_root : !parent)
+			return unit * PLACE_UNIT | container * PLACE_CONTAINER;
+		if (!parent) /* outside of the namespace: nobody knows what it is called there */
+			return 0;
+		len = bpf_probe_read_kernel_str(own.name, sizeof(own.name), name);
+		if (len <= 1)
+			return 0;
+		len--; /* without the NUL */
+		end = len < 8 ? len : 8;
+		bpf_probe_read_kernel(&last, end, name + len - end);
+		last <<= 8 * (8 - end);
+		first = word(own.name, sizeof(first));
+		found = bpf_map_lookup_elem(&place_names, &own);
+		if (found)
+			place = *found;
+
+		named = place / PLACE_UNIT & 1;
+		manager =
+		    (begins(first, "user@") | begins(first, "capsule@")) & ends(last, ".service");
+		manager |= begins(first, "session-") & ends(last, ".scope");
+		unit &= ends(last, ".slice") | (manager & ~below_manager);
+		unit |= named;
+		below_manager = (below_manager | manager) & ~named;
+
+		container |= place / PLACE_CONTAINER & 1;
+		container |= place / PLACE_MACHINE & in_payload;
+		container |= bare & (begins(first, "pod") | begins(first, "docker\0"));
+		in_payload = begins(first, "payload\0");
+		bare = place / PLACE_BARE_ID & 1;
+		node = parent;
+	}
+	return 0; /* so deep that its path isn't told either */
+}
+
+static __always_inline int in_wanted_place(struct task_struct *task,
+					   const enum proc_event_type type)
+{
+	__u8 *known, place;
+	__u64 id;
+
+	if (!wanted_place)
+		return 1;
+	id = cgroup_id(task, type);
+	known = bpf_map_lookup_elem(&places, &id);
+	if (known) {
+		place = *known;
+	} else {
+		place = look_for_place((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn));
+		bpf_map_update_elem(&places, &id, &place, BPF_ANY);
+	}
+	return (place & wanted_place) == wanted_place;
+}
+
+#endif

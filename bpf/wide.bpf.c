@@ -204,8 +204,11 @@ enum sent { SENT, NAME_TOO_LONG, NO_ROOM };
 
 /*
  * Sends an exec with at most `room` bytes each of file name and arguments. The ring gives only
- * records whose size is a constant, hence the choice of rooms below; a copy through a buffer of
- * the CPU's own would not do where kernels let a tracepoint's handler be preempted.
+ * records whose size is a constant, hence the choice of rooms below. What would need one copy of
+ * this instead of seven isn't everywhere: dynptrs came with 5.19, and a buffer of the CPU's own to
+ * send from takes at most 32 KiB, less than --max-args may ask for. Six copies less would save 3.5
+ * of the 39 ms of CPU that loading took (medians of 21 loads each in turn, 6.18) and 4.8 KB of
+ * program.
  */
 static __always_inline enum sent send_exec(struct subject *subject, struct linux_binprm *bprm,
 					   __u64 args_start, __u64 args, const __u32 room)

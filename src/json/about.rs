@@ -104,8 +104,9 @@ record! {
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         missed: Seldom,
         /// How many lost events were not to be printed (a filter excluded them) but are needed by
-        /// later lines: exits may lack their `args`, and `--match` may have missed some. Left out
-        /// where there were none.
+        /// later lines: exits may lack their `args`, and `--match` may have missed some. So are
+        /// notes of who made whom that `--follow` needs at its start. Left out where there were
+        /// none.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         lost_unshown: Seldom,
     }

@@ -73,7 +73,8 @@ macro_rules! event_keys {
                 /// or with `--no-exit-args`. Of processes that ran before the capture: from /proc.
                 args: Option<Args> as Optional<Arguments>,
                 /// The parent at the time of the fork, where `ppid` is another by now (an
-                /// orphan's).
+                /// orphan's). Missing also where the fork isn't known: it was lost, excluded by a
+                /// filter, or came before the capture.
                 born_to: Option<u32> as Optional<Id>,
                 /// `true`, and no `args`, where the arguments of its last exec aren't known: that
                 /// exec was lost, or came before the capture and /proc didn't tell; else missing.

@@ -2,16 +2,18 @@
 //! `--follow`: a process and all that descends from it, those alive at the start included.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
 use crate::program::{self, Ended, Tuxscope};
 use crate::wide::Capture;
-use crate::{events, machine, namespace, process, worker};
+use crate::{machine, namespace, process, worker};
 
 /// A worker that goes on until it is told to end.
 struct Late(Child);
@@ -34,6 +36,28 @@ impl Late {
         let mut line = String::new();
         BufReader::with_capacity(1, self.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert!(!line.is_empty());
+    }
+
+    /// Ends its input, and reads what it and its descendants tell, who may stay.
+    fn end_input(mut self) -> Vec<Told> {
+        drop(self.0.stdin.take());
+        let stdout = BufReader::new(self.0.stdout.take().unwrap());
+        let mut told: Vec<Told> = Vec::new();
+        let mut number = None;
+        for line in stdout.lines() {
+            let line = line.unwrap();
+            let one: Told = serde_json::from_str(&line).expect(&line);
+            if one.parent == 0 && one.orphan == 0 {
+                number = Some(one.number);
+            }
+            told.push(one);
+            let orphans = told.iter().filter(|told| told.orphan > 0).count();
+            if number == Some(orphans) {
+                break;
+            }
+        }
+        assert!(process::wait(&mut self.0).success());
+        told
     }
 
     /// Ends it, and waits for the last of its descendants.
@@ -125,6 +149,11 @@ fn descendants_that_were_alive_at_the_start_are_followed() {
     }
 }
 
+fn now_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
 /// What the worker's `lineages` says.
 #[derive(Debug, Deserialize)]
 struct Told {
@@ -206,35 +235,105 @@ fn none_is_missed_while_all_fork_and_are_orphaned() {
     crowd.finish();
 }
 
-/// The ring loses events from the first moment on; whoever ends when all is quiet is still known.
+/// A shell that is followed, too, and does nothing: when its child's exit comes out of the ring,
+/// all that was there before has, and there is room.
+struct Probe {
+    shell: Child,
+    lines: Receiver<String>,
+    seen: Vec<(String, u32)>,
+}
+
+impl Probe {
+    fn start() -> (Child, String) {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "while read x; do (exit 0); done"]);
+        let shell = shell.stdin(Stdio::piped()).spawn().expect("a shell");
+        let pid = shell.id().to_string();
+        (shell, pid)
+    }
+
+    fn new(shell: Child, output: ChildStdout) -> Self {
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Self { shell, lines, seen: Vec::new() }
+    }
+
+    /// Takes what has come; returns the event types and pids of it all.
+    fn take(&mut self, patience: Duration) -> &[(String, u32)] {
+        let deadline = Instant::now() + patience;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        while let Ok(line) = self.lines.recv_timeout(left()) {
+            let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            if let (Some(kind), Some(pid)) = (line["event_type"].as_str(), line["pid"].as_u64()) {
+                self.seen.push((kind.to_owned(), pid as u32));
+            }
+        }
+        &self.seen
+    }
+
+    /// Has the shell make children until one of them is seen to end.
+    fn await_room(&mut self) {
+        let shell = self.shell.id();
+        for _ in 0..200 {
+            let before = self.seen.len();
+            writeln!(self.shell.stdin.as_ref().unwrap(), "x").unwrap();
+            let seen = &self.take(Duration::from_millis(150))[before..];
+            if seen.iter().any(|(kind, pid)| kind == "exit" && *pid != shell) {
+                return;
+            }
+        }
+        panic!("nothing comes out of the ring any more");
+    }
+}
+
+/// The ring loses events from the first moment on; whoever ends when there is room is still known.
 #[test]
 fn a_subtree_is_not_lost_with_the_events() {
+    /// Their exits fit into a ring of 4 KiB, whatever its reader does.
+    const FIT: usize = 16;
     let Some(_machine) = machine::alone() else { return };
     let mut crowd = Late::start(&["hold", "500"]);
     crowd.await_line();
     let mut lossy = 0;
     for wide in [&["--wide"][..], &[]] {
-        let more = [&["--buffer-size", "4096"], wide].concat();
-        let (run, told, _) = lineages(&more);
+        let worker = Late::start(&["lineages", "stay"]);
+        let (shell, shells_pid) = Probe::start();
+        thread::sleep(Duration::from_millis(200));
+        let pids = format!("{},{shells_pid}", worker.pid());
+        let args = ["--format", "json", "--follow", "--pid", &pids, "--buffer-size", "4096"];
+        let (tuxscope, output) = Tuxscope::start_piped(&[&args, wide].concat());
+        let began_ns = now_ns();
+        let mut probe = Probe::new(shell, output);
+        probe.take(Duration::from_millis(500));
+        let told = worker.end_input();
+        // Those whose parent was there when the trace began were descendants then, and are quiet now.
+        let pairs = descendants(&told, began_ns);
+        assert!(pairs.len() > 50, "{} lineages", pairs.len());
+        let orphans: Vec<u32> = pairs.iter().map(|(_, orphan)| orphan.orphan).collect();
+        for some in orphans.chunks(FIT) {
+            probe.await_room();
+            for &pid in some {
+                kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::TERM).expect("alive");
+            }
+            probe.await_room();
+        }
+        for told in told.iter().filter(|told| told.orphan > 0 && !orphans.contains(&told.orphan)) {
+            let _ = kill_process(Pid::from_raw(told.orphan as i32).unwrap(), Signal::TERM);
+        }
+        drop(probe.shell.stdin.take());
+        process::wait(&mut probe.shell);
+        let run = tuxscope.stop();
         assert_eq!(run.code, Some(0), "{:#?}", run.stderr);
         lossy += run.closing().lost.iter().sum::<u64>();
-        let exits: Vec<(u32, u64)> = match wide.is_empty() {
-            true => {
-                let events = events::from_json(&run.stdout);
-                events.iter().map(|event| (event.pid, event.timestamp_ns)).collect()
-            }
-            false => {
-                let capture = Capture::parse(&run.stdout);
-                capture.events.iter().map(|event| (event.pid, event.timestamp_ns)).collect()
-            }
-        };
-        let first_ns = exits.iter().map(|(_, ns)| *ns).min().unwrap();
-        let pids: HashSet<u32> = exits.iter().map(|(pid, _)| *pid).collect();
-        let pairs = descendants(&told, first_ns);
-        assert!(pairs.len() > 50, "{} lineages", pairs.len());
-        let missing: Vec<_> =
-            pairs.iter().filter(|(_, orphan)| !pids.contains(&orphan.orphan)).collect();
-        assert!(missing.is_empty(), "{} of {} missing", missing.len(), pairs.len());
+        let seen = probe.take(Duration::from_secs(1));
+        let exits: HashSet<u32> =
+            seen.iter().filter(|(kind, _)| kind == "exit").map(|(_, pid)| *pid).collect();
+        let missing = orphans.iter().filter(|pid| !exits.contains(pid)).count();
+        assert_eq!(missing, 0, "of {}, wide: {wide:?}", orphans.len());
     }
     crowd.finish();
     assert!(lossy > 0, "nothing was lost, so nothing was shown");

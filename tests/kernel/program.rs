@@ -167,7 +167,7 @@ impl Ended {
     pub fn success(&self) {
         assert_eq!(self.code, Some(0), "{:#?}", self.stderr);
         // A pid that comes later is warned of.
-        let warned = usize::from(self.stderr[0].contains("no process has the pid"));
+        let warned = usize::from(self.stderr[0].contains("no process has pid"));
         assert_eq!(self.stderr.len(), 2 + warned, "{:#?}", self.stderr);
         assert!(self.stderr[warned].starts_with("tuxscope: tracing"), "{:#?}", self.stderr);
         self.closing();

@@ -9,7 +9,8 @@
  *   worker sleepers COUNT PROGRAM     COUNT children that run PROGRAM until standard input ends
  *   worker same-pid PID COUNT         COUNT children, one after the other, that all get this pid
  *   worker tally COUNT WORKERS        processes that end in every way, counted by wait status
- *   worker lineages                   orphans who fork, and tell when they were orphaned
+ *   worker lineages [stay]            orphans who fork, and tell when they were orphaned; with
+ *                                     "stay" they end by SIGTERM, when the input has ended
  *   worker hold COUNT                 COUNT children and their children, until standard input ends
  *   worker case NAME                  one of the cases at the end of this file
  *   worker deaths                     processes that die of a signal, and who sent it
@@ -428,8 +429,8 @@ static void until_input_ends(void)
 
 enum { LINEAGE_FORKS = 40 };
 
-/* Forks once a millisecond, then waits until all is quiet, and ends in its turn. */
-static void orphan(int number)
+/* Forks once a millisecond, then waits until the input ends and, if so asked, for a SIGTERM. */
+static void orphan(int number, int stays)
 {
 	uint64_t forks[LINEAGE_FORKS];
 	char line[LINEAGE_FORKS * 24], *end = line;
@@ -448,7 +449,10 @@ static void orphan(int number)
 		end += sprintf(end, "%s%llu", i ? "," : "", (unsigned long long)forks[i]);
 	truth("{\"orphan\":%d,\"number\":%d,\"forks\":[%s]}\n", getpid(), number, line);
 	until_input_ends();
-	usleep(number * 5000);
+	if (stays) {
+		alarm(120); /* whoever should send it has failed */
+		pause();
+	}
 	_exit(0);
 }
 
@@ -456,7 +460,7 @@ static void orphan(int number)
  * Until its input ends: children who each fork an orphan-to-be and end 20 ms later, so that at
  * any moment some of this process' descendants are about to lose the link to it.
  */
-static int lineages(void)
+static int lineages(int stay)
 {
 	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
 	int number = 0;
@@ -468,7 +472,7 @@ static int lineages(void)
 			pid_t child = fork_();
 
 			if (child == 0)
-				orphan(number);
+				orphan(number, stay);
 			usleep(20 * 1000);
 			truth("{\"parent\":%d,\"number\":%d,\"end_ns\":%llu}\n", getpid(), number,
 			      (unsigned long long)now_ns());
@@ -1066,7 +1070,9 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "tally"))
 		return tally(atol(argv[2]), atol(argv[3]));
 	if (argc == 2 && !strcmp(argv[1], "lineages"))
-		return lineages();
+		return lineages(0);
+	if (argc == 3 && !strcmp(argv[1], "lineages") && !strcmp(argv[2], "stay"))
+		return lineages(1);
 	if (argc == 3 && !strcmp(argv[1], "hold"))
 		return hold(atol(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "into-cgroup"))
@@ -1089,7 +1095,7 @@ int main(int argc, char **argv)
 	fprintf(
 	    stderr,
 	    "usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
-	    " | same-pid PID COUNT | tally COUNT WORKERS | lineages | hold COUNT"
+	    " | same-pid PID COUNT | tally COUNT WORKERS | lineages [stay] | hold COUNT"
 	    " | case NAME | deaths | into-cgroup DIR | io-uring | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

@@ -13,6 +13,7 @@ use rustix::fs::{FileType, fstat, ftruncate, tell};
 
 use crate::output::ownership::{self, Source};
 use crate::output::rotation::{Named, Rotation};
+use crate::output::terminal;
 use crate::runtime::report;
 use crate::runtime::unblocked::{ATOMIC, Unblocked};
 
@@ -32,6 +33,10 @@ pub struct Output {
     blocked: bool,
     /// A command writes to it, too.
     shared: bool,
+    /// And it is a terminal on which that may have left the cursor behind a part of a line.
+    wraps: bool,
+    /// What was written last is a part of a line.
+    torn: bool,
     /// See [`Self::give_up`].
     given_up: bool,
     named: Option<Named>,
@@ -63,7 +68,8 @@ impl Output {
     /// No file descriptor is left.
     pub fn stderr() -> Result<Self> {
         let file = Unblocked::inherited(io::stderr().as_fd()).context("standard error")?;
-        Ok(Self { shared: true, ..Self::new(file, "standard error".to_owned()) })
+        let wraps = file.is_terminal() && terminal::wraps();
+        Ok(Self { shared: true, wraps, ..Self::new(file, "standard error".to_owned()) })
     }
 
     /// A file, created where it isn't there. What is in it stays until [`Self::begin`].
@@ -120,6 +126,8 @@ impl Output {
             written: false,
             blocked: false,
             shared: false,
+            wraps: false,
+            torn: false,
             given_up: false,
             named: None,
         }
@@ -347,10 +355,19 @@ impl Output {
             }
             // What a pipe takes at once, no line of the command's comes in between.
             let now = if self.shared { &rest[..whole_lines(rest, ATOMIC)] } else { rest };
-            match self.file.write(now) {
+            let columns = if self.wraps && !self.torn { self.columns() } else { None };
+            let moves = columns.map_or_else(Vec::new, terminal::to_line_start);
+            let result = match moves.len() {
+                0 => self.file.write(now),
+                // With the lines, lest somebody else write in between.
+                _ => self.file.write(&[&moves, now].concat()),
+            };
+            match result {
                 Ok(0) => break io::ErrorKind::WriteZero.into(),
                 Ok(n) => {
+                    let n = n.saturating_sub(moves.len());
                     written += n;
+                    self.torn = written > 0 && bytes[written - 1] != b'\n';
                     *done += n;
                     self.written = true;
                 }

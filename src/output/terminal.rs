@@ -22,6 +22,20 @@ pub fn style(output: &Output, color: Option<bool>) -> Style {
     }
 }
 
+/// Whether the terminal does what [`to_line_start`] needs: any but a dumb one.
+pub fn wraps() -> bool {
+    env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
+/// Moves the cursor to the start of a line that is free: of this one, if it is there already, else
+/// of the next one. Where it is can't be known, for others write, too; but a whole line of blanks
+/// wraps, unless it begins at the left: there a terminal waits for one character more.
+pub fn to_line_start(columns: usize) -> Vec<u8> {
+    let mut moves = vec![b' '; columns];
+    moves.extend_from_slice(b"\r\x1b[K");
+    moves
+}
+
 /// The locale's character set, by the first of the variables that is set, as in locale(7).
 fn is_utf8(get: impl Fn(&str) -> Option<OsString>) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(get);

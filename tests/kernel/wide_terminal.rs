@@ -22,7 +22,9 @@ fn on_a_terminal(options: &str, environment: &[(&str, &str)]) -> String {
     command.env("TERM", "xterm").env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8");
     command.envs(environment.iter().copied());
     let output = command.output().expect("script(1) of bsdutils");
-    String::from_utf8(output.stdout).unwrap().replace('\r', "")
+    let text = String::from_utf8(output.stdout).unwrap();
+    // A whole line of blanks, which comes before rows, is seen no more.
+    text.replace(&format!("{:100}\r\x1b[K", ""), "").replace('\r', "")
 }
 
 fn plain(text: &str) -> String {
@@ -152,4 +154,63 @@ fn colour_is_as_it_was_asked_for() {
     let command = crate::program::command(&["--wide", "--color", "always", "--", "/bin/false"]);
     let run = Tuxscope::spawn(command).end();
     assert!(coloured(&run.stderr.join("\n")), "{:?}", run.stderr);
+}
+
+/// What a terminal shows: blanks, `\r`, `\n` and `ESC [ K`, and a line that wraps with the
+/// character that has no room any more.
+fn screen(text: &str, columns: usize) -> Vec<String> {
+    let mut rows = vec![Vec::new()];
+    let mut column = 0;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix("\x1b[K") {
+            rows.last_mut().unwrap().truncate(column);
+            rest = after;
+            continue;
+        }
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '\r' => column = 0,
+            '\n' => rows.push(vec![' '; column]),
+            c => {
+                if column == columns {
+                    rows.push(Vec::new());
+                    column = 0;
+                }
+                let row = rows.last_mut().unwrap();
+                row.resize(row.len().max(column + 1), ' ');
+                row[column] = c;
+                column += 1;
+            }
+        }
+    }
+    rows.iter().map(|row| row.iter().collect::<String>().trim_end().to_owned()).collect()
+}
+
+/// A prompt, or a test's name: the command has begun a line when events come.
+#[test]
+fn events_begin_at_the_left_whatever_the_command_has_begun() {
+    let Some(_machine) = machine::shared() else { return };
+    // The pauses let what came before be told.
+    let commands = "printf abc; sleep 0.5; /bin/true; sleep 0.5; echo def; sleep 0.5; /bin/false";
+    let inner = format!(
+        "stty cols 90; {BINARY} proc --wide --color never -- sh -c '{commands}'; stty sane"
+    );
+    let mut command = Command::new("script");
+    command.args(["-qec", &inner, "/dev/null"]).stdin(Stdio::null());
+    command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
+    let output = command.output().expect("script(1) of bsdutils");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let screen = screen(&text, 90);
+    let shown = screen.join("\n");
+    for whole in ["abc", "def"] {
+        assert!(screen.iter().any(|row| row == whole), "{whole} has a line of its own: {shown}");
+    }
+    let events = screen.iter().filter(|row| {
+        row.split_whitespace().nth(4).is_some_and(|word| ["FORK", "EXEC", "EXIT"].contains(&word))
+    });
+    // sh, and for true, false and each sleep a fork, an exec and an exit.
+    assert!(events.count() >= 2 + 4 * 2, "{shown}");
+    assert!(!screen.iter().any(|row| row.is_empty() && row != screen.last().unwrap()), "{shown}");
+    assert!(!shown.contains("abc ") && !shown.contains("def "), "{shown}");
 }

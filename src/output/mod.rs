@@ -4,6 +4,7 @@
 //! of events.
 
 pub mod destination;
+mod lines;
 mod ownership;
 pub mod progress;
 mod rotation;

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::model::failure::{Exit, Failure};
 use crate::output::destination::Destination;
+use crate::output::lines::first_line;
 use crate::output::ownership::Source;
 
 /// When to go on in a new file.
@@ -72,11 +73,6 @@ impl Named {
     pub fn rotate(&self) -> Result<File> {
         self.destination.rotate(self.rotation.map_or(0, |rotation| rotation.keep))
     }
-}
-
-/// The length of the first line.
-fn first_line(bytes: &[u8]) -> usize {
-    memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::text::quantity::counted;
 
 mod fold;
 mod life;
+mod parents;
 mod pool;
 mod settle;
 #[cfg(test)]
@@ -363,51 +364,6 @@ impl Lives {
             life.born_ns = life.born_ns.or(Some(start_ns));
         }
         (id, life)
-    }
-
-    /// Notes who is the parent at an exec or exit, where the wide mode tells.
-    fn parent_now(&mut self, event: &Event, born_to: Option<u32>) {
-        let (id, life) = self.whose(event);
-        if event.ppid == 0 {
-            return;
-        }
-        let known = life.born_to;
-        let first = *life.born_to.get_or_insert(born_to.unwrap_or(event.ppid));
-        if first != event.ppid {
-            life.adopter = Some(event.ppid);
-        }
-        if known.is_some() || life.parent.is_some() {
-            return;
-        }
-        let pid = if self.by_pid.has(first) { first } else { event.ppid };
-        let parent = match self.with_pid(pid) {
-            Some((parent, _)) => parent,
-            None => self.insert(Life::new(pid), 0, event.timestamp_ns),
-        };
-        // It was nobody's child so far: below itself it is where all above the parent ends in it.
-        if self.root(parent) != id {
-            if let Some(life) = self.lives.get_mut(&id) {
-                (life.parent, life.above) = (Some(parent), Some(parent));
-            }
-        }
-    }
-
-    /// The ancestor of all its ancestors that are known. Each look halves the way for the next one:
-    /// `above` leads from ancestor to ancestor.
-    fn root(&mut self, mut id: LifeId) -> LifeId {
-        let above = |lives: &Self, id| lives.get(id).and_then(|life| life.above);
-        while let Some(up) = above(self, id) {
-            #[cfg(test)]
-            {
-                self.steps += 1;
-            }
-            let Some(further) = above(self, up) else { return up };
-            if let Some(life) = self.lives.get_mut(&id) {
-                life.above = Some(further);
-            }
-            id = further;
-        }
-        id
     }
 
     /// Notes what a process runs from now on.

@@ -85,10 +85,8 @@ static __always_inline int may_kill(struct task_struct *task, __u32 signal)
 }
 
 /* The room for a signal among the notes of a process, where none is older than the process. */
-static __always_inline struct note *note_of(struct task_struct *task, __u32 signal)
+static __always_inline struct note *note_of(__u32 tgid, __u64 start_ns, __u32 signal)
 {
-	__u32 tgid = task->tgid;
-	__u64 start_ns = task->group_leader->start_time;
 	struct notes *notes = bpf_map_lookup_elem(&senders, &tgid);
 
 	if (!notes || notes->start_ns != start_ns) {
@@ -143,7 +141,7 @@ int wide_signal(unsigned long long *ctx)
 	if (!tracing || (result != TRACE_SIGNAL_DELIVERED && result != TRACE_SIGNAL_LOSE_INFO) ||
 	    !may_kill(task, number))
 		return 0;
-	note = note_of(task, number);
+	note = note_of(task->tgid, task->group_leader->start_time, number);
 	if (!note || (note->signal == number && note->fatal))
 		return 0;
 	signal = task->signal;
@@ -183,7 +181,8 @@ int wide_deliver(unsigned long long *ctx)
 	__u32 number = ctx[0];
 	struct kernel_siginfo *info = (void *)ctx[1];
 	struct k_sigaction *action = (void *)ctx[2];
-	struct task_struct *task = bpf_get_current_task_btf(), *tracer;
+	/* The typed one came with 5.11. */
+	struct task_struct *task = (void *)bpf_get_current_task(), *tracer;
 	struct note *note;
 
 	if (!tracing || number < 1 || number > SIGNALS || (HARMLESS & BIT(number)))
@@ -194,7 +193,8 @@ int wide_deliver(unsigned long long *ctx)
 	if (BPF_CORE_READ(info, si_code) != SI_USER ||
 	    BPF_CORE_READ(info, _sifields._kill._pid) != BPF_CORE_READ(tracer, pid))
 		return 0;
-	note = note_of(task, number);
+	note = note_of(BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, group_leader, start_time),
+		       number);
 	if (!note || note->signal == number)
 		return 0;
 	__builtin_memset(note, 0, sizeof(*note));

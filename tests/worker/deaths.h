@@ -394,6 +394,9 @@ static void by_a_tracer(void)
 
 static int deaths(void)
 {
+	/* A shell that runs this in the background has it ignore these. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
 	sent_by_others();
 	by_itself();
 	of_its_parents_end();

@@ -94,6 +94,8 @@ pub struct Enricher {
     cgroups: Cgroups,
     clock_offset_ns: u64,
     max_args: usize,
+    /// Who is gone can be told.
+    knows_pids: bool,
 }
 
 impl Enricher {
@@ -108,6 +110,7 @@ impl Enricher {
             cgroups: Cgroups::default(),
             clock_offset_ns: 0,
             max_args,
+            knows_pids: running::pids_are_the_kernels(),
         };
         new.sample_clock();
         new
@@ -127,7 +130,7 @@ impl Enricher {
 
     /// The command of this process id is let go now.
     pub fn let_go(&mut self, pid: u32) {
-        if running::pids_are_the_kernels() {
+        if self.knows_pids {
             let began_ns = monotonic_ns();
             self.command = Some(Command { pid, began_ns, start_ns: None });
         }
@@ -148,7 +151,7 @@ impl Enricher {
                 self.alive.end(pid, start_ns);
             }
         }
-        if self.alive.len() >= self.look_at {
+        if self.knows_pids && self.alive.len() >= self.look_at {
             let dead = self.alive.iter().filter(|(pid, ..)| running::is_gone(*pid));
             self.gone =
                 dead.map(|(pid, start_ns, known)| (pid, start_ns, known.start_boot_ns)).collect();

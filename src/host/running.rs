@@ -75,12 +75,11 @@ fn suspended_ns() -> u64 {
     boottime_ns(now_ns(ClockId::Boottime)).saturating_sub(monotonic_ns())
 }
 
-/// Whether a process has ended and been waited for. Never inside a PID namespace, where that
-/// can't be told.
+/// Whether a process has ended and been waited for, where [`pids_are_the_kernels`].
 pub fn is_gone(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     // Not by /proc, which may hide it.
-    pids_are_the_kernels() && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 /// Whether /proc shows it.

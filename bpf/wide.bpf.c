@@ -128,9 +128,15 @@ static __always_inline void *reserve(__u64 size, const struct subject *subject,
 	return record;
 }
 
+/* MAX_PID_NS_LEVEL of include/linux/pid_namespace.h: how deep they nest. */
+#define PID_LEVELS 32
+
 /* What a pid is in its own namespace, at that level below the initial one. */
 static __always_inline struct upid *innermost(struct pid *pid, __u64 level)
 {
+	/* The verifier of 5.10 wants to see that it is bounded. */
+	if (level > PID_LEVELS)
+		level = PID_LEVELS;
 	return (void *)pid + bpf_core_field_offset(struct pid, numbers) +
 	       level * bpf_core_type_size(struct upid);
 }

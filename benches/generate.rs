@@ -193,7 +193,7 @@ impl World {
             _ => ExitStatus::Code(0),
         };
         let process = self.alive.get(&pid);
-        let detail = Detail::Exit(Ended {
+        let detail = Detail::exit(Ended {
             status,
             duration_ns: self.now - process.map_or(self.now, |process| process.start_ns),
             args: process.and_then(|process| process.args.clone()),

@@ -14,6 +14,7 @@ enum proc_event_type {
 	PROC_FORK = 0,
 	PROC_EXEC = 1,
 	PROC_EXIT = 2,
+	PROC_COST = 3, /* wide mode: no event, but what completes an exit */
 	PROC_EVENT_TYPES,
 	WIDE_CGROUP = 16, /* no event: what later ones need */
 	WIDE_KILLED = 17, /* an exit, and who ended it */
@@ -43,6 +44,9 @@ enum wide_flags {
 	WIDE_ARGS_CUT = 4, /* exec: there are more arguments than were copied */
 	WIDE_ARGS_UNREAD = 8, /* exec: the arguments could not be read */
 	WIDE_NO_EXEC = 16, /* the process still runs the program that it was forked with */
+	WIDE_RSS_KNOWN = 32, /* exit: max_rss is told */
+	WIDE_WAIT_KNOWN = 64, /* cost: cpu_wait_ns is told */
+	WIDE_BLOCKS_KNOWN = 128, /* cost: the kernel counts block I/O by task */
 };
 
 /*
@@ -88,6 +92,7 @@ struct wide_fork {
 
 struct wide_exec {
 	struct wide_event event;
+	__u64 max_rss; /* pages: what the program before it, and its memory, came to at most */
 	__u32 filename_len; /* bytes, with the NUL */
 	__u32 args_len; /* bytes, each argument with its NUL */
 	/* filename_len + args_len bytes follow, then slack */
@@ -97,6 +102,7 @@ struct wide_exit {
 	struct wide_event event;
 	__u64 began_ns; /* what ended, the process or the thread: CLOCK_MONOTONIC */
 	__u64 start_boot_ns; /* when the process began, CLOCK_BOOTTIME: /proc has that */
+	__u64 max_rss; /* pages: the most that its last program had resident */
 	__u32 status; /* as wait(2) gives it */
 	__u32 _padding;
 };
@@ -129,6 +135,28 @@ struct wide_cgroup {
 	__u32 names_len; /* bytes */
 	__u32 whole; /* 0: the path can't be told */
 	/* names_len bytes follow, then slack: the names from the cgroup up, each with its NUL */
+};
+
+/*
+ * What a process has cost, its threads together, without its children's: what getrusage(2) and
+ * wait4(2) give. With WIDE_THREAD: a thread's CPU time, and nothing else. It comes some time after
+ * the exit, if at all: see bpf/cost.bpf.h.
+ */
+struct wide_cost {
+	struct wide_header header;
+	__u64 timestamp_ns; /* CLOCK_MONOTONIC */
+	__u64 start_ns; /* with tid: whose */
+	__u64 cpu_ns;
+	__u64 cpu_wait_ns; /* ready to run and without a CPU */
+	__u64 max_rss; /* pages, of all programs that it ran */
+	__u64 minor_faults;
+	__u64 major_faults;
+	__u64 voluntary_switches;
+	__u64 involuntary_switches;
+	__u64 read_blocks; /* of 512 bytes */
+	__u64 written_blocks;
+	__u32 tid; /* a process': its leader's, the pid */
+	__u32 _padding;
 };
 
 #pragma clang diagnostic pop

@@ -15,6 +15,8 @@
 #include "place.bpf.h"
 #include "signal.bpf.h"
 
+#include "cost.bpf.h"
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Keeps the records' types in the object's BTF, from which the skeleton takes them. */
@@ -23,6 +25,7 @@ const struct wide_exec wide_exec_layout = {};
 const struct wide_exit wide_exit_layout = {};
 const struct wide_killed wide_killed_layout = {};
 const struct wide_cgroup wide_cgroup_layout = {};
+const struct wide_cost wide_cost_layout = {};
 
 /* --threads: tell of threads, too */
 const volatile __u8 show_threads = 0;
@@ -32,16 +35,10 @@ const volatile __u32 max_args = 4096;
 const volatile __u8 keep_lives = 0;
 
 /* Kernels without group_dead: the processes whose end has been told lately. */
-struct ended_key {
-	__u32 tgid;
-	__u32 _padding;
-	__u64 start_ns;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, struct ended_key);
+	__type(key, struct task_key);
 	__type(value, __u8);
 } ended SEC(".maps");
 
@@ -57,6 +54,7 @@ struct subject {
 	enum wide_flags flags;
 	__u64 cgroup_id;
 	char comm[COMM_LEN];
+	__u64 max_rss; /* exec */
 };
 
 /*
@@ -237,6 +235,7 @@ static __always_inline enum sent send_exec(struct subject *subject, struct linux
 		bpf_ringbuf_discard(exec, BPF_RB_NO_WAKEUP);
 		return NAME_TOO_LONG;
 	}
+	exec->max_rss = subject->max_rss;
 	exec->filename_len = name;
 	exec->args_len = 0;
 
@@ -267,6 +266,7 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	if (!tracing)
 		return 0;
 	look_at(&subject, task);
+	subject.max_rss = task->signal->maxrss;
 	if (!wanted(&subject, PROC_EXEC, wanted_tree(task->tgid), 0) ||
 	    !prepare(&subject, PROC_EXEC))
 		return 0;
@@ -298,7 +298,7 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 static __always_inline int process_ends(unsigned long long *ctx, const struct subject *subject,
 					struct signal_struct *signal)
 {
-	struct ended_key key = {};
+	struct task_key key = {};
 	__u8 one = 1;
 	int error;
 
@@ -306,7 +306,7 @@ static __always_inline int process_ends(unsigned long long *ctx, const struct su
 		return ctx[1] & 1;
 	if (signal->live.counter != 0)
 		return 0;
-	key.tgid = subject->task->tgid;
+	key.tid = subject->task->tgid;
 	key.start_ns = subject->leader->start_time;
 	/* An int: before 6.4 (d7ba4cc900bf) the upper half of what is returned is undefined. */
 	error = bpf_map_update_elem(&ended, &key, &one, BPF_NOEXIST);
@@ -323,7 +323,7 @@ int wide_exit(unsigned long long *ctx)
 	struct wide_killer killer = {};
 	struct wide_killed *killed;
 	struct wide_exit *exit;
-	__u64 began_ns;
+	__u64 began_ns, max_rss = 0;
 	__u32 status;
 	int failed = 0;
 
@@ -341,6 +341,7 @@ int wide_exit(unsigned long long *ctx)
 		failed = status != 0;
 		if (status & 0x7f)
 			killer_of(&killer, task, began_ns, status & 0x7f);
+		max_rss = image_max_rss(task);
 	} else {
 		/* Its beginning was not told either. It may be the process' last, as above. */
 		if (made_by_kernel(task->flags))
@@ -366,14 +367,36 @@ int wide_exit(unsigned long long *ctx)
 				exit->event.header.kind = WIDE_KILLED;
 			exit->began_ns = began_ns;
 			exit->start_boot_ns = subject.leader->start_boottime;
+			exit->max_rss = max_rss;
+			if (max_rss)
+				exit->event.header.flags |= WIDE_RSS_KNOWN;
 			exit->status = status;
 			exit->_padding = 0;
+			await_cost(subject.flags & WIDE_THREAD ? task->pid : task->tgid, began_ns);
 			ring_submit(exit, exit->event.timestamp_ns);
 		}
 	}
 	if (!(subject.flags & WIDE_THREAD)) {
 		follow_exit(task->tgid);
 		forget_signals(task->tgid);
+	}
+	return 0;
+}
+
+/* In no particular task: a grace period's end is that of many. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(wide_free, struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+	__u64 start_ns = task->start_time;
+	__u32 tid = task->pid;
+
+	if (task->group_leader == task) {
+		/* One that made room for a thread's exec has gone, its process has not. */
+		if (signal->live.counter == 0 && cost_is_awaited(tid, start_ns))
+			tell_cost(task, signal);
+	} else if (show_threads && cost_is_awaited(tid, start_ns)) {
+		tell_thread_cost(task);
 	}
 	return 0;
 }

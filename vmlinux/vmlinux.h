@@ -69,6 +69,15 @@ struct signal_struct {
 	unsigned int flags;
 	struct task_struct *group_exec_task; /* since 5.17; group_exit_task before */
 	struct mm_struct *oom_mm;
+	/* Of threads that were released: include/linux/sched/signal.h */
+	unsigned long nvcsw;
+	unsigned long nivcsw;
+	unsigned long min_flt;
+	unsigned long maj_flt;
+	unsigned long inblock; /* blocks of 512 bytes */
+	unsigned long oublock;
+	unsigned long maxrss; /* pages */
+	unsigned long long sum_sched_runtime; /* ns */
 };
 
 typedef struct {
@@ -99,6 +108,19 @@ struct kernel_siginfo {
 	union __sifields _sifields;
 };
 
+struct sched_entity {
+	__u64 sum_exec_runtime; /* ns */
+};
+
+struct sched_info { /* CONFIG_SCHED_INFO */
+	unsigned long pcount; /* since it began, how often it got a CPU */
+	unsigned long long run_delay; /* ns */
+};
+
+struct task_io_accounting { /* CONFIG_TASK_IO_ACCOUNTING */
+	__u64 read_bytes;
+};
+
 struct kernfs_node {
 	struct kernfs_node *__parent; /* since 6.15 */
 	const char *name;
@@ -122,9 +144,24 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+/* include/linux/mm_types_task.h */
+enum {
+	MM_FILEPAGES,
+	MM_ANONPAGES,
+	MM_SWAPENTS,
+	MM_SHMEMPAGES,
+	NR_MM_COUNTERS,
+};
+
+struct percpu_counter {
+	__s64 count;
+};
+
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
+	unsigned long hiwater_rss; /* pages */
+	struct percpu_counter rss_stat[NR_MM_COUNTERS]; /* of this type since 6.2 */
 };
 
 /* include/linux/types.h */
@@ -181,6 +218,9 @@ struct task_struct {
 	__u64 self_exec_id; /* a u32 up to 5.6 */
 	kuid_t loginuid; /* CONFIG_AUDIT */
 	struct css_set *cgroups; /* CONFIG_CGROUPS */
+	struct sched_entity se;
+	struct sched_info sched_info;
+	struct task_io_accounting ioac;
 };
 
 /* include/linux/binfmts.h */

@@ -59,6 +59,9 @@ impl<'a> Attend<'a> {
             Woken::Output => writer.output_woke(),
             Woken::CommandEnded => {
                 self.command_ended = true;
+                if let Some(Err(error)) = self.command.as_mut().map(|command| command.reap()) {
+                    writer.end_failed(error);
+                }
                 self.stop.heed_interrupt();
             }
             Woken::Timer | Woken::Ring | Woken::Stop => {}

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn exits_tell_arguments_unless_they_are_left_out() {
         let args = Args::new(b"ls\0", false);
-        let exit = || event(Detail::Exit(Ended { args: Some(args.clone()), ..Ended::default() }));
+        let exit = || event(Detail::exit(Ended { args: Some(args.clone()), ..Ended::default() }));
         assert_eq!(args_of(exit(), &Bounds::new(4096, true)), Some(args.clone()));
         assert_eq!(args_of(exit(), &Bounds::new(4096, false)), None);
         assert_eq!(args_of(exec(args.clone()), &Bounds::new(4096, false)), Some(args.clone()));

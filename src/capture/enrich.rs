@@ -8,7 +8,8 @@ use crate::capture::bounds;
 use crate::host::cgroup::{self, Cgroups};
 use crate::host::clock::{monotonic_ns, now_ns};
 use crate::host::running::{self, Running};
-use crate::kernel::wire::{Image, RingRecord};
+use crate::kernel::wire::{Image, RingRecord, Task};
+use crate::model::cost::Cost;
 use crate::model::event::{Args, Detail, Wide};
 use crate::process::table::Table;
 
@@ -30,6 +31,8 @@ struct Known {
     born_to: Option<u32>,
     /// While /proc alone has told of it: when it began, as [`running::Running`] has it.
     start_boot_ns: Option<u64>,
+    /// The most that the programs before this one had resident, where it is known.
+    max_rss_before: Option<u64>,
 }
 
 impl Known {
@@ -52,6 +55,15 @@ impl Known {
             _ => Err(()),
         }
     }
+
+    /// What a process inherits of its highest resident set, where that is known.
+    fn inherited_rss(&self, image: Image) -> Option<u64> {
+        match self.exec_id {
+            Some(id) if id == image.exec_id => self.max_rss_before,
+            // The figure begins with the fork.
+            _ => image.inherited.then_some(0),
+        }
+    }
 }
 
 /// The command that is run. Its life begins when it is let go, not with the process that was made
@@ -62,6 +74,8 @@ struct Command {
     began_ns: u64,
     /// As the kernel has it, once an event has told.
     start_ns: Option<u64>,
+    /// What was used to hold it.
+    cost: Option<Cost>,
 }
 
 impl Command {
@@ -128,11 +142,11 @@ impl Enricher {
         }
     }
 
-    /// The command of this process id is let go now.
-    pub fn let_go(&mut self, pid: u32) {
+    /// The command of this process id is let go now; `cost`: of holding it, where that is known.
+    pub fn let_go(&mut self, pid: u32, cost: Option<Cost>) {
         if self.knows_pids {
             let began_ns = monotonic_ns();
-            self.command = Some(Command { pid, began_ns, start_ns: None });
+            self.command = Some(Command { pid, began_ns, start_ns: None, cost });
         }
     }
 
@@ -181,6 +195,17 @@ impl Enricher {
         self.clock_offset_ns
     }
 
+    /// What a task has cost by itself: the command without what was used to hold it. None where
+    /// that can't be told.
+    pub fn own_cost(&self, task: Task, cost: Cost) -> Option<Cost> {
+        let is_it =
+            |command: &&Command| command.pid == task.tid && command.start_ns == Some(task.start_ns);
+        match self.command.as_ref().filter(is_it) {
+            Some(command) => command.cost.map(|before| cost.since(&before)),
+            None => Some(cost),
+        }
+    }
+
     /// Learns where a cgroup lies, unless that is too long for lines. Returns true when others have been forgotten for it: then the
     /// paths of those that are still there must be told again.
     pub fn cgroup_is(&mut self, id: u64, path: Option<String>) -> bool {
@@ -189,11 +214,12 @@ impl Enricher {
     }
 
     /// Completes an event of the wide mode; one of the basic mode has nothing to complete.
-    /// `execs_lost`: the record of some exec was lost, at the latest now.
-    pub fn complete(&mut self, record: &mut RingRecord, execs_lost: bool) {
+    /// `execs_lost`: the record of some exec was lost, at the latest now. Returns the highest
+    /// resident set that an exit's process inherited, where that is known.
+    pub fn complete(&mut self, record: &mut RingRecord, execs_lost: bool) -> Option<u64> {
         let (pid, ppid, image) = (record.event.pid, record.event.ppid, record.image);
         let timestamp_ns = record.event.timestamp_ns;
-        let Some(wide) = record.event.wide.as_deref_mut() else { return };
+        let wide = record.event.wide.as_deref_mut()?;
         // As the kernel has it.
         let start_ns = wide.start_ns;
         if let Some(command) = self.command.as_mut().filter(|command| command.pid == pid) {
@@ -202,11 +228,13 @@ impl Enricher {
         wide.time_ns = timestamp_ns.saturating_add(self.clock_offset_ns);
         wide.place = self.cgroups.place(wide.cgroup_id);
         match &mut wide.detail {
-            detail if detail.is_of_thread() => {}
+            detail if detail.is_of_thread() => None,
             Detail::Fork { .. } => {
                 let exec_id = Some(image.exec_id);
-                let born_to = Some(ppid);
-                self.alive.begin(pid, start_ns, Known { exec_id, born_to, ..Known::default() });
+                let (born_to, max_rss_before) = (Some(ppid), Some(0));
+                let known = Known { exec_id, born_to, max_rss_before, ..Known::default() };
+                self.alive.begin(pid, start_ns, known);
+                None
             }
             Detail::Exec { args, .. } => {
                 self.heard(Some(args));
@@ -214,16 +242,20 @@ impl Enricher {
                 known.exec_id = Some(image.exec_id);
                 known.args = Some(args.clone());
                 known.start_boot_ns = None;
+                known.max_rss_before = Some(record.max_rss_before);
+                None
             }
             Detail::Exit(ended) => {
                 let known = self.alive.end(pid, start_ns);
                 let known = known.filter(|known| known.began_at(record.start_boot_ns));
                 let known = known.unwrap_or_default();
                 ended.born_to = known.born_to.filter(|&maker| maker != ppid);
+                let inherited_rss = known.inherited_rss(image);
                 match known.at_the_end(image, execs_lost) {
                     Ok(args) => ended.args = args,
                     Err(()) => ended.args_unknown = Some(true),
                 }
+                inherited_rss
             }
         }
     }

@@ -23,7 +23,8 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use rustix::thread::{set_name, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::host::users;
+use crate::host::{running, users};
+use crate::model::cost::Cost;
 use crate::model::failure::{Exit, Failure};
 use crate::runtime::stop::Stop;
 use crate::runtime::{inherited, report};
@@ -44,6 +45,8 @@ pub struct Launched {
     gate: Option<UnixStream>,
     /// How often it was asked to end.
     terminated: u32,
+    /// What was used to hold it.
+    cost: Option<Cost>,
 }
 
 impl Launched {
@@ -75,7 +78,17 @@ impl Launched {
             }
             _ => {}
         }
-        Ok(Self { child, pidfd, gate: Some(gate), terminated: 0 })
+        Ok(Self { child, pidfd, gate: Some(gate), terminated: 0, cost: None })
+    }
+
+    /// Notes what was used to hold it, as far as /proc tells: until it is let go that is all.
+    pub fn note_cost(&mut self) {
+        self.cost = running::cost_of_sleeper(self.pid());
+    }
+
+    /// What [`Self::note_cost`] has found.
+    pub fn cost(&self) -> Option<Cost> {
+        self.cost
     }
 
     /// Lets the command begin, unless it was killed while it was held: then it has ended.
@@ -110,6 +123,14 @@ impl Launched {
             // Where it has ended already, that is what was wanted.
             let _ = pidfd_send_signal(&self.pidfd, Signal::TERM);
         }
+    }
+
+    /// To be called when it has ended: from then on the kernel tells what it has cost.
+    ///
+    /// # Errors
+    /// Of `waitpid(2)`.
+    pub fn reap(&mut self) -> Result<()> {
+        self.child.try_wait().context("can't wait for the command").map(|_| ())
     }
 
     /// Waits for the end, and tells the exit status that a shell would: 128 and the signal's

@@ -27,6 +27,7 @@ pub mod enrich;
 mod follow;
 pub mod launch;
 mod losses;
+mod order;
 mod status;
 pub mod wait;
 mod writer;
@@ -74,7 +75,7 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Totals { printed, lost, lost_unshown, missed, unwritten, elapsed_ns, .. } = self.totals;
         write!(f, "{} printed, {} lost", counted(printed, "event"), lost.total())?;
-        if lost.total() > 0 {
+        if !lost.is_none() {
             write!(f, " ({lost})")?;
         }
         if lost_unshown > 0 {
@@ -151,7 +152,7 @@ impl Capture<'_> {
         let began = writer.begin(self.meta, command.is_some())?;
         report::say("tracing fork, exec and exit (Ctrl-C ends it)");
         if let Some(command) = &mut command {
-            writer.let_go(command.pid());
+            writer.let_go(command.pid(), command.cost());
             command.pass_on(stop);
             command.release()?;
         }
@@ -175,7 +176,8 @@ impl Capture<'_> {
         let mut patience = SOON;
         loop {
             let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
-            let woken = others.wait(left.map_or(patience, |left| left.min(patience)), &mut writer);
+            let due = [left, writer.due()].into_iter().flatten().fold(patience, Duration::min);
+            let woken = others.wait(due, &mut writer);
             patience = if matches!(woken, Ok(Woken::Ring)) { SOON } else { QUIET };
             if let Err(error) = woken {
                 writer.end_failed(error.into());
@@ -220,14 +222,17 @@ impl Capture<'_> {
         others.service.stopping();
         let elapsed = tracer.detach().duration_since(began);
         let mut last_read = Instant::now();
-        while !writer.has_ended() && !ring.is_drained() {
+        // What has ended by then may still tell what it has cost.
+        while !writer.has_ended() && (!ring.is_drained() || tracer.tells_costs()) {
             others.settle(&mut writer);
             others.look();
             if writer.read(&mut ring, BATCH) > 0 {
                 last_read = Instant::now();
                 continue;
             }
-            if last_read.elapsed() > STUCK {
+            if ring.is_drained() && !writer.awaits() {
+                tracer.detach_costs();
+            } else if !ring.is_drained() && last_read.elapsed() > STUCK {
                 writer
                     .end_failed(anyhow!("the kernel never finished a record: the end is missing"));
             }

@@ -59,7 +59,7 @@ mod tests {
             let exit = format!(r#""thread":{thread},"exit_code":1,"duration_ns":4"#);
             status.event(&event("exit", &exit));
         }
-        let line = status.line(&Lost::new([1_000, 0, 234]));
+        let line = status.line(&Lost::new([1_000, 0, 234], 0));
         assert_eq!(line, "1 process, 0 execs, 1 exit, 1 failed, 1,234 lost");
     }
 }

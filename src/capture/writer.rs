@@ -2,7 +2,7 @@
 //! A record's way from the ring buffer to the output.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result, anyhow};
 use rustix::time::ClockId;
@@ -11,12 +11,14 @@ use crate::capture::bounds::Bounds;
 use crate::capture::enrich::Enricher;
 use crate::capture::follow::Follow;
 use crate::capture::nanos;
+use crate::capture::order::Queue;
 use crate::capture::status::Status;
 use crate::host::clock::{monotonic_ns, now_ns};
 use crate::host::running;
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
 use crate::kernel::wire::{Decoded, RingRecord};
+use crate::model::cost::Cost;
 use crate::model::event::{Event, EventKind, Meta, Totals};
 use crate::output::{Output, WRITE_SIZE, WriteFailed};
 use crate::process::filter::Filter;
@@ -49,6 +51,10 @@ pub struct Writer<'a> {
 #[derive(Default)]
 pub struct State {
     follow: Option<Follow>,
+    /// Events whose turn it isn't yet.
+    queue: Queue,
+    /// When the last event happened that was read.
+    newest_ns: u64,
     totals: Totals,
     status: Status,
     /// Events that are formatted, but not yet written.
@@ -86,10 +92,10 @@ impl Writer<'_> {
         Ok(began)
     }
 
-    /// The command of this process id is let go now.
-    pub fn let_go(&mut self, command: u32) {
+    /// The command of this process id is let go now; `cost`: of holding it, where that is known.
+    pub fn let_go(&mut self, command: u32, cost: Option<Cost>) {
         if let Some(enricher) = &mut self.enricher {
-            enricher.let_go(command);
+            enricher.let_go(command, cost);
         }
     }
 
@@ -99,12 +105,35 @@ impl Writer<'_> {
             enricher.sample_clock();
         }
         self.follow_terminal();
+        let before = monotonic_ns();
         let read = ring.consume(limit, |record| self.record(record));
-        self.flush();
-        read.unwrap_or_else(|error| {
+        let read = read.unwrap_or_else(|error| {
             self.end_failed(error.into());
             0
-        })
+        });
+        // A reader that lags behind has only read what happened up to then.
+        self.release(if read < limit { before } else { self.state.newest_ns });
+        self.flush();
+        read
+    }
+
+    /// Prints all events whose turn it is.
+    fn release(&mut self, now_ns: u64) {
+        while self.state.end.is_none() && !self.is_blocked() {
+            let Some(event) = self.state.queue.next(now_ns) else { break };
+            self.print(&event);
+        }
+    }
+
+    /// How long until an event that waits has to go.
+    pub fn due(&self) -> Option<Duration> {
+        let due_ns = self.state.queue.due_ns().filter(|_| !self.is_blocked())?;
+        Some(Duration::from_nanos(due_ns.saturating_sub(monotonic_ns())))
+    }
+
+    /// Whether events wait for their turn.
+    pub fn awaits(&self) -> bool {
+        !self.state.queue.is_empty()
     }
 
     /// No more can or need be written.
@@ -168,13 +197,23 @@ impl Writer<'_> {
         }
         match self.tracer.decode(record) {
             Ok(Decoded::Event(mut record)) => {
+                self.state.newest_ns = record.event.timestamp_ns;
                 if self.admits(&record.event) {
-                    self.complete(&mut record);
+                    let inherited_rss = self.complete(&mut record);
                     if !record.hidden && self.filter.matches(&record.event) {
                         self.bounds.fit(&mut record.event);
-                        self.print(&record.event);
+                        let RingRecord { event, ended, .. } = record;
+                        match ended {
+                            Some(task) => self.state.queue.push_exit(event, task, inherited_rss),
+                            None if self.state.queue.is_empty() => self.print(&event),
+                            None => self.state.queue.push(event),
+                        }
                     }
                 }
+            }
+            Ok(Decoded::Cost { task, cost }) => {
+                let cost = self.enricher.as_ref().and_then(|known| known.own_cost(task, cost));
+                self.state.queue.cost(task, cost.as_ref());
             }
             Ok(Decoded::Cgroup { id, path }) => {
                 if self.enricher.as_mut().is_some_and(|enricher| enricher.cgroup_is(id, path)) {
@@ -200,13 +239,13 @@ impl Writer<'_> {
         }
     }
 
-    fn complete(&mut self, record: &mut RingRecord) {
-        if let Some(enricher) = &mut self.enricher {
-            // Counted before this record was sent, if it is of the same process.
-            let execs_lost =
-                self.tracer.lost().of(EventKind::Exec) > 0 || self.tracer.lost_unshown() > 0;
-            enricher.complete(record, execs_lost);
-        }
+    /// Returns the highest resident set that an exit's process inherited, where that is known.
+    fn complete(&mut self, record: &mut RingRecord) -> Option<u64> {
+        let enricher = self.enricher.as_mut()?;
+        // Counted before this record was sent, if it is of the same process.
+        let execs_lost =
+            self.tracer.lost().of(EventKind::Exec) > 0 || self.tracer.lost_unshown() > 0;
+        enricher.complete(record, execs_lost)
     }
 
     fn print(&mut self, event: &Event) {

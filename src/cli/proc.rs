@@ -159,8 +159,12 @@ impl Proc {
             return Ok(None);
         }
         tracer.set_adopting(true);
-        let command = Launched::hold(&self.run.command, self.run.user.as_deref())?;
+        let mut command = Launched::hold(&self.run.command, self.run.user.as_deref())?;
         tracer.set_adopting(false);
+        if self.is_wide() {
+            // The sandbox hides a part of it.
+            command.note_cost();
+        }
         waiter.add_command(command.pidfd())?;
         Ok(Some(command))
     }

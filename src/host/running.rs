@@ -6,6 +6,8 @@ use std::io::Read as _;
 use std::iter;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use procfs::FromRead as _;
 use procfs::process::{Process, Stat};
@@ -14,7 +16,11 @@ use rustix::process::{Pid, test_kill_process};
 use rustix::time::ClockId;
 
 use crate::host::clock::{boottime_ns, monotonic_ns, now_ns};
+use crate::model::cost::{Cost, ProcessCost};
 use crate::model::event::{Args, Comm};
+
+/// How often, a millisecond apart, it is looked whether a process sleeps.
+const MAX_LOOKS: u32 = 20;
 
 /// A process that is there already.
 #[derive(Clone, Debug)]
@@ -112,6 +118,33 @@ pub fn args(pid: u32, max: usize) -> Option<Args> {
     let truncated = bytes.len() > max;
     bytes.truncate(max);
     (!bytes.is_empty()).then(|| Args::new(&bytes, truncated))
+}
+
+/// What a process with one thread that sleeps has cost so far; none where /proc doesn't tell.
+pub fn cost_of_sleeper(pid: u32) -> Option<Cost> {
+    /// How the kernel counts: `ru_inblock` of getrusage(2).
+    const BLOCK: u64 = 512;
+    let process = Process::new(i32::try_from(pid).ok()?).ok()?;
+    // What runs is only counted up to the last tick. It is on its way to sleep.
+    let stat = (0..MAX_LOOKS).find_map(|look| {
+        sleep(Duration::from_millis(u64::from(look > 0)));
+        process.stat().ok().filter(|stat| stat.state == 'S')
+    })?;
+    let schedstat = process.schedstat().ok().filter(|schedstat| schedstat.pcount > 0)?;
+    let status = process.status().ok()?;
+    let io = process.io().ok();
+    Some(Cost {
+        cpu_ns: schedstat.sum_exec_runtime,
+        cpu_wait_ns: Some(schedstat.run_delay),
+        process: Some(ProcessCost {
+            max_rss_bytes: 0,
+            minor_faults: stat.minflt,
+            major_faults: stat.majflt,
+            voluntary_switches: status.voluntary_ctxt_switches?,
+            involuntary_switches: status.nonvoluntary_ctxt_switches?,
+            blocks: io.map(|io| (io.read_bytes / BLOCK * BLOCK, io.write_bytes / BLOCK * BLOCK)),
+        }),
+    })
 }
 
 #[cfg(test)]

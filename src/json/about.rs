@@ -82,7 +82,7 @@ record! {
         #[serde(default)]
         time: Moment,
         /// `fork`, `exec`, `exit`: how many were lost since the capture began, because the ring
-        /// buffer was full.
+        /// buffer was full; `cost`, where there are any: of how many processes what they have cost.
         lost: Counts,
     }
 }
@@ -95,7 +95,7 @@ record! {
         /// Events that were printed.
         printed: u64,
         /// `fork`, `exec`, `exit`: how many were lost since the capture began, because the ring
-        /// buffer was full.
+        /// buffer was full; `cost`, where there are any: of how many processes what they have cost.
         lost: Counts,
         /// How long events were recorded: from the instant all kinds were, until none was.
         elapsed_ns: u64,
@@ -178,18 +178,20 @@ pub struct Counts {
     fork: u64,
     exec: u64,
     exit: u64,
+    #[serde(default, skip_serializing_if = "Seldom::is_none")]
+    cost: Seldom,
 }
 
 impl From<&Lost> for Counts {
     fn from(lost: &Lost) -> Self {
         let [fork, exec, exit] = EventKind::ALL.map(|kind| lost.of(kind));
-        Self { fork, exec, exit }
+        Self { fork, exec, exit, cost: Seldom(lost.cost) }
     }
 }
 
 impl From<Counts> for Lost {
     fn from(counts: Counts) -> Self {
-        Self::new([counts.fork, counts.exec, counts.exit])
+        Self::new([counts.fork, counts.exec, counts.exit], counts.cost.0)
     }
 }
 

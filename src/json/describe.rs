@@ -217,10 +217,10 @@ fn schema() -> String {
             "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{9}Z$",
         },
         "counts": {
-            "description": "A number for each kind of event.",
+            "description": "A number for each kind of event, and `cost` for processes.",
             "type": "object",
             "required": ["fork", "exec", "exit"],
-            "properties": { "fork": count, "exec": count, "exit": count },
+            "properties": { "fork": count, "exec": count, "exit": count, "cost": { "type": "integer", "minimum": 1 } },
         },
     });
     definitions.extend(more.as_object().cloned().expect("an object"));

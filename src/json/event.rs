@@ -88,7 +88,8 @@ macro_rules! lines {
                 Detail::Exec { $($exec,)* } => {
                     $(<$exec_form>::write(head!($exec), $exec, clock, out);)*
                 }
-                Detail::Exit(Ended { $($end,)* }) => {
+                Detail::Exit(ended) => {
+                    let Ended { $($end,)* } = &**ended;
                     $(<$end_form>::write(head!($end), $end, clock, out);)*
                 }
             }
@@ -112,7 +113,7 @@ macro_rules! lines {
 
         found!(FoundFork { $($fork: $fork_form,)* } is Detail::Fork { $($fork,)* });
         found!(FoundExec { $($exec: $exec_form,)* } is Detail::Exec { $($exec,)* });
-        found!(FoundEnded { $($end: $end_form,)* } is Detail::Exit(Ended { $($end,)* }));
+        found!(FoundEnded { $($end: $end_form,)* } is Detail::exit(Ended { $($end,)* }));
     };
 }
 

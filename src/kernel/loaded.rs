@@ -15,6 +15,7 @@ use crate::kernel::config::{Cgroup, Config, Mode};
 use crate::kernel::refusal::{no_event, no_hierarchy, refused};
 use crate::kernel::skel;
 use crate::kernel::{place, preflight};
+use crate::model::conditions::Conditions;
 use crate::model::event::EventKind;
 use crate::model::pid::PID_MAX_LIMIT;
 
@@ -41,6 +42,9 @@ pub(super) use either;
 const MAX_SEEDS: u32 = 1 << 16;
 /// Tasks that are made or end while those are looked for, in a good 100 ms.
 const MAX_MAKERS: u32 = 1 << 16;
+/// Processes whose exit was told, and whose cost was not yet: those of half a second of a storm, for
+/// a zombie has a place here until it is reaped.
+const MAX_AWAITED: u32 = 1 << 14;
 /// One `struct follow_block` of `bpf/filter.bpf.h` covers this many pids.
 const PIDS_A_BLOCK: u32 = 64;
 /// Cgroups of which it is remembered what they belong to; others are looked at again.
@@ -95,6 +99,15 @@ macro_rules! load {
     }};
 }
 
+/// What keeps the programs attached.
+#[derive(Debug, Default)]
+pub struct Links {
+    /// Those that tell events.
+    pub events: Vec<Link>,
+    /// That which tells what processes have cost.
+    pub costs: Option<Link>,
+}
+
 /// The variables in .bss that this program and the BPF programs share.
 pub struct Shared<'obj> {
     /// A capture is under way.
@@ -103,8 +116,8 @@ pub struct Shared<'obj> {
     pub adopting: &'obj AtomicU32,
     /// `Learning`.
     pub learning: &'obj AtomicU32,
-    /// Events that found no room, a count for each kind.
-    pub lost: [&'obj AtomicU64; 3],
+    /// Events that found no room, a count for each kind; and what processes have cost.
+    pub lost: [&'obj AtomicU64; 4],
     /// Records that weren't asked for themselves, and found none.
     pub lost_unshown: &'obj AtomicU64,
     /// Those that are followed and have not ended.
@@ -134,6 +147,13 @@ macro_rules! shared {
     }};
 }
 
+/// Whether the BPF side doesn't tell every exit.
+fn leaves_exits_out(config: &Config) -> bool {
+    let Conditions { pids, ppids, comm, uid, cgroup, failed, follow, .. } = &config.choice;
+    let who = !pids.is_empty() || !ppids.is_empty() || comm.is_some() || uid.is_some();
+    who || cgroup.is_some() || *failed || *follow || config.adopt
+}
+
 impl<'obj> Loaded<'obj> {
     /// Loads the BPF programs of a mode and attaches them.
     ///
@@ -143,14 +163,14 @@ impl<'obj> Loaded<'obj> {
         storage: &'obj mut MaybeUninit<OpenObject>,
         config: &Config,
         cgroup: Option<&Cgroup<'_>>,
-    ) -> Result<(Self, Shared<'obj>, Vec<Link>)> {
+    ) -> Result<(Self, Shared<'obj>, Links)> {
         let refused = |error: libbpf_rs::Error| refused(&error, "attach", config);
         match config.mode {
             Mode::Basic => {
                 let tracefs = preflight::basic_mode()?;
                 let builder = skel::proc::ProcSkelBuilder::default();
                 let mut skel = load!(builder, storage, config, cgroup, |open, rodata| {});
-                let mut links = Vec::new();
+                let mut events = Vec::new();
                 for (name, program) in [
                     ("sched_process_exit", &skel.progs.handle_exit),
                     ("sched_process_exec", &skel.progs.handle_exec),
@@ -159,10 +179,10 @@ impl<'obj> Loaded<'obj> {
                     let event =
                         tracefs.open_sched_event(name).map_err(|error| no_event(name, &error))?;
                     // The link owns the descriptor from here on, and closes it.
-                    links.push(program.attach_perf_event(event.into_raw_fd()).map_err(refused)?);
+                    events.push(program.attach_perf_event(event.into_raw_fd()).map_err(refused)?);
                 }
                 let shared = shared!(skel, |bss| None);
-                Ok((Self::Basic(skel), shared, links))
+                Ok((Self::Basic(skel), shared, Links { events, costs: None }))
             }
             Mode::Wide { threads, max_args } => {
                 preflight::wide_mode()?;
@@ -182,21 +202,26 @@ impl<'obj> Loaded<'obj> {
                     rodata.show_threads = u8::from(threads);
                     rodata.max_args = max_args;
                     rodata.keep_lives = u8::from(exits);
+                    let some = leaves_exits_out(config);
+                    rodata.some_exits = u8::from(some);
+                    open.maps.awaited.set_max_entries(if some { MAX_AWAITED } else { 1 })?;
                     rodata.name_cgroups = u8::from(root.is_some());
                     rodata.cgroup_root = root.unwrap_or_default();
                     open.progs.wide_signal.set_autoload(exits);
                     open.progs.wide_deliver.set_autoload(exits);
                 });
                 let progs = &skel.progs;
+                // Before the exits, so that each of them has its cost.
+                let costs = exits.then(|| progs.wide_free.attach().map_err(refused)).transpose()?;
                 let mut wanted = vec![&progs.wide_exit, &progs.wide_exec, &progs.wide_fork];
                 if exits {
                     wanted.extend([&progs.wide_signal, &progs.wide_deliver]);
                 }
-                let links = wanted.into_iter().map(|program| program.attach().map_err(refused));
-                let links = links.collect::<Result<_>>()?;
+                let events = wanted.into_iter().map(|program| program.attach().map_err(refused));
+                let events = events.collect::<Result<_>>()?;
                 let shared =
                     shared!(skel, |bss| Some(AtomicU32::from_ptr(&raw mut bss.cgroup_epoch)));
-                Ok((Self::Wide(skel), shared, links))
+                Ok((Self::Wide(skel), shared, Links { events, costs }))
             }
         }
     }

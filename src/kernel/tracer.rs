@@ -10,11 +10,11 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use libbpf_rs::{Link, MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel};
+use libbpf_rs::{MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel};
 use rustix::thread::{CapabilitySet, MembarrierCommand, membarrier};
 
 use crate::kernel::config::{Cgroup, Config};
-use crate::kernel::loaded::{Loaded, Shared, either};
+use crate::kernel::loaded::{Links, Loaded, Shared, either};
 use crate::kernel::place;
 use crate::kernel::refusal::no_cgroup;
 use crate::kernel::ring::Ring;
@@ -43,7 +43,7 @@ pub type Storage = MaybeUninit<OpenObject>;
 pub struct Tracer<'obj> {
     loaded: Loaded<'obj>,
     shared: Shared<'obj>,
-    links: RefCell<Vec<Link>>,
+    links: RefCell<Links>,
     /// Bytes of the ring buffer's data.
     buffer_size: u32,
     /// The maps that `--follow` learns from are read and written while the trace runs.
@@ -52,7 +52,7 @@ pub struct Tracer<'obj> {
 
 impl fmt::Debug for Tracer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracer").field("attached", &self.links.borrow().len()).finish()
+        f.debug_struct("Tracer").field("attached", &self.links.borrow().events.len()).finish()
     }
 }
 
@@ -163,9 +163,10 @@ impl<'obj> Tracer<'obj> {
         self.shared.learning.store(learning as u32, Ordering::Relaxed);
     }
 
-    /// Events lost so far because the ring buffer was full. Reads memory, makes no system call.
+    /// What was lost so far because the ring buffer was full. Reads memory, makes no system call.
     pub fn lost(&self) -> Lost {
-        Lost::new(self.shared.lost.map(|count| count.load(Ordering::Relaxed)))
+        let [fork, exec, exit, cost] = self.shared.lost.map(|count| count.load(Ordering::Relaxed));
+        Lost::new([fork, exec, exit], cost)
     }
 
     /// Records lost so far that weren't to be shown, but that later lines need.
@@ -211,13 +212,13 @@ impl<'obj> Tracer<'obj> {
     }
 
     /// Ends the tracing, at the instant that is returned; what the ring buffer holds stays
-    /// readable.
+    /// readable, and what processes have cost goes on to come until [`Self::detach_costs`].
     pub fn detach(&self) -> Instant {
         self.shared.tracing.store(0, Ordering::Relaxed);
         let ended = Instant::now();
         // For the basic mode the kernel waits here until no handler runs any more; before 6.13 only
         // where nobody else has the tracepoint open.
-        self.links.borrow_mut().clear();
+        self.links.borrow_mut().events.clear();
         if matches!(self.loaded, Loaded::Wide(_)) || kernel_before(6, 13) {
             // Else we do. Where that isn't sure the reader has to heed what is reserved.
             self.await_handlers();
@@ -229,6 +230,18 @@ impl<'obj> Tracer<'obj> {
     /// that, and from 7.0 on it doesn't cover a handler that is preempted.
     pub fn await_handlers(&self) {
         let _ = membarrier(MembarrierCommand::Global);
+    }
+
+    /// From here on nothing comes any more.
+    pub fn detach_costs(&self) {
+        if self.links.borrow_mut().costs.take().is_some() {
+            self.await_handlers();
+        }
+    }
+
+    /// Whether costs still come.
+    pub fn tells_costs(&self) -> bool {
+        self.links.borrow().costs.is_some()
     }
 }
 

@@ -9,12 +9,13 @@ use std::fmt;
 use plain::Plain;
 
 use crate::kernel::skel::{proc, wide};
+use crate::model::cost::{Cost, ProcessCost};
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Wide};
 use crate::model::signal_code;
 use crate::text::quantity::counted;
 use wide::types::{
-    killer_flags, proc_event_type, wide_cgroup, wide_event, wide_exec, wide_exit, wide_flags,
-    wide_fork, wide_header, wide_killed,
+    killer_flags, proc_event_type, wide_cgroup, wide_cost, wide_event, wide_exec, wide_exit,
+    wide_flags, wide_fork, wide_header, wide_killed,
 };
 
 /// Fails to compile where a mirror is laid out otherwise than clang laid out the original, which
@@ -79,13 +80,29 @@ macro_rules! plain {
     };
 }
 
-plain!(wide_header, wide_event, wide_fork, wide_exec, wide_exit, wide_killed, wide_cgroup);
+plain!(
+    wide_header,
+    wide_event,
+    wide_fork,
+    wide_exec,
+    wide_exit,
+    wide_killed,
+    wide_cgroup,
+    wide_cost
+);
 
 /// A decoded record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// What tells of an event.
     Event(RingRecord),
+    /// What completes an earlier exit.
+    Cost {
+        /// Whose.
+        task: Task,
+        /// What it has cost.
+        cost: Cost,
+    },
     /// Where a cgroup lies, for events to come.
     Cgroup {
         /// Its id.
@@ -100,7 +117,7 @@ impl Decoded {
     pub fn event(self) -> Option<RingRecord> {
         match self {
             Self::Event(record) => Some(record),
-            Self::Cgroup { .. } => None,
+            Self::Cost { .. } | Self::Cgroup { .. } => None,
         }
     }
 }
@@ -116,6 +133,19 @@ pub struct RingRecord {
     pub image: Image,
     /// Of an exit of the wide mode: when the process began, `CLOCK_BOOTTIME`; else 0.
     pub start_boot_ns: u64,
+    /// An exec: what the programs before it, and their memory, came to at most.
+    pub max_rss_before: u64,
+    /// An exit: the task whose cost is to come.
+    pub ended: Option<Task>,
+}
+
+/// A task, uniquely within a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// Its id; a process' is that of its leader.
+    pub tid: u32,
+    /// When it began, as the kernel has it.
+    pub start_ns: u64,
 }
 
 /// Which program a process runs, as the kernel tells one from the next.
@@ -176,6 +206,8 @@ pub fn decode_basic(record: &[u8]) -> Result<Decoded, WireError> {
         hidden: false,
         image: Image::default(),
         start_boot_ns: 0,
+        max_rss_before: 0,
+        ended: None,
     }))
 }
 
@@ -193,6 +225,9 @@ pub fn decode_wide(record: &[u8]) -> Result<Decoded, WireError> {
         proc_event_type::PROC_EXEC => exec(record),
         proc_event_type::PROC_EXIT => plain::from_bytes(record).ok().map(exit),
         proc_event_type::WIDE_KILLED => plain::from_bytes(record).ok().map(killed),
+        proc_event_type::PROC_COST => {
+            return plain::from_bytes(record).map(cost).map_err(|_| shape);
+        }
         proc_event_type::WIDE_CGROUP => return cgroup(record).ok_or(shape),
         proc_event_type(number) => return Err(WireError::Kind(number)),
     };
@@ -227,7 +262,8 @@ fn exec(record: &[u8]) -> Option<RingRecord> {
         args: Args::new(args, truncated),
         filename_truncated: None,
     };
-    Some(event(&raw.event, EventKind::Exec, detail))
+    let record = event(&raw.event, EventKind::Exec, detail);
+    Some(RingRecord { max_rss_before: bytes(raw.max_rss), ..record })
 }
 
 /// None if its length is not that of its bytes.
@@ -245,17 +281,30 @@ fn cgroup(record: &[u8]) -> Option<Decoded> {
     Some(Decoded::Cgroup { id: raw.id, path: (raw.whole != 0).then_some(path) })
 }
 
+/// Of so many pages.
+fn bytes(pages: u64) -> u64 {
+    pages.saturating_mul(rustix::param::page_size() as u64)
+}
+
 fn exit(raw: &wide_exit) -> RingRecord {
-    let detail = Detail::Exit(ended(raw));
-    let record = event(&raw.event, EventKind::Exit, detail);
-    RingRecord { start_boot_ns: raw.start_boot_ns, ..record }
+    let header = &raw.event.header;
+    let thread = has(header, wide_flags::WIDE_THREAD);
+    let record = event(&raw.event, EventKind::Exit, Detail::exit(ended(raw)));
+    // A leader that ends before its threads stays until they have ended, too.
+    let stays = thread && raw.event.tid == raw.event.pid;
+    let tid = if thread { raw.event.tid } else { raw.event.pid };
+    let task = Task { tid, start_ns: raw.began_ns };
+    let ended = (!stays).then_some(task);
+    RingRecord { start_boot_ns: raw.start_boot_ns, ended, ..record }
 }
 
 fn ended(raw: &wide_exit) -> Ended {
+    let header = &raw.event.header;
     Ended {
-        thread: has(&raw.event.header, wide_flags::WIDE_THREAD),
+        thread: has(header, wide_flags::WIDE_THREAD),
         status: ExitStatus::from_wait(raw.status),
         duration_ns: raw.event.timestamp_ns.saturating_sub(raw.began_ns),
+        max_rss_bytes: has(header, wide_flags::WIDE_RSS_KNOWN).then(|| bytes(raw.max_rss)),
         ..Ended::default()
     }
 }
@@ -278,6 +327,26 @@ fn killed(raw: &wide_killed) -> RingRecord {
     }
     ended.oom = is(killer_flags::KILLER_OOM).then_some(true);
     record
+}
+
+fn cost(raw: &wide_cost) -> Decoded {
+    /// What `ru_inblock` counts: `include/linux/task_io_accounting_ops.h`.
+    const BLOCK: u64 = 512;
+    let blocks = (raw.read_blocks.saturating_mul(BLOCK), raw.written_blocks.saturating_mul(BLOCK));
+    let whole = ProcessCost {
+        max_rss_bytes: bytes(raw.max_rss),
+        minor_faults: raw.minor_faults,
+        major_faults: raw.major_faults,
+        voluntary_switches: raw.voluntary_switches,
+        involuntary_switches: raw.involuntary_switches,
+        blocks: has(&raw.header, wide_flags::WIDE_BLOCKS_KNOWN).then_some(blocks),
+    };
+    let cost = Cost {
+        cpu_ns: raw.cpu_ns,
+        cpu_wait_ns: has(&raw.header, wide_flags::WIDE_WAIT_KNOWN).then_some(raw.cpu_wait_ns),
+        process: (!has(&raw.header, wide_flags::WIDE_THREAD)).then_some(whole),
+    };
+    Decoded::Cost { task: Task { tid: raw.tid, start_ns: raw.start_ns }, cost }
 }
 
 fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {
@@ -303,7 +372,7 @@ fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {
         })),
     };
     let image = Image { exec_id: raw.exec_id, inherited };
-    RingRecord { event, hidden, image, start_boot_ns: 0 }
+    RingRecord { event, hidden, image, start_boot_ns: 0, max_rss_before: 0, ended: None }
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ macro_rules! types {
             $(#[$about_exec])*
             Exec { $($(#[$exec_doc])* $exec: $exec_type,)* },
             $(#[$about_end])*
-            Exit(Ended),
+            Exit(Box<Ended>),
         }
 
         $(#[$about_end])*
@@ -147,9 +147,18 @@ macro_rules! types {
 event_keys!(types);
 
 impl Detail {
+    /// An end.
+    pub fn exit(ended: Ended) -> Self {
+        Self::Exit(Box::new(ended))
+    }
+
     /// It is about a thread, not about a process.
     pub fn is_of_thread(&self) -> bool {
-        matches!(self, Self::Fork { thread: true, .. } | Self::Exit(Ended { thread: true, .. }))
+        match self {
+            Self::Fork { thread, .. } => *thread,
+            Self::Exec { .. } => false,
+            Self::Exit(ended) => ended.thread,
+        }
     }
 
     /// The arguments that it tells.
@@ -252,41 +261,55 @@ impl fmt::Display for ExitStatus {
     }
 }
 
-/// Events that did not reach the program, a count for each kind.
+/// What did not reach the program: a count for each kind of event, and of processes whose exit
+/// may have come, but not what they have cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lost([u64; 3]);
+pub struct Lost {
+    events: [u64; 3],
+    /// Exits that lack what their process has cost, at most.
+    pub cost: u64,
+}
 
 impl Lost {
     /// Counts in the order of [`EventKind::ALL`].
-    pub fn new(counts: [u64; 3]) -> Self {
-        Self(counts)
+    pub fn new(events: [u64; 3], cost: u64) -> Self {
+        Self { events, cost }
     }
 
-    /// All kinds together.
+    /// Nothing was lost.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// All kinds of events together.
     pub fn total(&self) -> u64 {
         // A capture may claim any number.
-        self.0.iter().fold(0, |sum, &count| sum.saturating_add(count))
+        self.events.iter().fold(0, |sum, &count| sum.saturating_add(count))
     }
 
     /// These and those of another capture.
     pub fn plus(&self, other: &Self) -> Self {
-        Self(EventKind::ALL.map(|kind| self.of(kind).saturating_add(other.of(kind))))
+        let events = EventKind::ALL.map(|kind| self.of(kind).saturating_add(other.of(kind)));
+        Self { events, cost: self.cost.saturating_add(other.cost) }
     }
 
     /// The count of one kind.
     pub fn of(&self, kind: EventKind) -> u64 {
-        self.0[kind as usize]
+        self.events[kind as usize]
     }
 }
 
-/// `fork 3, exec 0, exit 12`
+/// `fork 3, exec 0, exit 12`, and where there are any, `, cost 2`
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, kind) in EventKind::ALL.into_iter().enumerate() {
             let comma = if i == 0 { "" } else { ", " };
             write!(f, "{comma}{} {}", kind.name(), self.of(kind))?;
         }
-        Ok(())
+        match self.cost {
+            0 => Ok(()),
+            cost => write!(f, ", cost {cost}"),
+        }
     }
 }
 
@@ -344,7 +367,7 @@ impl Totals {
 
     /// Nothing that was asked for is missing.
     pub fn complete(&self) -> bool {
-        let lost = self.lost.total() != 0 || self.lost_unshown != 0;
+        let lost = !self.lost.is_none() || self.lost_unshown != 0;
         !lost && self.missed == 0 && self.unwritten == 0 && !self.cut_off
     }
 }
@@ -371,9 +394,13 @@ mod tests {
 
     #[test]
     fn lost_counts_read_aloud() {
-        let lost = Lost::new([3, 0, 12]);
+        let lost = Lost::new([3, 0, 12], 0);
         assert_eq!(lost.to_string(), "fork 3, exec 0, exit 12");
         assert_eq!(lost.total(), 15);
+        let lost = lost.plus(&Lost::new([0; 3], 2));
+        assert_eq!(lost.to_string(), "fork 3, exec 0, exit 12, cost 2");
+        assert_eq!(lost.total(), 15, "no event of its own");
+        assert!(!Lost::new([0; 3], 1).is_none());
     }
 
     fn list(bytes: &[u8]) -> Vec<Vec<u8>> {

@@ -67,7 +67,9 @@ macro_rules! event_keys {
                 thread: bool as Flag,
                 /// How it ended, as wait(2) tells its parent.
                 status: ExitStatus as Status,
-                /// `timestamp_ns` less `start_ns`; of a thread: since that began.
+                /// `timestamp_ns` less `start_ns`; of a thread: since that began. It counts up to
+                /// where the kernel reports the end: up to Linux 6.15 that is after the process has
+                /// given back its memory, from 6.16 on before that.
                 duration_ns: u64 as Count,
                 /// The arguments of its last exec; missing if there was none since the fork,
                 /// or with `--no-exit-args`. Of processes that ran before the capture: from /proc.
@@ -92,6 +94,31 @@ macro_rules! event_keys {
                 killed_by_uid: Option<u32> as Optional<Number>,
                 /// `true` where the kernel's OOM killer chose the process; else missing.
                 oom: Option<bool> as Optional<Flag>,
+                /// CPU time that it used from its fork to its very end, user and system, all its
+                /// threads together, without its children's, in nanoseconds. Of `proc -- COMMAND`:
+                /// since that was let go. This and the following keys are missing where the kernel
+                /// didn't tell within 100 ms (nobody has waited for the process), or where that
+                /// was lost. A thread has this one and the next (a leader that ends before the
+                /// other threads has none).
+                cpu_ns: Option<u64> as Optional<Count>,
+                /// How long it was ready to run and had no CPU, in nanoseconds. Missing for a
+                /// process that ever had a second thread: the kernel doesn't sum it up.
+                cpu_wait_ns: Option<u64> as Optional<Count>,
+                /// The highest resident set of its last program. Before Linux 6.16 it is missing
+                /// where what the process ran before that came to more, or isn't known.
+                max_rss_bytes: Option<u64> as Optional<Count>,
+                /// Page faults that took no I/O.
+                minor_faults: Option<u64> as Optional<Count>,
+                /// Page faults that took I/O.
+                major_faults: Option<u64> as Optional<Count>,
+                /// How often it gave up its CPU because it had to wait.
+                voluntary_switches: Option<u64> as Optional<Count>,
+                /// How often its CPU was given to another task.
+                involuntary_switches: Option<u64> as Optional<Count>,
+                /// Bytes that were read from block devices for it: not what was in memory already.
+                read_bytes: Option<u64> as Optional<Count>,
+                /// Bytes that it wrote and that are to go to a block device.
+                write_bytes: Option<u64> as Optional<Count>,
             }
         }
     };

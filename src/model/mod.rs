@@ -3,6 +3,7 @@
 //! what can go wrong. Knows nothing of the rest of the program.
 
 pub mod conditions;
+pub mod cost;
 pub mod event;
 pub mod failure;
 pub(crate) mod keys;

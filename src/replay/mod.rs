@@ -300,7 +300,7 @@ impl<'a> Replay<'a> {
             report::say(format_args!("{name}: the capture is not complete: {why}"));
         }
         let Totals { lost, missed, .. } = totals;
-        if lost.total() > 0 {
+        if !lost.is_none() {
             let total = counted(lost.total(), "event");
             report::say(format_args!("{name}: the capture lost {total} ({lost})"));
         }

@@ -101,6 +101,9 @@ impl Sink for Explain {
     }
 
     fn lost(&mut self, lost: &Lost, _time_ns: u64, out: &mut Vec<u8>) {
+        if lost.total() == 0 {
+            return; // what is missing is no step
+        }
         let lost = were(lost.total(), "event");
         let line = format!("({lost} lost up to here: some steps are missing)\n");
         out.extend_from_slice(line.as_bytes());
@@ -172,6 +175,9 @@ impl Explain {
         };
         if let Some(lived) = life.lived_ns(event.timestamp_ns) {
             let _ = write!(out, ", after {}", Elapsed(lived));
+            if let Some(cpu_ns) = life.cpu_ns() {
+                let _ = write!(out, " with {} of CPU time", Elapsed(cpu_ns));
+            }
         }
         if life.never_execed() {
             out.push_str(" and without an exec");
@@ -328,6 +334,19 @@ sh -c 'cat /etc/passwd | grep root'
                  its child 5004 goes on and gets a new parent",
             ]
         );
+    }
+
+    #[test]
+    fn what_it_cost_is_said_where_it_is_known() {
+        let mut events = fixtures::pipeline();
+        let Some(Detail::Exit(ended)) = events[6].wide.as_mut().map(|wide| &mut wide.detail) else {
+            panic!("cat's end: {:?}", events[6])
+        };
+        ended.cpu_ns = Some(812_000);
+        let text = run(Explain::default(), &events);
+        let line = text.lines().nth(6);
+        let want = "4522 (cat) ended with status 0, success, after 1.30 ms with 812 us of CPU time";
+        assert_eq!(line, Some(want));
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Story {
 
     /// A thread of `pid` ends.
     pub fn thread_exit(&mut self, us: u64, pid: u32, tid: u32, ppid: u32) -> &mut Self {
-        let detail = Detail::Exit(Ended { thread: true, duration_ns: 1_000, ..Ended::default() });
+        let detail = Detail::exit(Ended { thread: true, duration_ns: 1_000, ..Ended::default() });
         self.wide(EventKind::Exit, us, (pid, tid, ppid), detail);
         self
     }
@@ -101,7 +101,7 @@ impl Story {
     /// `pid`, whose parent is `ppid` then, ends with a status word of wait(2).
     pub fn exit(&mut self, us: u64, pid: u32, ppid: u32, status: u32) -> &mut Self {
         let start = self.starts.get(&pid).copied().unwrap_or(7);
-        let detail = Detail::Exit(Ended {
+        let detail = Detail::exit(Ended {
             status: ExitStatus::from_wait(status),
             duration_ns: 1_000_000_000 + us * 1_000 - start,
             ..Ended::default()
@@ -199,13 +199,14 @@ impl Random {
             EventKind::Exec => {
                 Detail::Exec { filename: self.bytes(20), args, filename_truncated: None }
             }
-            EventKind::Exit => Detail::Exit(Ended {
+            EventKind::Exit => Detail::exit(Ended {
                 thread: self.one_in(4),
                 status: ExitStatus::from_wait(self.next() as u32 & 0xffff),
                 duration_ns: self.time(0),
                 args: self.one_in(2).then_some(args),
                 born_to: self.one_in(3).then(|| self.pid()),
-                args_unknown: None,
+                cpu_ns: self.one_in(2).then(|| self.next()),
+                max_rss_bytes: self.one_in(2).then(|| self.next()),
                 ..Ended::default()
             }),
         };
@@ -250,5 +251,5 @@ pub fn steers_a_terminal(drawn: &str) -> bool {
 
 /// Any totals.
 pub fn totals(lost: u64) -> Totals {
-    Totals { lost: Lost::new([lost, 0, 0]), ..Totals::default() }
+    Totals { lost: Lost::new([lost, 0, 0], 0), ..Totals::default() }
 }

@@ -123,19 +123,22 @@ mod tests {
                \"args_truncated\":true}\n";
         assert_eq!(event(EventKind::Exec, b"bash", wide(exec)), want);
 
-        let exit = Detail::Exit(Ended {
+        let exit = Detail::exit(Ended {
             thread: false,
             status: ExitStatus::from_wait(0x8b),
             duration_ns: 34_567_890,
             args: Some(Args::new(b"ls\0", false)),
             born_to: Some(12),
-            args_unknown: None,
+            cpu_ns: Some(812_411),
+            minor_faults: Some(96),
+            write_bytes: Some(0),
             ..Ended::default()
         });
         let want = BASIC.replace("KIND", "exit")
             + COMMON
             + ",\"thread\":false,\"signal\":\"SIGSEGV\",\"core_dumped\":true,\
-               \"duration_ns\":34567890,\"args\":[\"ls\"],\"born_to\":12}\n";
+               \"duration_ns\":34567890,\"args\":[\"ls\"],\"born_to\":12,\
+               \"cpu_ns\":812411,\"minor_faults\":96,\"write_bytes\":0}\n";
         assert_eq!(event(EventKind::Exit, b"bash", wide(exit)), want);
     }
 
@@ -144,7 +147,7 @@ mod tests {
         let meta = Meta { version: "1.2.3".to_owned(), clock_offset_ns: 5, ..Meta::default() };
         let totals = Totals {
             printed: 9,
-            lost: Lost::new([1, 0, 2]),
+            lost: Lost::new([1, 0, 2], 6),
             lost_unshown: 5,
             missed: 4,
             elapsed_ns: 10,
@@ -168,12 +171,12 @@ mod tests {
         assert_eq!(
             lines[1],
             "{\"event_type\":\"lost\",\"time\":\"2000-02-29T00:00:00.000000001Z\",\
-             \"lost\":{\"fork\":1,\"exec\":0,\"exit\":2}}"
+             \"lost\":{\"fork\":1,\"exec\":0,\"exit\":2,\"cost\":6}}"
         );
         assert_eq!(
             lines[2],
             "{\"event_type\":\"summary\",\"complete\":false,\"printed\":9,\
-             \"lost\":{\"fork\":1,\"exec\":0,\"exit\":2},\"elapsed_ns\":10,\"missed\":4,\"lost_unshown\":5}"
+             \"lost\":{\"fork\":1,\"exec\":0,\"exit\":2,\"cost\":6},\"elapsed_ns\":10,\"missed\":4,\"lost_unshown\":5}"
         );
     }
 

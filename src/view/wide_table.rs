@@ -138,7 +138,8 @@ impl Sink for WideTable {
                 (["FORK", "THREAD"][usize::from(*thread)], None, None, None)
             }
             Detail::Exec { args, .. } => ("EXEC", None, None, Some(args)),
-            Detail::Exit(Ended { thread, status, duration_ns, args, .. }) => {
+            Detail::Exit(ended) => {
+                let Ended { thread, status, duration_ns, args, .. } = &**ended;
                 let kind = ["EXIT", "TEXIT"][usize::from(*thread)];
                 (kind, Some(*status), Some(*duration_ns), args.as_ref())
             }
@@ -224,7 +225,7 @@ mod tests {
 
     fn exit(status: u32) -> Detail {
         let status = ExitStatus::from_wait(status);
-        Detail::Exit(Ended { status, duration_ns: 1_234_567, ..Ended::default() })
+        Detail::exit(Ended { status, duration_ns: 1_234_567, ..Ended::default() })
     }
 
     #[test]

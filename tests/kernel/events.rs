@@ -114,19 +114,21 @@ impl Closing {
         // What follows is no loss of an event: unshown ones, and handlers that the kernel skipped
         // for another BPF program.
         let kinds = kinds.find(')').map_or("", |end| &kinds[..=end]);
-        let mut counts = [0; 3];
+        let mut counts = [0; 4];
         if !kinds.is_empty() {
             let kinds = kinds.strip_prefix(" (")?.strip_suffix(')')?;
             for (i, part) in kinds.split(", ").enumerate() {
                 let (name, number) = part.split_once(' ')?;
-                assert_eq!(name, ["fork", "exec", "exit"][i]);
+                assert_eq!(name, ["fork", "exec", "exit", "cost"][i]);
                 counts[i] = number.parse().ok()?;
             }
         }
-        assert_eq!(total.parse::<u64>().ok()?, counts.iter().sum::<u64>(), "{line}");
+        // A cost is no event.
+        let [lost @ .., _cost] = counts;
+        assert_eq!(total.parse::<u64>().ok()?, lost.iter().sum::<u64>(), "{line}");
         Some(Self {
             printed: printed.parse().ok()?,
-            lost: counts,
+            lost,
             unwritten,
             seconds: seconds.parse().ok()?,
         })

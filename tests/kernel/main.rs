@@ -22,6 +22,7 @@ mod cgroups;
 mod check;
 mod clock;
 mod comms;
+mod cost;
 mod ending;
 mod environment;
 mod filters;

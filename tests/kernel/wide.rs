@@ -53,6 +53,15 @@ pub struct Event {
     pub killed_by_uid: Option<u32>,
     #[serde(default)]
     pub oom: bool,
+    pub cpu_ns: Option<u64>,
+    pub cpu_wait_ns: Option<u64>,
+    pub max_rss_bytes: Option<u64>,
+    pub minor_faults: Option<u64>,
+    pub major_faults: Option<u64>,
+    pub voluntary_switches: Option<u64>,
+    pub involuntary_switches: Option<u64>,
+    pub read_bytes: Option<u64>,
+    pub write_bytes: Option<u64>,
 }
 
 impl Event {

@@ -33,6 +33,34 @@ pub struct Life {
     /// Its threads but the first.
     #[serde(default)]
     pub tids: Vec<u32>,
+    /// What wait4 told of it.
+    pub used: Used,
+    /// What /proc told when it had ended: CPU time, and how long it waited for that.
+    pub cpu_ns: Option<u64>,
+    pub wait_ns: Option<u64>,
+    /// The highest resident set of its last program, as that saw it.
+    pub image_kb: Option<u64>,
+}
+
+/// A rusage.
+#[derive(Debug, Deserialize)]
+pub struct Used {
+    pub cpu_us: u64,
+    pub max_rss_kb: u64,
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
+    pub blocks_in: u64,
+    pub blocks_out: u64,
+}
+
+/// What a process tells of itself before it ends.
+#[derive(Debug, Deserialize)]
+pub struct Usage {
+    pub pid: u32,
+    pub cpu_us: u64,
+    pub minor_faults: u64,
 }
 
 impl Life {
@@ -71,6 +99,9 @@ pub struct Storm {
     pub forks: u64,
     pub execs: u64,
     pub exits: u64,
+    /// CPU time of all together.
+    #[serde(default)]
+    pub cpu_us: u64,
 }
 
 /// The worker with these arguments.
@@ -92,6 +123,16 @@ pub fn deaths() -> (Vec<Death>, u32) {
     let output = child.wait_with_output().expect("waiting for the worker");
     assert!(output.status.success(), "{output:?}");
     (lines(std::str::from_utf8(&output.stdout).unwrap()), maker)
+}
+
+/// Children that use much of one thing, and a file in a directory.
+pub fn costs(dir: &Path) -> Vec<Life> {
+    lines(&process::output(command(&["costs"]).arg(dir)))
+}
+
+/// A child that ends when nobody waits for it.
+pub fn unreaped() -> Usage {
+    one(&process::output(&mut command(&["unreaped"])))
 }
 
 /// Makes a child that is born in a cgroup, given by its directory.

@@ -116,16 +116,29 @@ fn detail() -> BoxedStrategy<Detail> {
             any::<u64>(),
             option::of(args()),
             option::of(any::<u32>()),
-            killer()
+            killer(),
+            cost()
         )
-            .prop_map(|(thread, status, duration_ns, args, born_to, killer)| {
-                Detail::Exit(Ended {
+            .prop_map(|(thread, status, duration_ns, args, born_to, killer, cost)| {
+                let [cpu_ns, cpu_wait_ns, max_rss_bytes, minor_faults, major_faults, rest @ ..] =
+                    cost;
+                let [voluntary_switches, involuntary_switches, read_bytes, write_bytes] = rest;
+                Detail::exit(Ended {
                     thread,
                     status,
                     duration_ns,
                     args_unknown: args.is_none().then_some(true),
                     args,
                     born_to,
+                    cpu_ns,
+                    cpu_wait_ns,
+                    max_rss_bytes,
+                    minor_faults,
+                    major_faults,
+                    voluntary_switches,
+                    involuntary_switches,
+                    read_bytes,
+                    write_bytes,
                     ..killer
                 })
             }),
@@ -147,6 +160,10 @@ fn killer() -> impl Strategy<Value = Ended> {
             ..Ended::default()
         },
     )
+}
+
+fn cost() -> impl Strategy<Value = [Option<u64>; 9]> {
+    std::array::from_fn(|_| option::of(any::<u64>()))
 }
 
 fn args() -> impl Strategy<Value = Args> {

@@ -4,7 +4,7 @@
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
 use tuxscope::json::read::{Decoder, Record};
-use tuxscope::model::event::{Args, Comm, Detail, Ended, Event, EventKind, Lost, Meta, Totals};
+use tuxscope::model::event::{Args, Comm, Detail, Event, EventKind, Lost, Meta, Totals};
 use tuxscope::view::{Json, Sink as _};
 
 use crate::{events, program};
@@ -33,7 +33,7 @@ fn lossy(event: &Event) -> Event {
             *filename = text(filename);
             *list = args(list);
         }
-        Some(Detail::Exit(Ended { args: Some(list), .. })) => *list = args(list),
+        Some(Detail::Exit(ended)) => ended.args = ended.args.as_ref().map(args),
         _ => {}
     }
     event
@@ -97,7 +97,7 @@ fn records_about_the_capture_come_back() {
         clock_offset_ns: 7,
         began_ns: 8,
     };
-    let lost = Lost::new([1, 2, u64::MAX]);
+    let lost = Lost::new([1, 2, u64::MAX], 6);
     let totals = Totals {
         printed: 9,
         lost,

@@ -143,8 +143,9 @@ def capture(made, view):
     if view == "killed":
         return complaints + deaths.same(processes, events)
     if is_wide:
-        return complaints + wide.same(
+        complaints += wide.same(
             wide.expected(processes, worker, held, PLACES.get(reader)), events)
+        return complaints + wide.costs(processes, events)
     expected = truth.basic_events(processes, worker)
     if held:
         del expected[worker][0]

@@ -35,6 +35,10 @@ not"). Of each series the newest patch that Debian's archive held when this was 
 Of the wide mode's keys `login_uid` is missing on a kernel without `CONFIG_AUDIT`. The keys that go by the
 cgroup (`unit`, `container`, ...) need a mounted hierarchy of version 2.
 
+Keys of an exit's cost are missing where the kernel doesn't count them: `read_bytes` and `write_bytes` without
+`CONFIG_TASK_IO_ACCOUNTING`, `cpu_wait_ns` without `CONFIG_SCHED_INFO` or where its counting is switched off
+(`CONFIG_SCHEDSTATS` is not set and the kernel was not started with `delayacct`). Debian's kernels count all of them.
+
 ## Why 5.8
 
 It introduced what everything here depends on: the BPF ring buffer, one for all CPUs, which keeps the

@@ -145,6 +145,23 @@ class Wide(unittest.TestCase):
     def test_the_truth_passes(self):
         self.assertEqual(self.complaints(self.right()), [])
 
+    def test_costs_are_those_of_wait4(self):
+        used = {"cpu_us": 812, "max_rss_kb": 140, "minor_faults": 8, "major_faults": 0,
+                "voluntary_switches": 1, "involuntary_switches": 0, "blocks_in": 0, "blocks_out": 2}
+        processes = [process | {"used": used} for process in self.PROCESSES]
+        cost = {"cpu_ns": 812_411, "max_rss_bytes": 140 << 10, "minor_faults": 8, "major_faults": 0,
+                "voluntary_switches": 1, "involuntary_switches": 0, "read_bytes": 0,
+                "write_bytes": 1024}
+
+        def complaints(told):
+            return wide.costs(processes, [event | told for event in self.right()
+                                          if event["event_type"] == "exit"])
+
+        self.assertEqual(complaints(cost), [])
+        self.assertEqual(len(complaints({})), 1)
+        for key, value in cost.items():
+            self.assertEqual(len(complaints(cost | {key: value + 512_000})), len(processes), key)
+
     def test_each_record_counts_once(self):
         for i in range(len(self.right())):
             missing = self.right()[:i] + self.right()[i + 1:]

@@ -110,6 +110,34 @@ def same(lives, events):
     return complaints
 
 
+def costs(processes, events):
+    """An exit tells what wait4(2) told. On a slow machine that may come too late for the line, but
+    not often."""
+    used = {process["pid"]: process["used"] for process in processes}
+    exits = [event for event in events if event["event_type"] == "exit" and event["pid"] in used]
+    known = [event for event in exits if "cpu_ns" in event]
+    complaints = [f"of {len(exits)} exits only {len(known)} have their cost"
+                  for _ in exits[:1] if len(known) < len(exits) / 2]
+    for event in known:
+        complaints += _cost(used[event["pid"]], event)
+    return complaints
+
+
+def _cost(used, event):
+    same_names = ("minor_faults", "major_faults", "voluntary_switches", "involuntary_switches")
+    wanted = {name: used[name] for name in same_names}
+    wanted |= {"read_bytes": used["blocks_in"] * 512, "write_bytes": used["blocks_out"] * 512}
+    told = {name: event.get(name) for name in wanted}
+    # It cuts user and system time each to whole microseconds.
+    if told != wanted or abs(event["cpu_ns"] - used["cpu_us"] * 1000) > 3000:
+        return [f"id {event['pid']}: cost {told}, {event['cpu_ns']} ns, not {used}"]
+    most, rss = used["max_rss_kb"] * 1024, event.get("max_rss_bytes")
+    # Whatever it ran before may have had more.
+    if (rss or 0) > most or ("args" not in event and rss != most):
+        return [f"id {event['pid']}: resident {rss}, not {most}"]
+    return []
+
+
 def _times(pid, events):
     """One start, times that don't go back, and the life's length from both."""
     times = [event["timestamp_ns"] for event in events]

@@ -14,6 +14,11 @@
  *   worker hold COUNT                 COUNT children and their children, until standard input ends
  *   worker case NAME                  one of the cases at the end of this file
  *   worker deaths                     processes that die of a signal, and who sent it
+ *   worker costs DIR                  children that use much of one thing; some files of DIR
+ *   worker spend US MB FD             uses so much, tells FD its highest resident set, ends
+ *   worker zombie                     a child that nobody reaps until standard input ends
+ *   worker unreaped                   a child whose parent ignores SIGCHLD
+ *   worker usage                      tells what it has used itself, and ends
  *   worker into-cgroup DIR            a child that is born in this cgroup
  *   worker io-uring                   a child for which the kernel makes threads; 77: it has none
  *   worker exit CODE                  ends with that status
@@ -90,14 +95,23 @@ static pid_t fork_(void)
 	return pid;
 }
 
+/* What the child that was last waited for has used, its own children's included. */
+static struct rusage used;
+
 static int wait_for(pid_t pid)
 {
 	int status;
 
-	while (waitpid(pid, &status, 0) < 0)
+	while (wait4(pid, &status, 0, &used) < 0)
 		if (errno != EINTR)
-			die("waitpid");
+			die("wait4");
 	return status;
+}
+
+static long long cpu_us(const struct rusage *usage)
+{
+	return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000LL +
+	       usage->ru_utime.tv_usec + usage->ru_stime.tv_usec;
 }
 
 /* The whole life of a child as its parent saw it; `execs` is how many images it ran. */
@@ -114,9 +128,13 @@ static void saw_more(const char *name, pid_t pid, pid_t ppid, int execs, int sta
 		strcpy(tids + len, "]");
 	shared->count = 0;
 	truth("{\"case\":\"%s\",\"pid\":%d,\"ppid\":%d,\"execs\":%d,\"exit_code\":%d,\"signal\":%d,"
-	      "\"core\":%d%s%s}\n",
+	      "\"core\":%d%s%s,\"used\":{\"cpu_us\":%lld,\"max_rss_kb\":%ld,"
+	      "\"minor_faults\":%ld,\"major_faults\":%ld,\"voluntary_switches\":%ld,"
+	      "\"involuntary_switches\":%ld,\"blocks_in\":%ld,\"blocks_out\":%ld}}\n",
 	      name, pid, ppid, execs, signal ? -1 : WEXITSTATUS(status), signal,
-	      WIFSIGNALED(status) && WCOREDUMP(status) ? 1 : 0, tids, more);
+	      WIFSIGNALED(status) && WCOREDUMP(status) ? 1 : 0, tids, more, cpu_us(&used),
+	      used.ru_maxrss, used.ru_minflt, used.ru_majflt, used.ru_nvcsw, used.ru_nivcsw,
+	      used.ru_inblock, used.ru_oublock);
 }
 
 static void saw(const char *name, pid_t pid, pid_t ppid, int execs, int status)
@@ -220,10 +238,12 @@ static int storm(const char *kind, long count, long workers)
 		if (wait_for(-1))
 			return 1;
 	clock_gettime(CLOCK_MONOTONIC, &ended);
-	truth(
-	    "{\"storm\":\"%s\",\"pid\":%d,\"forks\":%ld,\"execs\":%ld,\"exits\":%ld,\"ns\":%lld}\n",
-	    kind, getpid(), made + workers, run == storm_vfork_exec ? made : 0, made + workers,
-	    (ended.tv_sec - began.tv_sec) * 1000000000LL + ended.tv_nsec - began.tv_nsec);
+	getrusage(RUSAGE_CHILDREN, &used);
+	truth("{\"storm\":\"%s\",\"pid\":%d,\"forks\":%ld,\"execs\":%ld,\"exits\":%ld,\"ns\":%lld,"
+	      "\"cpu_us\":%lld}\n",
+	      kind, getpid(), made + workers, run == storm_vfork_exec ? made : 0, made + workers,
+	      (ended.tv_sec - began.tv_sec) * 1000000000LL + ended.tv_nsec - began.tv_nsec,
+	      cpu_us(&used));
 	return 0;
 }
 
@@ -624,9 +644,9 @@ static void case_threads(void)
 	status = wait_for(pid);
 	if (read(pipe_fds[0], tids, sizeof(tids)) != sizeof(tids))
 		die("read");
-	truth("{\"case\":\"threads\",\"pid\":%d,\"ppid\":%d,\"execs\":0,\"exit_code\":%d,"
-	      "\"signal\":0,\"core\":0,\"tids\":[%d,%d,%d]}\n",
-	      pid, getpid(), WEXITSTATUS(status), tids[0], tids[1], tids[2]);
+	memcpy(shared->tids, tids, sizeof(tids));
+	shared->count = 3;
+	saw("threads", pid, getpid(), 0, status);
 }
 
 static void *tell_and_wait(void *arg)
@@ -769,6 +789,7 @@ static void case_daemon(void)
 {
 	int pids[2];
 	pid_t middle, daemon;
+	char more[32];
 	int status;
 
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) || pipe(pids))
@@ -792,10 +813,8 @@ static void case_daemon(void)
 	if (read(pids[0], &daemon, sizeof(daemon)) != sizeof(daemon))
 		die("read");
 	status = wait_for(daemon);
-	truth(
-	    "{\"case\":\"daemon\",\"pid\":%d,\"ppid\":%d,\"execs\":0,\"exit_code\":%d,\"signal\":0,"
-	    "\"core\":0,\"born_to\":%d}\n",
-	    daemon, getpid(), WEXITSTATUS(status), middle);
+	snprintf(more, sizeof(more), ",\"born_to\":%d", middle);
+	saw_more("daemon", daemon, getpid(), 0, status, more);
 }
 
 /* Dumps core, if this machine does. */
@@ -1024,6 +1043,7 @@ static const struct {
 	{ "pid-namespace", case_pid_namespace },
 };
 
+#include "costs.h"
 #include "deaths.h"
 
 static int into_cgroup(const char *dir)
@@ -1081,6 +1101,16 @@ int main(int argc, char **argv)
 		return deaths();
 	if (argc == 2 && !strcmp(argv[1], "io-uring"))
 		return io_uring();
+	if (argc == 3 && !strcmp(argv[1], "costs"))
+		return costs(argv[2]);
+	if (argc == 5 && !strcmp(argv[1], "spend"))
+		return spend(atol(argv[2]), atol(argv[3]), atoi(argv[4]));
+	if (argc == 2 && !strcmp(argv[1], "zombie"))
+		return zombie();
+	if (argc == 2 && !strcmp(argv[1], "unreaped"))
+		return unreaped();
+	if (argc == 2 && !strcmp(argv[1], "usage"))
+		return usage();
 	if (argc == 3 && !strcmp(argv[1], "case")) {
 		int all = !strcmp(argv[2], "all"), found = 0;
 
@@ -1092,10 +1122,10 @@ int main(int argc, char **argv)
 		if (found)
 			return 0;
 	}
-	fprintf(
-	    stderr,
-	    "usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
-	    " | same-pid PID COUNT | tally COUNT WORKERS | lineages [stay] | hold COUNT"
-	    " | case NAME | deaths | into-cgroup DIR | io-uring | exit CODE | no-bpf COMMAND...\n");
+	fprintf(stderr,
+		"usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
+		" | same-pid PID COUNT | tally COUNT WORKERS | lineages [stay] | hold COUNT"
+		" | case NAME | deaths | costs DIR | zombie | unreaped | usage | into-cgroup DIR"
+		" | io-uring | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

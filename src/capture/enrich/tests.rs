@@ -31,7 +31,7 @@ fn record(kind: EventKind, ppid: u32, start_ns: u64, execs: u64, detail: Detail)
     };
     let image = Image { exec_id: 5 + execs, inherited: execs == 0 };
     let start_boot_ns = start_ns + SUSPENDED_NS;
-    RingRecord { event, hidden: false, image, start_boot_ns }
+    RingRecord { event, hidden: false, image, start_boot_ns, max_rss_before: 0, ended: None }
 }
 
 fn fork(ppid: u32, start_ns: u64) -> RingRecord {
@@ -51,13 +51,13 @@ fn exec(start_ns: u64, nth: u64, args: &[u8]) -> RingRecord {
 
 /// After so many execs.
 fn exit(ppid: u32, start_ns: u64, execs: u64) -> RingRecord {
-    let detail = Detail::Exit(Ended { duration_ns: 1, ..Ended::default() });
+    let detail = Detail::exit(Ended { duration_ns: 1, ..Ended::default() });
     record(EventKind::Exit, ppid, start_ns, execs, detail)
 }
 
 fn ended(record: RingRecord) -> Ended {
     match record.event.wide.expect("a wide event").detail {
-        Detail::Exit(ended) => ended,
+        Detail::Exit(ended) => *ended,
         other => panic!("{other:?}"),
     }
 }
@@ -168,7 +168,7 @@ fn the_bytes_of_all_arguments_are_bounded() {
 fn a_command_begins_when_it_is_let_go() {
     let mut enricher = Enricher::new(4096);
     let before = monotonic_ns();
-    enricher.let_go(7);
+    enricher.let_go(7, None);
     let after = monotonic_ns();
     let mut complete = |mut record: RingRecord| {
         record.event.timestamp_ns = after + 100;
@@ -179,9 +179,9 @@ fn a_command_begins_when_it_is_let_go() {
     assert!((before..=after).contains(&start_ns), "{before} {start_ns} {after}");
     let ended = complete(exit(3, 10, 1));
     assert_eq!(ended.start_ns, start_ns);
-    let Detail::Exit(Ended { duration_ns, args, .. }) = ended.detail else { panic!("an exit") };
-    assert_eq!(duration_ns, after + 100 - start_ns);
-    assert_eq!(args, Some(Args::new(b"ls\0", false)), "it is one process");
+    let Detail::Exit(ended) = ended.detail else { panic!("an exit") };
+    assert_eq!(ended.duration_ns, after + 100 - start_ns);
+    assert_eq!(ended.args, Some(Args::new(b"ls\0", false)), "it is one process");
     assert_eq!(complete(fork(3, 999)).start_ns, 999, "another one under its id");
 }
 

@@ -68,7 +68,7 @@ const CUT: u32 = wide_flags::WIDE_ARGS_CUT.0;
 
 fn exec_record(flags: u32, filename_len: u32, args_len: u32, tail: &[u8]) -> Aligned {
     let event = wide(proc_event_type::PROC_EXEC, flags);
-    aligned(&wide_exec { event, filename_len, args_len }, tail)
+    aligned(&wide_exec { event, max_rss: 3, filename_len, args_len }, tail)
 }
 
 fn detail(record: &[u8]) -> Detail {
@@ -88,7 +88,14 @@ fn decodes_each_field_from_its_place() {
     };
     let record = aligned(&basic(), b"");
     let none = Image::default();
-    let basic = RingRecord { event: want.clone(), hidden: false, image: none, start_boot_ns: 0 };
+    let basic = RingRecord {
+        event: want.clone(),
+        hidden: false,
+        image: none,
+        start_boot_ns: 0,
+        max_rss_before: 0,
+        ended: None,
+    };
     assert_eq!(decode_basic(&record.0[..40]), Ok(Decoded::Event(basic)));
 
     let more = Wide {
@@ -110,7 +117,9 @@ fn decodes_each_field_from_its_place() {
         aligned(&wide_fork { event, parent_tid: 9, maker: 4521 }, b"")
     };
     for (more, hidden) in [(0, false), (HIDDEN, true)] {
-        let want = RingRecord { event: event.clone(), hidden, image, start_boot_ns: 0 };
+        let event = event.clone();
+        let want =
+            RingRecord { event, hidden, image, start_boot_ns: 0, max_rss_before: 0, ended: None };
         let decoded = decode_wide(&fork(THREAD | NO_EXEC | more).0[..FORK]);
         assert_eq!(decoded, Ok(Decoded::Event(want)));
     }
@@ -141,6 +150,8 @@ fn an_exec_brings_its_name_and_arguments_and_may_have_slack() {
         filename_truncated: None,
     };
     assert_eq!(detail(&record.0[..EXEC + 24]), want);
+    let decoded = decode_wide(&record.0[..EXEC + 24]).expect("a good record").event();
+    assert_eq!(decoded.expect("an event").max_rss_before, bytes(3));
     let record = exec_record(CUT, 2, 2, b"x\0ls");
     let want = Detail::Exec {
         filename: b"x".to_vec(),
@@ -152,24 +163,33 @@ fn an_exec_brings_its_name_and_arguments_and_may_have_slack() {
 
 #[test]
 fn an_exit_brings_its_status_and_age() {
-    let record = wide_exit {
-        event: wide(proc_event_type::PROC_EXIT, 0),
-        began_ns: 128_900_000_001,
-        start_boot_ns: 228_900_000_000,
-        status: 42 << 8,
-        _padding: 0,
+    let record = |flags| {
+        let record = wide_exit {
+            event: wide(proc_event_type::PROC_EXIT, flags),
+            began_ns: 128_900_000_001,
+            start_boot_ns: 228_900_000_000,
+            max_rss: 5,
+            status: 42 << 8,
+            _padding: 0,
+        };
+        aligned(&record, b"")
     };
-    let record = aligned(&record, b"");
-    let want = Detail::Exit(Ended {
-        thread: false,
-        status: ExitStatus::Code(42),
-        duration_ns: 34_567_889,
-        ..Ended::default()
-    });
-    assert_eq!(detail(&record.0[..EXIT]), want);
-    let decoded = decode_wide(&record.0[..EXIT]).expect("a good record").event().expect("an event");
+    let want = |thread, max_rss_bytes| {
+        Detail::exit(Ended {
+            thread,
+            status: ExitStatus::Code(42),
+            duration_ns: 34_567_889,
+            max_rss_bytes,
+            ..Ended::default()
+        })
+    };
+    assert_eq!(detail(&record(0).0[..EXIT]), want(false, None));
+    let known = record(wide_flags::WIDE_RSS_KNOWN.0);
+    assert_eq!(detail(&known.0[..EXIT]), want(false, Some(bytes(5))));
+    assert_eq!(detail(&record(THREAD).0[..EXIT]), want(true, None));
+    let decoded = decode_wide(&known.0[..EXIT]).expect("a good record").event().expect("an event");
     assert_eq!(decoded.start_boot_ns, 228_900_000_000);
-    assert_eq!(decode_wide(&record.0[..EXIT - 1]), Err(WireError::Shape { len: EXIT - 1 }));
+    assert_eq!(decode_wide(&record(0).0[..EXIT - 1]), Err(WireError::Shape { len: EXIT - 1 }));
 }
 
 #[test]
@@ -180,13 +200,14 @@ fn a_death_brings_what_is_known_of_the_signal() {
             event,
             began_ns: 128_900_000_001,
             start_boot_ns: 0,
+            max_rss: 0,
             status: 9,
             _padding: 0,
         };
         let killer = wide_killer { flags, code, pid: 4711, uid: 1000, comm: comm() };
         let record = aligned(&wide_killed { exit, killer }, b"");
         match detail(&record.0[..size_of::<wide_killed>()]) {
-            Detail::Exit(ended) => ended,
+            Detail::Exit(ended) => *ended,
             other => panic!("{other:?}"),
         }
     };
@@ -210,6 +231,60 @@ fn a_death_brings_what_is_known_of_the_signal() {
     assert_eq!(killed(both(killer_flags::KILLER_NAMED), 0), named);
 }
 
+#[test]
+fn an_exit_names_the_task_whose_cost_is_to_come() {
+    let ended = |flags, tid| {
+        let event = wide_event { tid, ..wide(proc_event_type::PROC_EXIT, flags) };
+        let began_ns = 5;
+        let record = aligned(&wide_exit { event, began_ns, ..Default::default() }, b"");
+        decode_wide(&record.0[..EXIT]).expect("a good record").event().expect("an event").ended
+    };
+    assert_eq!(ended(0, 4522), Some(Task { tid: 4521, start_ns: 5 }));
+    assert_eq!(ended(THREAD, 4522), Some(Task { tid: 4522, start_ns: 5 }));
+    assert_eq!(ended(THREAD, 4521), None, "a leader stays until its threads have ended");
+}
+
+#[test]
+fn a_cost_tells_what_the_kernel_counts_and_no_more() {
+    let cost = |flags| {
+        let header = wide_header { kind: proc_event_type::PROC_COST, flags: wide_flags(flags) };
+        let record = wide_cost {
+            header,
+            start_ns: 5,
+            cpu_ns: 1,
+            cpu_wait_ns: 2,
+            max_rss: 3,
+            minor_faults: 4,
+            major_faults: 5,
+            voluntary_switches: 6,
+            involuntary_switches: 7,
+            read_blocks: 8,
+            written_blocks: 9,
+            tid: 4521,
+            ..Default::default()
+        };
+        match decode_wide(&aligned(&record, b"").0[..size_of::<wide_cost>()]) {
+            Ok(Decoded::Cost { task: Task { tid: 4521, start_ns: 5 }, cost }) => cost,
+            other => panic!("{other:?}"),
+        }
+    };
+    let process = ProcessCost {
+        max_rss_bytes: bytes(3),
+        minor_faults: 4,
+        major_faults: 5,
+        voluntary_switches: 6,
+        involuntary_switches: 7,
+        blocks: None,
+    };
+    let want = Cost { cpu_ns: 1, cpu_wait_ns: None, process: Some(process) };
+    assert_eq!(cost(0), want);
+    let (wait, blocks) = (wide_flags::WIDE_WAIT_KNOWN.0, wide_flags::WIDE_BLOCKS_KNOWN.0);
+    let process = ProcessCost { blocks: Some((8 * 512, 9 * 512)), ..process };
+    let want = Cost { cpu_ns: 1, cpu_wait_ns: Some(2), process: Some(process) };
+    assert_eq!(cost(wait | blocks), want);
+    assert_eq!(cost(THREAD), Cost { cpu_ns: 1, ..Cost::default() });
+}
+
 /// The kind alone says what a record is: no length makes another one of it.
 #[test]
 fn refuses_every_length_that_the_kind_does_not_have() {
@@ -217,7 +292,7 @@ fn refuses_every_length_that_the_kind_does_not_have() {
     for len in (0..40).chain(41..ROOM) {
         assert_eq!(decode_basic(&basic.0[..len]), Err(WireError::Shape { len }));
     }
-    for number in 0..3 {
+    for number in 0..4 {
         let record = aligned(&wide(proc_event_type(number), 0), b"");
         for len in 0..FORK {
             assert_eq!(decode_wide(&record.0[..len]), Err(WireError::Shape { len }));
@@ -241,7 +316,7 @@ fn refuses_a_record_that_is_not_aligned() {
     let record = aligned(&basic(), b"");
     assert_eq!(decode_basic(&record.0[1..41]), Err(WireError::Shape { len: 40 }));
     let record = exec_record(0, 0, 0, b"");
-    assert_eq!(decode_wide(&record.0[1..101]), Err(WireError::Shape { len: 100 }));
+    assert_eq!(decode_wide(&record.0[1..105]), Err(WireError::Shape { len: 104 }));
 }
 
 #[test]
@@ -250,7 +325,11 @@ fn refuses_every_unknown_kind() {
         let record = aligned(&ProcEvent { event_type: kind, ..basic() }, b"");
         let number = kind.into();
         assert_eq!(decode_basic(&record.0[..40]), Err(WireError::Kind(number)));
-        let wide_only = [proc_event_type::WIDE_CGROUP, proc_event_type::WIDE_KILLED];
+        let wide_only = [
+            proc_event_type::PROC_COST,
+            proc_event_type::WIDE_CGROUP,
+            proc_event_type::WIDE_KILLED,
+        ];
         if !wide_only.contains(&proc_event_type(number)) {
             let record = aligned(&wide(proc_event_type(number), 0), b"");
             assert_eq!(decode_wide(&record.0[..FORK]), Err(WireError::Kind(number)));
@@ -300,11 +379,23 @@ fn every_seed_of_the_fuzzer_is_a_record() {
             false => decode_wide(record),
         };
         let decoded = decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let event = decoded.event().expect("an event").event;
-        assert!(name.ends_with(event.kind.name()), "{name}: {event:?}");
+        let kind = match &decoded {
+            Decoded::Event(record) => record.event.kind.name(),
+            Decoded::Cost { .. } => "cost",
+            Decoded::Cgroup { .. } => "cgroup",
+        };
+        assert!(name.ends_with(kind), "{name}: {decoded:?}");
         names.push(name);
     }
     names.sort_unstable();
-    let want = ["basic-exec", "basic-exit", "basic-fork", "wide-exec", "wide-exit", "wide-fork"];
+    let want = [
+        "basic-exec",
+        "basic-exit",
+        "basic-fork",
+        "wide-cost",
+        "wide-exec",
+        "wide-exit",
+        "wide-fork",
+    ];
     assert_eq!(names, want);
 }

@@ -145,7 +145,7 @@ impl Exec {
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct End {
     /// When; where the end was not seen, when its pid was found to be another process.
     pub at_ns: u64,
@@ -155,6 +155,9 @@ pub struct End {
     pub status: Option<ExitStatus>,
     /// How long it lived, where the wide mode tells.
     pub(super) duration_ns: Option<u64>,
+    /// What it has cost, where the wide mode tells; none is ever 0.
+    pub(super) cpu_ns: Option<NonZero<u64>>,
+    pub(super) max_rss_bytes: Option<NonZero<u64>>,
 }
 
 impl Life {
@@ -260,6 +263,16 @@ impl Life {
     /// What wait(2) gave, where it ended and that is known.
     pub fn status(&self) -> Option<ExitStatus> {
         self.end?.status
+    }
+
+    /// The CPU time that it used, where it ended and that is known.
+    pub fn cpu_ns(&self) -> Option<u64> {
+        Some(self.end?.cpu_ns?.get())
+    }
+
+    /// Its highest resident set, where it ended and that is known.
+    pub fn max_rss_bytes(&self) -> Option<u64> {
+        Some(self.end?.max_rss_bytes?.get())
     }
 
     /// It ended with what is no success.

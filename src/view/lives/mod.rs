@@ -191,7 +191,14 @@ impl Lives {
                     life.comm = Some(comm);
                 }
                 life.exits = life.exits.saturating_add(1);
-                life.end = Some(End { at_ns: now, seen: true, status, duration_ns });
+                life.end = Some(End {
+                    at_ns: now,
+                    seen: true,
+                    status,
+                    duration_ns,
+                    cpu_ns: ended.and_then(|e| NonZero::new(e.cpu_ns?)),
+                    max_rss_bytes: ended.and_then(|e| NonZero::new(e.max_rss_bytes?)),
+                });
                 let unseen = life.exec_count() == 0 && !life.fork_seen;
                 if let Some(args) = ended.and_then(|ended| ended.args.as_ref()).filter(|_| unseen) {
                     let args = Some(args.cut(self.max_args));
@@ -322,7 +329,7 @@ impl Lives {
         }
         let before = self.by_pid.begin(life.pid, start_ns, id);
         if let Some(before) = before.and_then(|before| self.lives.get_mut(&before)) {
-            let unseen = End { at_ns: now_ns, seen: false, status: None, duration_ns: None };
+            let unseen = End { at_ns: now_ns, ..End::default() };
             before.end.get_or_insert(unseen);
         }
         life.start_known = start_ns != 0;

@@ -26,6 +26,10 @@ pub struct Details {
     #[serde(skip_serializing_if = "Option::is_none")]
     core_dumped: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_rss_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     more_threads: Option<u32>,
     /// Behind the first one, whose slice they lie in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +92,8 @@ pub fn details(life: &Life, slice: &Slice<'_>, last: bool) -> Details {
         details.adopted_by = life.adopter;
         details.execs_left_out = Some(life.execs_left_out()).filter(|&count| count > 0);
         details.folded = Some(life.folded.count).filter(|&count| count > 0);
+        details.cpu_ns = life.cpu_ns();
+        details.max_rss_bytes = life.max_rss_bytes();
         details.more_threads = Some(life.threads).filter(|&threads| threads > 0);
         match life.status() {
             Some(ExitStatus::Code(code)) => details.exit_code = Some(code),

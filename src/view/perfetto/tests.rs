@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::*;
-use crate::model::event::EventKind;
+use crate::model::event::{Detail, EventKind};
 use crate::view::fixtures::{self, Random, Story, basic, run};
 
 fn trace(events: &[Event]) -> Vec<Value> {
@@ -222,4 +222,20 @@ fn takes_any_events() {
     for seed in 1..300 {
         check(&trace(&Random(seed).capture()));
     }
+}
+
+#[test]
+fn the_last_slice_tells_what_the_process_cost() {
+    let mut story = Story::default();
+    story.fork(0, 10, 9).exec(600, 10, 9, &["make"]).exit(2_000, 10, 9, 0);
+    let last = story.events.last_mut().and_then(|event| event.wide.as_mut());
+    let Some(Detail::Exit(ended)) = last.map(|wide| &mut wide.detail) else { panic!("an exit") };
+    (ended.cpu_ns, ended.max_rss_bytes) = (Some(812_000), Some(4096));
+    let events = trace(&story.events);
+    let told: Vec<_> = of(&events, "X")
+        .iter()
+        .map(|slice| (slice["args"]["cpu_ns"].as_u64(), slice["args"]["max_rss_bytes"].as_u64()))
+        .filter(|told| *told != (None, None))
+        .collect();
+    assert_eq!(told, [(Some(812_000), Some(4096))]);
 }

@@ -127,7 +127,7 @@ impl Collector {
                 self.threads_started += 1;
                 return;
             }
-            Detail::Exit(Ended { thread: true, .. }) => {
+            Detail::Exit(ended) if ended.thread => {
                 self.threads_ended += 1;
                 return;
             }
@@ -136,7 +136,8 @@ impl Collector {
         match &wide.detail {
             Detail::Fork { .. } => self.begin(event, wide.start_ns),
             Detail::Exec { args, .. } => self.exec(event, wide, args),
-            Detail::Exit(Ended { status, duration_ns, args, .. }) => {
+            Detail::Exit(ended) => {
+                let Ended { status, duration_ns, args, .. } = &**ended;
                 let process = self.alive.end(event.pid, wide.start_ns);
                 if process.is_some_and(|process| process.never_execed()) {
                     self.never(event.comm);

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What an exit tells of its process' cost, against `wait4(2)` and /proc.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::program::{self, Tuxscope};
+use crate::wide::{Capture, Event, exits};
+use crate::worker::{Life, Usage};
+use crate::{machine, process, worker};
+
+const JSON: [&str; 3] = ["--wide", "--format", "json"];
+const BIG: [&str; 5] = ["--wide", "--format", "json", "--buffer-size", "64M"];
+
+/// `wait4` cuts user and system time each to whole microseconds.
+const ROUNDED_NS: u64 = 3_000;
+
+/// A capture of what is run, in which all of it has its cost. On a machine that is very busy the
+/// kernel may be late with that by more than 100 ms: then once more.
+fn with_costs(args: &[&str], run: impl Fn() -> Vec<Life>) -> (Capture, Vec<Life>) {
+    for _ in 0..10 {
+        let tuxscope = Tuxscope::start(&[&BIG[..], args].concat());
+        let lives = run();
+        let capture = Capture::complete(&tuxscope.stop());
+        let has_cost = |life: &Life| capture.one("exit", life.pid).cpu_ns.is_some();
+        if lives.iter().all(has_cost) {
+            return (capture, lives);
+        }
+    }
+    panic!("ten times, there was an exit without its cost")
+}
+
+/// Whether this exit tells what `wait4` told.
+fn same(exit: &Event, life: &Life) {
+    let used = &life.used;
+    let cpu_ns = exit.cpu_ns.unwrap_or_else(|| panic!("no cost: {exit:?}"));
+    assert!(cpu_ns.abs_diff(used.cpu_us * 1000) <= ROUNDED_NS, "{exit:?} {life:?}");
+    let counts = [
+        (exit.minor_faults, used.minor_faults),
+        (exit.major_faults, used.major_faults),
+        (exit.voluntary_switches, used.voluntary_switches),
+        (exit.involuntary_switches, used.involuntary_switches),
+    ];
+    for (told, truth) in counts {
+        assert_eq!(told, Some(truth), "{exit:?} {life:?}");
+    }
+    let bytes = [(exit.read_bytes, used.blocks_in), (exit.write_bytes, used.blocks_out)];
+    for (told, blocks) in bytes {
+        let counted = Path::new("/proc/self/io").exists();
+        assert_eq!(told, counted.then_some(blocks * 512), "{exit:?} {life:?}");
+    }
+    let max_rss = used.max_rss_kb * 1024;
+    match exit.max_rss_bytes {
+        // Whatever it ran before may have had more.
+        told if life.execs > 0 => assert!(told.is_none_or(|told| told <= max_rss), "{exit:?}"),
+        told => assert_eq!(told, Some(max_rss), "{exit:?} {life:?}"),
+    }
+}
+
+/// Every way of living and ending that the worker knows: vfork, exec from a thread, a leader that
+/// goes first, threads, a core dump, an orphan, a tracer.
+#[test]
+fn an_exit_tells_what_wait4_tells() {
+    let Some(_machine) = machine::shared() else { return };
+    let (capture, lives) = with_costs(&[], || worker::case("all"));
+    assert!(lives.len() > 70, "{} lives", lives.len());
+    for life in &lives {
+        same(capture.one("exit", life.pid), life);
+    }
+}
+
+/// 0.1 ms to 1 s, up to 100 threads, memory that grows and shrinks, programs one after the other,
+/// files past the page cache.
+#[test]
+fn much_of_one_thing_is_told_exactly() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (capture, lives) = with_costs(&[], || worker::costs(dir.path()));
+    assert_eq!(lives.len(), 15);
+    let waits_are_counted = Path::new("/proc/self/schedstat").exists();
+    for life in &lives {
+        let exit = capture.one("exit", life.pid);
+        same(exit, life);
+        if life.cpu_ns.is_some() {
+            assert_eq!(exit.cpu_ns, life.cpu_ns, "to the nanosecond: {life:?}");
+        }
+        let wait_ns = life.wait_ns.filter(|_| waits_are_counted);
+        assert_eq!(exit.cpu_wait_ns, wait_ns, "none with threads: {exit:?} {life:?}");
+        if let (Some(told), Some(image_kb)) = (exit.max_rss_bytes, life.image_kb) {
+            // The kernel's counters are a little behind on each CPU.
+            assert!(told.abs_diff(image_kb * 1024) < 2 << 20, "{exit:?} {life:?}");
+        }
+    }
+    let told = |case: &str| {
+        let life = lives.iter().find(|life| life.case == case).expect(case);
+        capture.one("exit", life.pid)
+    };
+    assert!(told("1s").cpu_ns >= Some(1_000_000_000));
+    assert!(told("shrinks").max_rss_bytes >= Some(64 << 20));
+    assert!(told("large-after-small").max_rss_bytes >= Some(64 << 20), "it has more than before");
+}
+
+/// Whose parent is the tracer's, and none that waits for it by itself.
+#[test]
+fn a_traced_process_has_its_cost() {
+    let Some(_machine) = machine::shared() else { return };
+    let (capture, lives) = with_costs(&[], || {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null"]);
+        strace.arg(worker::path()).args(["case", "fork-exec"]);
+        vec![serde_json::from_str(&process::output(&mut strace)).expect("a life")]
+    });
+    same(capture.one("exit", lives[0].pid), &lives[0]);
+}
+
+#[test]
+fn one_whose_parent_ignores_its_end_has_its_cost() {
+    let Some(_machine) = machine::shared() else { return };
+    let once = || {
+        let tuxscope = Tuxscope::start(&BIG);
+        let usage = worker::unreaped();
+        let exit = Capture::complete(&tuxscope.stop()).one("exit", usage.pid).clone();
+        exit.cpu_ns.is_some().then_some((exit, usage))
+    };
+    let (exit, Usage { cpu_us, minor_faults, .. }) =
+        (0..10).find_map(|_| once()).expect("its cost in one of ten");
+    assert!(exit.cpu_ns >= Some(cpu_us * 1000), "{exit:?}");
+    assert!(exit.minor_faults >= Some(minor_faults), "{exit:?}");
+}
+
+/// Its line comes while it is still one, and has no cost.
+#[test]
+fn a_zombie_that_nobody_reaps_is_told_without_its_cost() {
+    let Some(_machine) = machine::shared() else { return };
+    let (tuxscope, pipe) = Tuxscope::start_piped(&JSON);
+    let mut zombie = worker::command(&["zombie"]);
+    let mut zombie = zombie.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    BufReader::new(zombie.stdout.take().unwrap()).read_line(&mut told).unwrap();
+    let pid = serde_json::from_str::<Value>(&told).unwrap()["pid"].as_u64().unwrap() as u32;
+    let mut lines = BufReader::new(pipe).lines().map(|line| line.expect("a line"));
+    let exit = lines
+        .by_ref()
+        .filter(|line| line.starts_with("{\"pid\":"))
+        .map(|line| serde_json::from_str::<Event>(&line).expect("an event"))
+        .find(|event| event.is("exit", pid))
+        .expect("its exit");
+    assert_eq!((exit.exit_code, exit.cpu_ns, exit.minor_faults), (Some(7), None, None));
+    drop(zombie.stdin.take());
+    assert!(zombie.wait().unwrap().success());
+    // Its cost comes now, and makes no second line.
+    let rest = thread::spawn(move || lines.filter(|line| line.contains("\"exit\"")).count());
+    thread::sleep(Duration::from_millis(300));
+    tuxscope.signal(Signal::INT);
+    tuxscope.end().success();
+    assert!(rest.join().unwrap() >= 1, "the worker's own");
+}
+
+/// Each exit is there once, and without its cost where that was lost, which is counted.
+#[test]
+fn a_lost_cost_is_counted_and_makes_an_exit_without_it() {
+    let Some(_machine) = machine::alone() else { return };
+    let args = ["--comm", "worker", "--buffer-size", "4096", "--strict"];
+    let tuxscope = Tuxscope::start(&[&JSON[..], &args].concat());
+    let mut made = 0;
+    for _ in 0..10 {
+        made += 1 + worker::storm("fork", 5, 1).exits;
+        // What they have cost comes while nobody reads, and a second storm takes the room.
+        tuxscope.signal(Signal::STOP);
+        made += 1 + worker::storm("fork", 100, 1).exits;
+        thread::sleep(Duration::from_millis(60));
+        tuxscope.signal(Signal::CONT);
+        thread::sleep(Duration::from_millis(150));
+    }
+    let run = tuxscope.stop();
+    assert_eq!(run.code, Some(3), "--strict: {:#?}", run.stderr);
+    let capture = Capture::parse(&run.stdout);
+    let lost = &capture.summary.as_ref().expect("a summary")["lost"];
+    let count = |key: &str| lost[key].as_u64().unwrap_or_default();
+    let exits: Vec<_> = capture.events.iter().filter(|e| e.event_type == "exit").collect();
+    assert_eq!(exits.len() as u64 + count("exit"), made, "printed + lost = happened");
+    let without = exits.iter().filter(|exit| exit.cpu_ns.is_none()).count() as u64;
+    assert!(without > 0 && without <= count("cost"), "{without} without, {lost}");
+    assert!(run.stderr.iter().any(|line| line.contains(", cost ")), "{:#?}", run.stderr);
+}
+
+/// What a filter leaves out takes no room on the ring.
+#[test]
+fn what_is_not_told_has_no_cost_either() {
+    let Some(_machine) = machine::alone() else { return };
+    let args = ["--comm", "nobody-at-all", "--buffer-size", "4096"];
+    let tuxscope = Tuxscope::start(&[&JSON[..], &args].concat());
+    tuxscope.signal(Signal::STOP);
+    worker::storm("fork", 1000, 2);
+    thread::sleep(Duration::from_millis(60));
+    tuxscope.signal(Signal::CONT);
+    let capture = Capture::parse(&tuxscope.stop().stdout);
+    let lost = &capture.summary.as_ref().expect("a summary")["lost"];
+    assert_eq!(lost.get("cost"), None, "{lost}");
+}
+
+/// The command alone: not what was used to hold it until then.
+#[test]
+fn a_command_has_its_own_cost() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("capture");
+    let mut command = program::command(&[]);
+    command.args(JSON).arg("-o").arg(&file).arg("--").arg(worker::path()).arg("usage");
+    let mut once = || {
+        let usage: Usage = serde_json::from_str(&process::output(&mut command)).expect("usage");
+        let exit = Capture::parse(&std::fs::read(&file).unwrap()).one("exit", usage.pid).clone();
+        Some((exit.cpu_ns?, exit, usage))
+    };
+    let (cpu_ns, exit, usage) = (0..10).find_map(|_| once()).expect("its cost in one of ten");
+    assert!(cpu_ns >= 3_000_000, "what it did itself: {exit:?}");
+    let counted = Path::new("/proc/self/io").exists();
+    assert_eq!((exit.read_bytes.is_some(), exit.write_bytes.is_some()), (counted, counted));
+    // It counts what came before it, too, and after this nothing more touches memory.
+    let held = usage.minor_faults - exit.minor_faults.expect("with the CPU time");
+    assert!(held > 20, "{exit:?} {usage:?}");
+}
+
+#[test]
+fn a_thread_has_its_own_cost() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (capture, lives) = with_costs(&["--threads"], || worker::costs(dir.path()));
+    let life = lives.iter().find(|life| life.case == "100-threads").unwrap();
+    let process = capture.one("exit", life.pid);
+    same(process, life);
+    let events = capture.of(life.pid);
+    let threads = events.iter().filter(|e| e.event_type == "exit" && e.thread == Some(true));
+    let threads: Vec<u64> = threads.map(|exit| exit.cpu_ns.expect("its own")).collect();
+    assert_eq!(threads.len(), 100);
+    assert!(threads.iter().all(|&cpu_ns| cpu_ns >= 1_000_000), "each has spun: {threads:?}");
+    // The rest is the leader's.
+    assert!(threads.iter().sum::<u64>() < process.cpu_ns.unwrap(), "{process:?}");
+}
+
+/// All that processes of a few hundred microseconds use is told: nothing else shows them. In one of
+/// twelve storms: others may keep the machine so busy that the kernel is late.
+#[test]
+fn the_costs_of_a_storm_add_up() {
+    let Some(_machine) = machine::alone() else { return };
+    for kind in ["fork", "vfork-exec"] {
+        let storms: Vec<_> = (0..12).map_while(|_| missing_in_a_storm(kind).err()).collect();
+        assert!(storms.len() < 12, "{kind}: {storms:#?}");
+    }
+}
+
+/// The error is that more of a storm is missing than may be.
+fn missing_in_a_storm(kind: &str) -> Result<(), String> {
+    let tuxscope = Tuxscope::start(&BIG);
+    let storm = worker::storm(kind, 10_000, 2);
+    let capture = Capture::complete(&tuxscope.stop());
+    let mut exits = exits(&capture.family(storm.pid));
+    exits.retain(|_, exit| exit.pid != storm.pid); // its children's are counted
+    assert_eq!(exits.len() as u64, storm.exits, "{kind}");
+    let costs: Vec<u64> = exits.values().filter_map(|exit| exit.cpu_ns).collect();
+    let without = exits.len() - costs.len();
+    let (told, truth) = (costs.iter().sum::<u64>(), storm.cpu_us * 1000);
+    assert!(told <= truth + truth / 50, "{kind}: {told} ns, wait4 says {truth}");
+    if without * 1000 <= exits.len() && truth.saturating_sub(told) * 50 <= truth {
+        Ok(())
+    } else {
+        Err(format!("{without} of {} without; {told} ns, wait4 says {truth}", exits.len()))
+    }
+}

@@ -19,7 +19,7 @@ REFUSALS = {
     "lockdown": "this kernel is locked down (confidentiality mode): BPF may not read its memory",
 }
 # Of --pid with pids that the worker's processes will have.
-WARNING = "tuxscope: no process has the pid "
+WARNING = "tuxscope: no process has pid "
 # What `check` must find missing in each situation, under which name, and the modes that work.
 CHECKS = {
     "unmounted": (None, {"basic_view": True, "wide_view": True}),

@@ -14,7 +14,8 @@ PROCESSES = [
     {"case": "fork", "pid": 1002, "ppid": 1001, "execs": 0},
     {"case": "exec-from-thread", "pid": 1003, "ppid": 1001, "execs": 1, "tids": [1004]},
     {"case": "threads", "pid": 1005, "ppid": 1001, "execs": 0, "tids": [1006, 1007]},
-    {"case": "clone-parent", "pid": 1008, "ppid": 1001, "execs": 0, "made_by": 1002},
+    {"case": "clone-parent", "pid": 1008, "ppid": 1001, "execs": 0, "made_by": 1002,
+     "made_by_tid": 1002},
     {"case": "comm-escape", "pid": 1009, "ppid": 1001, "execs": 0, "comm_hex": "1b5b0affc35c"},
 ]
 

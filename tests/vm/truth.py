@@ -34,7 +34,7 @@ def basic_events(processes, worker):
     for process in processes:
         pid, case, threads = process["pid"], process["case"], process.get("tids", [])
         # The tracepoint's parent is who called clone, not who the child belongs to.
-        maker = process.get("made_by") or process.get("born_to") or process["ppid"]
+        maker = process.get("made_by_tid") or process.get("born_to") or process["ppid"]
         events[pid].append(Event("fork", pid, maker, b"worker"))
         for tid in threads:
             events[tid].append(Event("fork", tid, pid, b"worker"))

@@ -56,7 +56,8 @@ def _life(process):
     pid, parent = process["pid"], process["ppid"]
     born_to = process.get("born_to", parent)
     rows = [COMMON | {"event_type": "fork", "ppid": born_to, "tid": pid, "comm": "worker",
-                      "thread": False, "parent_tid": process.get("made_by", born_to)}]
+                      "thread": False, "parent_tid": process.get("made_by_tid", born_to),
+                      "made_by": process.get("made_by")}]
     comm, args = "worker", None
     for i in range(process["execs"]):
         comm, args = "exe", ["worker", "exit", str(process["exit_code"])]

@@ -681,7 +681,10 @@ static void *clone_sibling(void *made)
 
 	if (pid == 0)
 		_exit(9);
-	*(int *)made = pid;
+	((int *)made)[0] = pid;
+	((int *)made)[1] = gettid_();
+	if (gettid_() != getpid())
+		shared->tids[shared->count++] = gettid_();
 	return NULL;
 }
 
@@ -689,7 +692,7 @@ static void *clone_sibling(void *made)
 static void clone_parent(const char *name, int from_thread)
 {
 	int *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char more[32];
+	char more[64];
 	pid_t maker;
 	int status;
 
@@ -709,7 +712,7 @@ static void clone_parent(const char *name, int from_thread)
 	status = wait_for(maker);
 	saw("clone-parent-maker", maker, getpid(), 0, status);
 	status = wait_for(*made);
-	snprintf(more, sizeof(more), ",\"made_by\":%d", maker);
+	snprintf(more, sizeof(more), ",\"made_by\":%d,\"made_by_tid\":%d", maker, made[1]);
 	saw_more(name, *made, getpid(), 0, status, more);
 }
 

@@ -168,7 +168,7 @@ fn the_default_ring_takes_a_storm_while_its_reader_is_held_up() {
     let Some(_machine) = machine::alone() else { return };
     let modes = [
         (&["--format", "json"][..], 40_000),
-        (&["--format", "json", "--wide", "--threads"], 14_000),
+        (&["--format", "json", "--wide", "--threads"], 9_000),
     ];
     for (mode, threads) in modes {
         let tuxscope = Tuxscope::start(mode);

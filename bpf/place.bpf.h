@@ -13,15 +13,20 @@ enum place {
 	PLACE_CONTAINER = 2,
 	PLACE_MACHINE = 4, /* its cgroup "payload" is the container */
 	PLACE_BARE_ID = 8, /* a container, where the cgroup above is a pod or Docker's */
+	PLACE_LONG_UNIT = 16, /* a unit, where the rest of the name is a PLACE_REST */
+	PLACE_REST = 32,
 };
 
 /* What is asked for: PLACE_UNIT, PLACE_CONTAINER or both. */
 const volatile __u32 wanted_place = 0;
 
-/* A name, or what it begins with: then `bits` leaves its NUL out. */
+/* A name, or what it begins with: then `bits` leaves its NUL out. Longer names are looked up in two
+ * parts: the stack has no room for all of them. */
+#define NAME_PART 128
+
 struct place_name {
 	__u32 bits;
-	char name[NAME_ROOM];
+	char name[NAME_PART];
 };
 
 struct {
@@ -44,7 +49,7 @@ struct {
  * The tests below have no branches, so that the verifier need not follow each of them in each
  * round: with branches it takes more than a million steps, and gives up.
  */
-static __always_inline __u64 differ(__u64 a, __u64 b)
+static __always_inline __u32 differ(__u64 a, __u64 b)
 {
 	__u64 bits = a ^ b;
 
@@ -62,7 +67,7 @@ static __always_inline __u64 word(const char *text, const __u32 len)
 	return word;
 }
 
-static __always_inline __u64 starts(__u64 first, const char *with, const __u32 len)
+static __always_inline __u32 starts(__u64 first, const char *with, const __u32 len)
 {
 	return !differ(first & word("\xff\xff\xff\xff\xff\xff\xff\xff", len), word(with, len));
 }
@@ -73,21 +78,26 @@ static __always_inline __u64 starts(__u64 first, const char *with, const __u32 l
 
 /*
  * A unit lies below slices, and a user's besides below the user's manager (or session); what lies
- * deeper is the unit's own. Not inlined: the name takes half of the stack.
+ * deeper is the unit's own. Not inlined, so that its frame is there for a moment only, and not
+ * static, so that the verifier looks at it once, not for each way that leads to it.
  */
-static __noinline __u32 look_for_place(__u64 address)
+__noinline __u32 look_for_place(__u64 address)
 {
 	struct kernfs_node *node = (void *)address;
-	__u64 unit = 0, below_manager = 0, container = 0, in_payload = 0, bare = 0;
+	__u32 unit = 0, below_manager = 0, container = 0, in_payload = 0, bare = 0;
 	struct place_name own;
 
-	own.bits = 8 * NAME_ROOM;
+	/* So the verifier need not look at the rest, which isn't asked for. */
+	if (!wanted_place)
+		return 0;
+	own.bits = 8 * NAME_PART;
 	for (int i = 0; i <= MAX_CGROUP_DEPTH; i++) {
 		struct kernfs_node *parent = kernfs_parent(node);
 		const char *name = BPF_CORE_READ(node, name);
-		__u64 first, last = 0, place = 0, named, manager;
+		__u32 place = 0, rest = 0, named, manager;
+		__u64 first, last = 0;
 		enum place *found;
-		long len, end;
+		long len, beyond;
 
 		if (cgroup_root ? BPF_CORE_READ(node, id) == cgroup_root : !parent)
 			return unit * PLACE_UNIT | container * PLACE_CONTAINER;
@@ -96,16 +106,28 @@ static __noinline __u32 look_for_place(__u64 address)
 		len = bpf_probe_read_kernel_str(own.name, sizeof(own.name), name);
 		if (len <= 1)
 			return 0;
-		len--; /* without the NUL */
-		end = len < 8 ? len : 8;
-		bpf_probe_read_kernel(&last, end, name + len - end);
-		last <<= 8 * (8 - end);
 		first = word(own.name, sizeof(first));
 		found = bpf_map_lookup_elem(&place_names, &own);
 		if (found)
 			place = *found;
+		if (len == NAME_PART) {
+			len = bpf_probe_read_kernel_str(own.name, sizeof(own.name),
+							name + NAME_PART - 1);
+			if (len <= 0)
+				return 0;
+			len += NAME_PART - 1;
+			found = bpf_map_lookup_elem(&place_names, &own);
+			if (found)
+				rest = *found;
+		}
+		len--; /* without the NUL */
+		/* From the name's end or, where it is shorter than that, from its beginning. */
+		beyond = (len - 8) >> 63;
+		barrier_var(beyond);
+		bpf_probe_read_kernel(&last, sizeof(last), name + ((len - 8) & ~beyond));
+		last <<= 8 * (8 - len) & beyond;
 
-		named = place / PLACE_UNIT & 1;
+		named = (place / PLACE_UNIT | (place / PLACE_LONG_UNIT & rest / PLACE_REST)) & 1;
 		manager =
 		    (begins(first, "user@") | begins(first, "capsule@")) & ends(last, ".service");
 		manager |= begins(first, "session-") & ends(last, ".scope");

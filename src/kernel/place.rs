@@ -8,8 +8,8 @@ use crate::host::unit;
 use crate::kernel::skel::wide::types::place as Kind;
 use crate::model::conditions::Conditions;
 
-/// `NAME_ROOM` of `bpf/cgroup.bpf.h`.
-const NAME_ROOM: usize = 256;
+/// `NAME_PART` of `bpf/place.bpf.h`.
+const NAME_PART: usize = 128;
 
 /// What must be there of a cgroup.
 pub fn wanted(choice: &Conditions) -> u32 {
@@ -25,8 +25,14 @@ pub fn names(choice: &Conditions) -> Vec<(Vec<u8>, u32)> {
         let name = [name.as_bytes(), if whole { b"\0" } else { b"" }].concat();
         *names.entry(name).or_default() |= kind.0;
     };
-    for name in choice.unit.iter().flat_map(|unit| unit::cgroup_names(unit)) {
-        add(name, true, Kind::PLACE_UNIT);
+    for mut name in choice.unit.iter().flat_map(|unit| unit::cgroup_names(unit)) {
+        if name.len() < NAME_PART {
+            add(name, true, Kind::PLACE_UNIT);
+        } else {
+            // ASCII, as all units' names are.
+            add(name.split_off(NAME_PART - 1), true, Kind::PLACE_REST);
+            add(name, false, Kind::PLACE_LONG_UNIT);
+        }
     }
     for name in choice.container.iter().flat_map(|id| container::cgroup_names(id)) {
         match name {
@@ -41,7 +47,8 @@ pub fn names(choice: &Conditions) -> Vec<(Vec<u8>, u32)> {
         let fit = names.iter().filter(|(shorter, _)| name.starts_with(shorter));
         fit.fold(0, |bits, (_, kinds)| bits | kinds)
     };
-    let fits = names.keys().filter(|name| name.len() <= NAME_ROOM);
+    // No container's name is longer than 64 bytes, but each dash of a machine's takes four.
+    let fits = names.keys().filter(|name| name.len() <= NAME_PART);
     fits.map(|name| (key(name), with_shorter(name))).collect()
 }
 
@@ -50,7 +57,7 @@ fn key(name: &[u8]) -> Vec<u8> {
     let bits = 8 * name.len() as u32;
     let mut key = bits.to_ne_bytes().to_vec();
     key.extend_from_slice(name);
-    key.resize(size_of::<u32>() + NAME_ROOM, 0);
+    key.resize(size_of::<u32>() + NAME_PART, 0);
     key
 }
 
@@ -72,7 +79,7 @@ mod tests {
         let place =
             |name: &str| names.iter().find(|(key, _)| key[4..].starts_with(name.as_bytes()));
         let (key, bits) = place(&format!("{unit}\0")).expect("the unit");
-        assert_eq!(key.len(), 260);
+        assert_eq!(key.len(), 132);
         assert_eq!(key[..4], (8 * (unit.len() as u32 + 1)).to_ne_bytes());
         assert_eq!(*bits, 3, "a unit, and a container");
         let short = names.iter().find(|(key, _)| key[..4] == (8 * 19_u32).to_ne_bytes());

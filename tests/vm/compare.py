@@ -143,8 +143,9 @@ def capture(made, view):
     if view == "killed":
         return complaints + deaths.same(processes, events)
     if is_wide:
+        missed = json.loads(lines[-1]).get("missed", 0) if lines else 0
         complaints += wide.same(
-            wide.expected(processes, worker, held, PLACES.get(reader)), events)
+            wide.expected(processes, worker, held, PLACES.get(reader)), events, missed)
         return complaints + wide.costs(processes, events)
     expected = truth.basic_events(processes, worker)
     if held:
@@ -165,8 +166,7 @@ def said(messages, printed, may_skip=False):
     messages = [line for line in messages if not line.startswith(WARNING)]
     if len(messages) != 2 or not messages[0].startswith("tuxscope: tracing "):
         return [f"unexpected messages: {messages}"]
-    # 7.0 was seen to skip a handler of the wide mode while another task of the CPU was in it, the
-    # guest's own processes included. Each event of the worker is looked for all the same.
+    # 7.0 was seen to skip a handler of the wide mode while another task of the CPU was in it.
     missed = r"(, up to [0-9]+ more missed by the kernel)?" if may_skip else ""
     summary = rf"tuxscope: {printed} events? printed, 0 lost{missed} in [0-9.]+ s"
     if not re.fullmatch(summary, messages[1]):

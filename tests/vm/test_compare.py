@@ -161,7 +161,18 @@ class Wide(unittest.TestCase):
         self.assertEqual(complaints(cost), [])
         self.assertEqual(len(complaints({})), 1)
         for key, value in cost.items():
-            self.assertEqual(len(complaints(cost | {key: value + 512_000})), len(processes), key)
+            self.assertEqual(len(complaints(cost | {key: value + 51_200_000})), len(processes), key)
+        late = {"cpu_ns": 5_812_411, "voluntary_switches": 2}
+        self.assertEqual(complaints(cost | late), [], "reaped on its way off the CPU")
+        for wrong in ({"cpu_ns": 802_000}, {"voluntary_switches": 0}, {"minor_faults": 9},
+                      late | {"involuntary_switches": 1}):
+            self.assertEqual(len(complaints(cost | wrong)), len(processes), wrong)
+
+    def test_so_many_may_be_missing_as_the_kernel_skipped(self):
+        events = self.right()[1:-1]
+        self.assertEqual(wide.same(self.lives(), events[:-1], 1), [])
+        self.assertNotEqual(wide.same(self.lives(), events[:-2], 1), [])
+        self.assertNotEqual(wide.same(self.lives(), [*events, events[-1]], 1), [])
 
     def test_each_record_counts_once(self):
         for i in range(len(self.right())):

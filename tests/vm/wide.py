@@ -6,6 +6,7 @@ import signal
 from collections import defaultdict
 
 SIGRTMIN = 34  # glibc's
+LATE_NS = 20_000_000
 COMMON = {"uid": 0, "cgroup": "/", "unit": None, "container": None, "ns_pid": None, "pidns": None,
           "login_uid": None}
 
@@ -89,15 +90,22 @@ def _name(number):
     return signal.Signals(number).name
 
 
-def same(lives, events):
-    """Each process has exactly the events that it must have, and made no other ones."""
+def same(lives, events, missed=0):
+    """Each process has exactly the events that it must have, and made no other ones. So many may be
+    missing altogether as the closing record says that the kernel skipped handlers."""
     seen = defaultdict(list)
     for event in events:
         seen[event["pid"]].append(event)
     complaints = []
     for pid, rows in lives.items():
         kinds = [event["event_type"] for event in seen[pid]]
-        if kinds != [row["event_type"] for row in rows]:
+        wanted = [row["event_type"] for row in rows]
+        if kinds != wanted:
+            rest = iter(wanted)
+            missing = len(wanted) - len(kinds)
+            if 0 < missing <= missed and all(kind in rest for kind in kinds):
+                missed -= missing
+                continue
             complaints.append(f"id {pid}: expected {rows}, got {kinds}")
             continue
         for row, event in zip(rows, seen[pid]):
@@ -129,8 +137,13 @@ def _cost(used, event):
     wanted = {name: used[name] for name in same_names}
     wanted |= {"read_bytes": used["blocks_in"] * 512, "write_bytes": used["blocks_out"] * 512}
     told = {name: event.get(name) for name in wanted}
-    # It cuts user and system time each to whole microseconds.
-    if told != wanted or abs(event["cpu_ns"] - used["cpu_us"] * 1000) > 3000:
+    # wait4(2) cuts user and system time each to whole microseconds. And it may come while the
+    # process is still on its way off its CPU, which takes milliseconds where QEMU emulates that:
+    # what it uses there, its last switch included, is in the totals and not in the truth.
+    beyond = event["cpu_ns"] - used["cpu_us"] * 1000
+    late = {name for name in told if "_switches" in name and told[name] == wanted[name] + 1}
+    exact = all(told[name] == wanted[name] for name in wanted if name not in late)
+    if not exact or len(late) > 1 or not -3000 <= beyond <= LATE_NS:
         return [f"id {event['pid']}: cost {told}, {event['cpu_ns']} ns, not {used}"]
     most, rss = used["max_rss_kb"] * 1024, event.get("max_rss_bytes")
     # Whatever it ran before may have had more.

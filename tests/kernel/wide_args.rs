@@ -352,6 +352,14 @@ fn an_exec_while_arguments_are_read_from_proc_is_not_mixed_up() {
         .map(|_| Command::new("bash").arg(&file).arg("0").arg(&end).spawn().unwrap())
         .collect();
     let tuxscope = start(&[]);
+    // Until each has exec'd once more: on a busy machine none may have had its turn.
+    let command_line = |shell: &Child| std::fs::read(format!("/proc/{}/cmdline", shell.id()));
+    for shell in &shells {
+        let before = command_line(shell).unwrap();
+        while command_line(shell).unwrap() == before {
+            std::thread::yield_now();
+        }
+    }
     std::fs::write(&end, "").unwrap();
     shells.iter_mut().for_each(|shell| assert!(process::wait(shell).success()));
     let capture = Capture::complete(&tuxscope.stop());

@@ -14,7 +14,8 @@ enum proc_event_type {
 	PROC_FORK = 0,
 	PROC_EXEC = 1,
 	PROC_EXIT = 2,
-	PROC_COST = 3, /* wide mode: no event, but what completes an exit */
+	PROC_EXEC_FAILED = 3, /* wide mode */
+	PROC_COST = 4, /* wide mode: no event, but what completes an exit */
 	PROC_EVENT_TYPES,
 	WIDE_CGROUP = 16, /* no event: what later ones need */
 	WIDE_KILLED = 17, /* an exit, and who ended it */
@@ -41,8 +42,8 @@ _Static_assert(__builtin_offsetof(struct proc_event, comm) == 24, "comm");
 enum wide_flags {
 	WIDE_THREAD = 1, /* about the thread `tid` only, not about the process */
 	WIDE_HIDDEN = 2, /* wasn't asked for: sent because a later line needs what it tells */
-	WIDE_ARGS_CUT = 4, /* exec: there are more arguments than were copied */
-	WIDE_ARGS_UNREAD = 8, /* exec: the arguments could not be read */
+	WIDE_ARGS_CUT = 4, /* exec, failed or not: there are more arguments than were copied */
+	WIDE_ARGS_UNREAD = 8, /* and: the arguments, or the rest of them, could not be read */
 	WIDE_NO_EXEC = 16, /* the process still runs the program that it was forked with */
 	WIDE_RSS_KNOWN = 32, /* exit: max_rss is told */
 	WIDE_WAIT_KNOWN = 64, /* cost: cpu_wait_ns is told */
@@ -94,6 +95,18 @@ struct wide_exec {
 	struct wide_event event;
 	__u64 max_rss; /* pages: what the program before it, and its memory, came to at most */
 	__u32 filename_len; /* bytes, with the NUL */
+	__u32 args_len; /* bytes, each argument with its NUL */
+	__u32 caller_tid; /* the task that called it: it has the leader's id now */
+	__u32 _padding;
+	/* filename_len + args_len bytes follow, then slack */
+};
+
+/* An exec that returned to its caller, or never will: the kernel ends who has lost its program. */
+struct wide_exec_failed {
+	struct wide_event event;
+	__s32 dirfd; /* where a relative name begins: as execveat(2) takes it */
+	__u32 error; /* errno */
+	__u32 filename_len; /* bytes, with the NUL; 0: it could not be read */
 	__u32 args_len; /* bytes, each argument with its NUL */
 	/* filename_len + args_len bytes follow, then slack */
 };

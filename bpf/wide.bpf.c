@@ -22,6 +22,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Keeps the records' types in the object's BTF, from which the skeleton takes them. */
 const struct wide_fork wide_fork_layout = {};
 const struct wide_exec wide_exec_layout = {};
+const struct wide_exec_failed wide_exec_failed_layout = {};
 const struct wide_exit wide_exit_layout = {};
 const struct wide_killed wide_killed_layout = {};
 const struct wide_cgroup wide_cgroup_layout = {};
@@ -33,6 +34,8 @@ const volatile __u8 show_threads = 0;
 const volatile __u32 max_args = 4096;
 /* Exits are asked for: their lines tell what fork and exec knew, so those are sent, if hidden. */
 const volatile __u8 keep_lives = 0;
+/* Failed execs are asked for: of a search along PATH that found its file, nothing is told. */
+const volatile __u8 keep_execs = 0;
 
 /* Kernels without group_dead: the processes whose end has been told lately. */
 struct {
@@ -50,6 +53,7 @@ struct subject {
 	struct task_struct *leader;
 	struct pid *pid;
 	__u32 pid_level;
+	__u32 tgid;
 	__u32 ppid;
 	enum wide_flags flags;
 	__u64 cgroup_id;
@@ -66,6 +70,7 @@ static __always_inline void look_at(struct subject *subject, struct task_struct 
 {
 	subject->task = task;
 	subject->leader = task->group_leader;
+	subject->tgid = task->tgid;
 	subject->ppid = subject->leader->real_parent->tgid;
 	subject->pid = subject->leader->thread_pid;
 	subject->pid_level = subject->pid->level;
@@ -79,19 +84,20 @@ static __always_inline void look_at(struct subject *subject, struct task_struct 
 static __always_inline int wanted(struct subject *subject, const enum proc_event_type type,
 				  int in_tree, int failed)
 {
-	struct task_struct *task = subject->task;
-
 	bpf_probe_read_kernel(subject->comm, COMM_LEN, subject->leader->comm);
-	if (!wanted_pid(task->tgid) || !in_tree)
+	if (!wanted_pid(subject->tgid) || !in_tree)
 		return 0;
 	if (wanted_ppid(subject->ppid) && wanted_user() && wanted_name(subject->comm) &&
-	    (type == PROC_FORK || wanted_current_cgroup()) && in_wanted_place(task, type)) {
+	    (type == PROC_FORK || wanted_current_cgroup()) &&
+	    in_wanted_place(subject->task, type)) {
 		if ((wanted_events & (1 << type)) && (!only_failed || failed))
 			return 1;
 	} else if (type != PROC_EXEC) {
 		return 0;
 	}
-	if (!keep_lives || type == PROC_EXIT || (subject->flags & WIDE_THREAD))
+	if (type == PROC_EXEC ? !keep_lives && !keep_execs : !keep_lives || type != PROC_FORK)
+		return 0;
+	if (subject->flags & WIDE_THREAD)
 		return 0;
 	subject->flags |= WIDE_HIDDEN;
 	return 1;
@@ -139,22 +145,29 @@ static __always_inline struct upid *innermost(struct pid *pid, __u64 level)
 	       level * bpf_core_type_size(struct upid);
 }
 
-static __always_inline void fill(struct wide_event *event, const struct subject *subject,
-				 const enum proc_event_type type)
-{
-	struct task_struct *task = subject->task;
+/* What only the task tells: handlers that are not given it have to read it by other means. */
+struct of_task {
+	__u32 tid;
+	__u32 leader_flags;
+	__u64 start_ns;
+	__u64 exec_id;
+	__u32 login_uid;
+};
 
+static __always_inline void fill_from(struct wide_event *event, const struct subject *subject,
+				      const enum proc_event_type type, const struct of_task *task)
+{
 	event->header.kind = type;
 	event->header.flags = subject->flags;
-	if (subject->leader->flags & PF_FORKNOEXEC)
+	if (task->leader_flags & PF_FORKNOEXEC)
 		event->header.flags |= WIDE_NO_EXEC;
 	event->timestamp_ns = bpf_ktime_get_ns();
-	event->start_ns = subject->leader->start_time;
-	event->exec_id = subject->leader->self_exec_id;
+	event->start_ns = task->start_ns;
+	event->exec_id = task->exec_id;
 	event->cgroup_id = subject->cgroup_id;
-	event->pid = task->tgid;
+	event->pid = subject->tgid;
 	event->ppid = subject->ppid;
-	event->tid = task->pid;
+	event->tid = task->tid;
 	event->uid = bpf_get_current_uid_gid();
 	__builtin_memcpy(event->comm, subject->comm, COMM_LEN);
 	event->ns_pid = 0;
@@ -165,10 +178,24 @@ static __always_inline void fill(struct wide_event *event, const struct subject 
 		event->ns_pid = BPF_CORE_READ(own, nr);
 		event->pidns = BPF_CORE_READ(own, ns, ns.inum);
 	}
-	event->login_uid = NO_LOGIN;
-	if (bpf_core_field_exists(subject->leader->loginuid))
-		event->login_uid = subject->leader->loginuid.val;
+	event->login_uid = task->login_uid;
 	event->_padding = 0;
+}
+
+static __always_inline void fill(struct wide_event *event, const struct subject *subject,
+				 const enum proc_event_type type)
+{
+	struct of_task task = {
+		.tid = subject->task->pid,
+		.leader_flags = subject->leader->flags,
+		.start_ns = subject->leader->start_time,
+		.exec_id = subject->leader->self_exec_id,
+		.login_uid = NO_LOGIN,
+	};
+
+	if (bpf_core_field_exists(subject->leader->loginuid))
+		task.login_uid = subject->leader->loginuid.val;
+	fill_from(event, subject, type, &task);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -215,7 +242,8 @@ enum sent { SENT, NAME_TOO_LONG, NO_ROOM };
  * program.
  */
 static __always_inline enum sent send_exec(struct subject *subject, struct linux_binprm *bprm,
-					   __u64 args_start, __u64 args, const __u32 room)
+					   __u32 caller_tid, __u64 args_start, __u64 args,
+					   const __u32 room)
 {
 	struct wide_exec *exec;
 	__u32 wanted_args = max_args;
@@ -238,6 +266,8 @@ static __always_inline enum sent send_exec(struct subject *subject, struct linux
 	exec->max_rss = subject->max_rss;
 	exec->filename_len = name;
 	exec->args_len = 0;
+	exec->caller_tid = caller_tid;
+	exec->_padding = 0;
 
 	if (args > wanted_args) {
 		args = wanted_args;
@@ -275,20 +305,20 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	args = mm->arg_end - start;
 	need = args > max_args ? max_args : args;
 	if (need <= 128)
-		sent = send_exec(&subject, bprm, start, args, 128);
+		sent = send_exec(&subject, bprm, old_pid, start, args, 128);
 	if (sent == NAME_TOO_LONG && need <= 512)
-		sent = send_exec(&subject, bprm, start, args, 512);
+		sent = send_exec(&subject, bprm, old_pid, start, args, 512);
 	if (sent == NAME_TOO_LONG && need <= 4096)
-		sent = send_exec(&subject, bprm, start, args, 4096); /* PATH_MAX */
+		sent = send_exec(&subject, bprm, old_pid, start, args, 4096); /* PATH_MAX */
 	if (sent == NAME_TOO_LONG)
-		sent = send_exec(&subject, bprm, start, args, 65536);
+		sent = send_exec(&subject, bprm, old_pid, start, args, 65536);
 	/* A ring that is small or nearly full: rather arguments cut than an exec lost. */
 	if (sent == NO_ROOM)
-		sent = send_exec(&subject, bprm, start, args, 2048);
+		sent = send_exec(&subject, bprm, old_pid, start, args, 2048);
 	if (sent == NO_ROOM)
-		sent = send_exec(&subject, bprm, start, args, 512);
+		sent = send_exec(&subject, bprm, old_pid, start, args, 512);
 	if (sent == NO_ROOM)
-		sent = send_exec(&subject, bprm, start, args, 128);
+		sent = send_exec(&subject, bprm, old_pid, start, args, 128);
 	if (sent != SENT)
 		count_lost(&subject, PROC_EXEC);
 	return 0;
@@ -400,3 +430,6 @@ int BPF_PROG(wide_free, struct task_struct *task)
 	}
 	return 0;
 }
+
+/* With --failed-execs alone; it needs the above. */
+#include "fexec.bpf.h"

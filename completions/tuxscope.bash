@@ -169,7 +169,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__proc)
-            opts="-w -p -f -P -e -o -v -h --format --wide --threads --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
+            opts="-w -p -f -P -e -o -v -h --format --wide --threads --failed-execs --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -47,7 +47,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l uid -d 'Only 
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l cgroup -d 'Only events in this cgroup (v2) and below, such as /system.slice/cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l unit -d 'Only events of this systemd unit, the system\'s or a user\'s; cron means cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l container -d 'Only events in this container: 12 or more digits of its id, or its name if it has none' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s e -l event -d 'Only events of these kinds: fork, exec, exit' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s e -l event -d 'Only events of these kinds: fork, exec, exit, exec_failed' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Only events whose process name or arguments match this regular expression' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l user -d 'Run COMMAND as this user, and set HOME, SHELL, USER and LOGNAME for it' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l wait -d 'End when COMMAND ends, or when the last of its descendants does' -r -f -a "command\t'COMMAND itself'
@@ -63,9 +63,10 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l count -d 'End
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l buffer-size -d 'Size of the kernel\'s ring buffer: bytes, or with K, M or G; rounded up to a power of two' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Wide mode: processes instead of tasks, with parent, user, arguments, status, duration'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'With --wide: also forks and exits of threads'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed-execs -d 'Also execs that fail (implies --wide); slows each system call of the machine by some 100 ns'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l no-exit-args -d 'With --wide: leave the arguments out of exits, which repeat those of the exec'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -d 'With --pid: also events of all their descendants'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed -d 'Only exits with a status other than 0, or by a signal'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed -d 'Only exits with a status other than 0, or by a signal, and execs that failed'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'With --output: on SIGHUP reopen FILE (after logrotate has renamed it) instead of ending'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l strict -d 'Exit with status 3 if any event was lost'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show libbpf\'s messages'
@@ -85,14 +86,14 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l uid -d 'Onl
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l cgroup -d 'Only events in this cgroup (v2) and below, such as /system.slice/cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l unit -d 'Only events of this systemd unit, the system\'s or a user\'s; cron means cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l container -d 'Only events in this container: 12 or more digits of its id, or its name if it has none' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s e -l event -d 'Only events of these kinds: fork, exec, exit' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s e -l event -d 'Only events of these kinds: fork, exec, exit, exec_failed' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l match -d 'Only events whose process name or arguments match this regular expression' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s o -l output -d 'Write to FILE instead of standard output' -r -F
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s f -l follow -d 'With --pid: also events of all their descendants'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l failed -d 'Only exits with a status other than 0, or by a signal'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l failed -d 'Only exits with a status other than 0, or by a signal, and execs that failed'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l strict -d 'Exit with status 1 if a line can\'t be read, 3 if events were lost or the end is missing'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s h -l help -d 'Print help (in full with --help)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand schema" -s h -l help -d 'Print help'

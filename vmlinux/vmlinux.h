@@ -191,8 +191,7 @@ struct upid {
 
 struct pid {
 	unsigned int level;
-	struct upid
-	    numbers[1]; /* one for each level; without a number from 6.5 on (b69f0aeb0689) */
+	struct upid numbers[1]; /* one a level; without a number from 6.5 on (b69f0aeb0689) */
 };
 
 struct task_struct {
@@ -226,6 +225,40 @@ struct task_struct {
 /* include/linux/binfmts.h */
 struct linux_binprm {
 	const char *filename;
+};
+
+/*
+ * arch/.../include/asm/ptrace.h and thread_info.h: flavours, for each kernel has its own alone.
+ */
+struct pt_regs___on_x86 {
+	unsigned long bx;
+	unsigned long dx;
+	unsigned long si;
+	unsigned long di;
+	unsigned long cx;
+	unsigned long orig_ax;
+};
+
+struct pt_regs___on_arm64 {
+	__u64 regs[31];
+	__u64 orig_x0;
+	__s32 syscallno;
+};
+
+struct thread_info___on_x86 {
+	__u32 status;
+};
+
+struct task_struct___on_x86 {
+	struct thread_info___on_x86 thread_info;
+};
+
+struct thread_info___on_arm64 {
+	unsigned long flags;
+};
+
+struct task_struct___on_arm64 {
+	struct thread_info___on_arm64 thread_info;
 };
 
 /* include/trace/events/sched.h */

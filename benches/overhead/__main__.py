@@ -20,6 +20,7 @@ import scale
 import slowdown
 import startup
 import storms
+import syscalls
 import tracers
 from running import Failed
 
@@ -99,6 +100,10 @@ def run(args, directory, quiet_pid):
     results["held"] = held.measure([json_, wide], programs, directory, args.rounds)
     note("handlers")
     results["handlers"] = handlers.measure([basic, wide, *quiet], programs, directory)
+    note("system calls")
+    failed = tracers.Tracer("tuxscope --failed-execs", [args.binary, "proc", "--failed-execs"],
+                            wide.line)
+    results["syscalls"] = syscalls.measure([wide, failed], programs, directory)
     note("scale")
     results["by_events"] = scale.by_events([json_, wide], programs, directory, args.events)
 

@@ -46,6 +46,11 @@ def text(results):
         table(["tracer", "handler", "runs", "ns per run"],
               [[row["tracer"], row["handler"], row["runs"], f"{row['ns_per_run']:.0f}"]
                for row in results["handlers"]]),
+        "## A system call",
+        "`getppid(2)`, alone and under the tracer in turns: medians of 15 pairs.",
+        table(["tracer", "alone ns", "traced ns", "more ns"],
+              [[row["tracer"], f"{row['alone_ns']:.0f}", f"{row['traced_ns']:.0f}",
+                f"{row['more_ns']:.0f}"] for row in results["syscalls"]]),
         "## Scale",
         "CPU of the tracer per event, output to /dev/null, one run after the other in one capture.",
         table(["tracer", "events", "CPU ns/event", "RSS MB"],

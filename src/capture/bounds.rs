@@ -39,13 +39,12 @@ impl Bounds {
         match event.wide.as_deref_mut().map(|wide| &mut wide.detail) {
             Some(Detail::Exec { filename, args, filename_truncated }) => {
                 self.cut(args);
-                let fits = match filename.len() * MOST <= NAME {
-                    true => filename.len(),
-                    false => json::string_that_fits(filename, NAME + "\"\"".len()),
-                };
-                if fits < filename.len() {
-                    filename.truncate(fits);
-                    *filename_truncated = Some(true);
+                cut_name(filename, filename_truncated);
+            }
+            Some(Detail::ExecFailed { filename, args, filename_truncated, .. }) => {
+                self.cut(args);
+                if let Some(filename) = filename {
+                    cut_name(filename, filename_truncated);
                 }
             }
             Some(Detail::Exit(ended)) if !self.of_exits => ended.args = None,
@@ -65,6 +64,17 @@ impl Bounds {
                 *args = args.cut(fits);
             }
         }
+    }
+}
+
+fn cut_name(name: &mut Vec<u8>, truncated: &mut Option<bool>) {
+    let fits = match name.len() * MOST <= NAME {
+        true => name.len(),
+        false => json::string_that_fits(name, NAME + "\"\"".len()),
+    };
+    if fits < name.len() {
+        name.truncate(fits);
+        *truncated = Some(true);
     }
 }
 

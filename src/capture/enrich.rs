@@ -245,6 +245,7 @@ impl Enricher {
                 known.max_rss_before = Some(record.max_rss_before);
                 None
             }
+            Detail::ExecFailed { .. } => None,
             Detail::Exit(ended) => {
                 let known = self.alive.end(pid, start_ns);
                 let known = known.filter(|known| known.began_at(record.start_boot_ns));

@@ -150,7 +150,13 @@ impl Capture<'_> {
         waiter.add_ring(ring.fd())?;
         // The look at what runs already is a part of the capture: events are recorded by then.
         let began = writer.begin(self.meta, command.is_some())?;
-        report::say("tracing fork, exec and exit (Ctrl-C ends it)");
+        report::say(match tracer.tells_failed_execs() {
+            false => "tracing fork, exec and exit (Ctrl-C ends it)",
+            true => {
+                "tracing fork, exec, exit and failed execs, which slows each system call of this \
+                 machine by some 100 ns (Ctrl-C ends it)"
+            }
+        });
         if let Some(command) = &mut command {
             writer.let_go(command.pid(), command.cost());
             command.pass_on(stop);
@@ -239,6 +245,10 @@ impl Capture<'_> {
             sleep(Duration::from_millis(1));
         }
         others.settle(&mut writer);
+        while !writer.has_ended() && writer.awaits() {
+            writer.release_all();
+            others.settle(&mut writer);
+        }
 
         writer.finish(nanos(elapsed));
         others.settle(&mut writer);

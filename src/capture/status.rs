@@ -7,7 +7,7 @@ use crate::text::quantity::{count, plural};
 /// Counts of events of the wide mode. Those of threads are no concern of it.
 #[derive(Debug, Default)]
 pub struct Status {
-    counts: [u64; 3],
+    counts: [u64; 4],
     failed: u64,
 }
 
@@ -29,7 +29,11 @@ impl Status {
         let born = of(EventKind::Fork, "process");
         let (execs, exits) = (of(EventKind::Exec, "exec"), of(EventKind::Exit, "exit"));
         let (failed, lost) = (count(self.failed), count(lost.total()));
-        format!("{born}, {execs}, {exits}, {failed} failed, {lost} lost")
+        let failed_execs = match self.counts[EventKind::ExecFailed as usize] {
+            0 => String::new(),
+            n => format!(", {} failed {}", count(n), plural(n, "exec")),
+        };
+        format!("{born}, {execs}, {exits}, {failed} failed{failed_execs}, {lost} lost")
     }
 }
 
@@ -59,7 +63,7 @@ mod tests {
             let exit = format!(r#""thread":{thread},"exit_code":1,"duration_ns":4"#);
             status.event(&event("exit", &exit));
         }
-        let line = status.line(&Lost::new([1_000, 0, 234], 0));
+        let line = status.line(&Lost::new([1_000, 0, 234, 0], 0));
         assert_eq!(line, "1 process, 0 execs, 1 exit, 1 failed, 1,234 lost");
     }
 }

@@ -121,8 +121,14 @@ impl Writer<'_> {
     fn release(&mut self, now_ns: u64) {
         while self.state.end.is_none() && !self.is_blocked() {
             let Some(event) = self.state.queue.next(now_ns) else { break };
-            self.print(&event);
+            self.print(event);
         }
+    }
+
+    /// Prints what waits, for nothing comes any more.
+    pub fn release_all(&mut self) {
+        self.release(u64::MAX);
+        self.flush();
     }
 
     /// How long until an event that waits has to go.
@@ -200,13 +206,16 @@ impl Writer<'_> {
                 self.state.newest_ns = record.event.timestamp_ns;
                 if self.admits(&record.event) {
                     let inherited_rss = self.complete(&mut record);
+                    let queue = &mut self.state.queue;
+                    queue.learn(&record);
                     if !record.hidden && self.filter.matches(&record.event) {
-                        self.bounds.fit(&mut record.event);
                         let RingRecord { event, ended, .. } = record;
                         match ended {
-                            Some(task) => self.state.queue.push_exit(event, task, inherited_rss),
-                            None if self.state.queue.is_empty() => self.print(&event),
-                            None => self.state.queue.push(event),
+                            Some(task) => queue.push_exit(event, task, inherited_rss),
+                            None if queue.is_empty() && event.kind != EventKind::ExecFailed => {
+                                self.print(event);
+                            }
+                            None => queue.push(event),
                         }
                     }
                 }
@@ -248,9 +257,10 @@ impl Writer<'_> {
         enricher.complete(record, execs_lost)
     }
 
-    fn print(&mut self, event: &Event) {
-        self.state.status.event(event);
-        self.sink.event(event, self.output.buffer());
+    fn print(&mut self, mut event: Event) {
+        self.bounds.fit(&mut event);
+        self.state.status.event(&event);
+        self.sink.event(&event, self.output.buffer());
         self.state.pending += 1;
         if self
             .max_count

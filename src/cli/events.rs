@@ -51,11 +51,12 @@ pub struct Choose {
     #[arg(long, value_name = "ID", value_parser = container)]
     pub container: Option<String>,
 
-    /// Only events of these kinds: fork, exec, exit
-    #[arg(short = 'e', long = "event", value_name = "KIND", value_delimiter = ',', value_parser = kind)]
+    // Not a doc comment: there, clippy wants backticks around the last one.
+    #[arg(short = 'e', long = "event", value_name = "KIND", value_delimiter = ',', value_parser = kind,
+          help = "Only events of these kinds: fork, exec, exit, exec_failed")]
     pub kinds: Vec<EventKind>,
 
-    /// Only exits with a status other than 0, or by a signal
+    /// Only exits with a status other than 0, or by a signal, and execs that failed
     #[arg(long)]
     pub failed: bool,
 
@@ -79,7 +80,20 @@ impl From<Choose> for Conditions {
             failed,
             pattern,
         } = choose;
-        Self { pids, follow, ppids, comm, uid, kinds, cgroup, unit, container, failed, pattern }
+        Self {
+            pids,
+            follow,
+            ppids,
+            comm,
+            uid,
+            kinds,
+            cgroup,
+            unit,
+            container,
+            failed,
+            failed_execs: false,
+            pattern,
+        }
     }
 }
 
@@ -94,7 +108,9 @@ fn pid(text: &str) -> Result<u32, String> {
 
 fn kind(text: &str) -> Result<EventKind, String> {
     let found = EventKind::ALL.into_iter().find(|kind| kind.name() == text);
-    found.ok_or_else(|| "a kind is fork, exec or exit; separate several by commas".to_owned())
+    found.ok_or_else(|| {
+        "a kind is fork, exec, exit or exec_failed; separate several by commas".to_owned()
+    })
 }
 
 /// `TASK_COMM_LEN` of include/linux/sched.h, less the NUL.

@@ -17,6 +17,8 @@ use crate::cli::events::Choose;
 use crate::host::{identity, running};
 use crate::kernel::config::{Config, Mode};
 use crate::kernel::tracer::{Storage, Tracer};
+use crate::model::conditions::Conditions;
+use crate::model::event::EventKind;
 use crate::model::failure::{Exit, Failure};
 use crate::output::{Output, Rotation, terminal};
 use crate::process::filter::Filter;
@@ -95,9 +97,10 @@ impl Proc {
     }
 
     fn is_wide(&self) -> bool {
-        let Choose { unit, container, .. } = &self.choose;
+        let Choose { unit, container, kinds, .. } = &self.choose;
         let by_place = unit.is_some() || container.is_some();
-        self.view.wide || self.view.drawn.format.needs_wide || by_place
+        let failed_execs = self.view.failed_execs || kinds.contains(&EventKind::ExecFailed);
+        self.view.wide || self.view.drawn.format.needs_wide || by_place || failed_execs
     }
 
     fn renews_output(&self) -> bool {
@@ -143,10 +146,10 @@ impl Proc {
     }
 
     fn config(&self) -> Config {
-        let ViewOptions { threads, max_args, .. } = self.view;
+        let ViewOptions { threads, failed_execs, max_args, .. } = self.view;
         Config {
             mode: if self.is_wide() { Mode::Wide { threads, max_args } } else { Mode::Basic },
-            choice: self.choose.clone().into(),
+            choice: Conditions { failed_execs, ..self.choose.clone().into() },
             adopt: self.runs_command(),
             buffer_size: self.limits.buffer_size,
             verbose: self.other.verbose,

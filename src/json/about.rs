@@ -81,8 +81,9 @@ record! {
         /// When that was noticed.
         #[serde(default)]
         time: Moment,
-        /// `fork`, `exec`, `exit`: how many were lost since the capture began, because the ring
-        /// buffer was full; `cost`, where there are any: of how many processes what they have cost.
+        /// `fork`, `exec`, `exit`, and where there are any, `exec_failed`: how many were lost since the
+        /// capture began, because the ring buffer was full; `cost`, where there are any: of how many
+        /// processes what they have cost.
         lost: Counts,
     }
 }
@@ -94,8 +95,9 @@ record! {
         complete: bool,
         /// Events that were printed.
         printed: u64,
-        /// `fork`, `exec`, `exit`: how many were lost since the capture began, because the ring
-        /// buffer was full; `cost`, where there are any: of how many processes what they have cost.
+        /// `fork`, `exec`, `exit`, and where there are any, `exec_failed`: how many were lost since the
+        /// capture began, because the ring buffer was full; `cost`, where there are any: of how many
+        /// processes what they have cost.
         lost: Counts,
         /// How long events were recorded: from the instant all kinds were, until none was.
         elapsed_ns: u64,
@@ -179,19 +181,22 @@ pub struct Counts {
     exec: u64,
     exit: u64,
     #[serde(default, skip_serializing_if = "Seldom::is_none")]
+    exec_failed: Seldom,
+    #[serde(default, skip_serializing_if = "Seldom::is_none")]
     cost: Seldom,
 }
 
 impl From<&Lost> for Counts {
     fn from(lost: &Lost) -> Self {
-        let [fork, exec, exit] = EventKind::ALL.map(|kind| lost.of(kind));
-        Self { fork, exec, exit, cost: Seldom(lost.cost) }
+        let [fork, exec, exit, failed] = EventKind::ALL.map(|kind| lost.of(kind));
+        Self { fork, exec, exit, exec_failed: Seldom(failed), cost: Seldom(lost.cost) }
     }
 }
 
 impl From<Counts> for Lost {
     fn from(counts: Counts) -> Self {
-        Self::new([counts.fork, counts.exec, counts.exit], counts.cost.0)
+        let Counts { fork, exec, exit, exec_failed: Seldom(failed), cost: Seldom(cost) } = counts;
+        Self::new([fork, exec, exit, failed], cost)
     }
 }
 

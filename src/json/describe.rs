@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use super::SCHEMA_VERSION;
 use super::about::{Counts, LostLine, MetaLine, Moment, Schema, Seldom, SummaryLine, Tool};
 use super::arguments::Arguments;
-use super::form::{Count, Flag, Form as _, Id, Number, Optional, Status, Text, Time};
+use super::form::{Count, ErrorName, Flag, Form as _, Id, Number, Optional, Status, Text, Time};
+use crate::model::event::EventKind;
 use crate::model::keys::event_keys;
 
 /// A key of a line.
@@ -102,6 +103,7 @@ macro_rules! groups {
                     "Wide" => "wide",
                     "Fork" => "fork",
                     "Exec" => "exec",
+                    "ExecFailed" => "exec_failed",
                     _ => "exit",
                 },
                 about: text(&[$($about),*]),
@@ -145,7 +147,7 @@ const BASIC: [(&str, &str, &str); 5] = [
     (
         "event_type",
         "`fork`, `exec`, `exit` (one for each task, threads included).",
-        "`fork`, `exec`, `exit` (one for each process).",
+        "`fork`, `exec`, `exit` (one for each process), `exec_failed`.",
     ),
     (
         "timestamp_ns",
@@ -154,11 +156,15 @@ const BASIC: [(&str, &str, &str); 5] = [
     ),
 ];
 
-fn basic(of: fn(&(&'static str, &'static str, &'static str)) -> &'static str) -> Vec<Key> {
+fn basic(
+    kinds: &[EventKind],
+    of: fn(&(&'static str, &'static str, &'static str)) -> &'static str,
+) -> Vec<Key> {
+    let kinds: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
     let schema = |name: &str| match name {
         "pid" | "ppid" => json!({ "$ref": "#/$defs/id" }),
         "comm" => json!({ "type": "string", "maxLength": 15 }),
-        "event_type" => json!({ "enum": ["fork", "exec", "exit"] }),
+        "event_type" => json!({ "enum": kinds }),
         _ => json!({ "$ref": "#/$defs/count" }),
     };
     BASIC.iter().map(|key| Key::new(key.0, of(key).to_owned(), schema(key.0))).collect()
@@ -188,13 +194,14 @@ fn definition(about: &str, keys: Vec<Key>) -> Map<String, Value> {
 
 fn schema() -> String {
     let mut definitions = Map::new();
-    let mut basic_line = definition("An event of the basic mode.", basic(|key| key.1));
+    let mut basic_line =
+        definition("An event of the basic mode.", basic(&EventKind::USUAL, |key| key.1));
     basic_line.insert("not".to_owned(), json!({ "required": ["time"] }));
     definitions.insert("basic".to_owned(), basic_line.into());
     for Group { name, about, mut keys } in events().into_iter().chain(about_capture()) {
         let wide = name == "wide";
         if wide {
-            keys.splice(0..0, basic(|key| key.2));
+            keys.splice(0..0, basic(&EventKind::ALL, |key| key.2));
         }
         let mut line = definition(&about, keys);
         if !wide {
@@ -202,7 +209,7 @@ fn schema() -> String {
             let properties = properties.expect("made above");
             properties.insert("event_type".to_owned(), json!({ "const": name }));
         }
-        if matches!(name, "fork" | "exec" | "exit") {
+        if EventKind::ALL.iter().any(|kind| kind.name() == name) {
             line.insert("$ref".to_owned(), json!("#/$defs/wide"));
         }
         definitions.insert(name.to_owned(), line.into());
@@ -220,11 +227,15 @@ fn schema() -> String {
             "description": "A number for each kind of event, and `cost` for processes.",
             "type": "object",
             "required": ["fork", "exec", "exit"],
-            "properties": { "fork": count, "exec": count, "exit": count, "cost": { "type": "integer", "minimum": 1 } },
+            "properties": {
+                "fork": count, "exec": count, "exit": count,
+                "exec_failed": { "type": "integer", "minimum": 1 },
+                "cost": { "type": "integer", "minimum": 1 },
+            },
         },
     });
     definitions.extend(more.as_object().cloned().expect("an object"));
-    let lines = ["basic", "fork", "exec", "exit", "meta", "lost", "summary"];
+    let lines = ["basic", "fork", "exec", "exit", "exec_failed", "meta", "lost", "summary"];
     let whole = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A line of tuxscope proc --format json",
@@ -294,7 +305,7 @@ fn the_schema_and_the_tables_of_keys_are_those_of_the_definition() {
     check("src/json/schema.json", |_| schema());
     check("docs/json.md", |page| {
         let mut events = events();
-        events[0].keys.splice(0..0, basic(|key| key.2));
+        events[0].keys.splice(0..0, basic(&EventKind::ALL, |key| key.2));
         let page = with_table(page, "basic mode", &basic_table());
         let page = with_table(&page, "events", &table(events));
         with_table(&page, "capture", &table(about_capture()))

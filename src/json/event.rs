@@ -8,7 +8,9 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::arguments::Arguments;
-use super::form::{Count, Flag, Form, Id, Number, Optional, Slot, Status, Str, Text, Time, number};
+use super::form::{
+    Count, ErrorName, Flag, Form, Id, Number, Optional, Slot, Status, Str, Text, Time, number,
+};
 use super::place::{Places, Where};
 use super::write;
 use crate::model::event::{Comm, Detail, Ended, Event, EventKind, Wide};
@@ -34,6 +36,7 @@ impl Writer {
             EventKind::Fork => b",\"event_type\":\"fork\",\"timestamp_ns\":",
             EventKind::Exec => b",\"event_type\":\"exec\",\"timestamp_ns\":",
             EventKind::Exit => b",\"event_type\":\"exit\",\"timestamp_ns\":",
+            EventKind::ExecFailed => b",\"event_type\":\"exec_failed\",\"timestamp_ns\":",
         });
         number(event.timestamp_ns, out);
         if let Some(wide) = event.wide.as_deref().filter(|_| wide) {
@@ -53,6 +56,12 @@ pub fn read(kind: EventKind, line: &str, places: &mut Places) -> Result<Event, E
         EventKind::Fork => read_as::<FoundFork<'_>>(kind, line, places),
         EventKind::Exec => read_as::<FoundExec<'_>>(kind, line, places),
         EventKind::Exit => read_as::<FoundEnded<'_>>(kind, line, places),
+        EventKind::ExecFailed => {
+            let event = read_as::<FoundExecFailed<'_>>(kind, line, places)?;
+            // The basic mode has none.
+            let lacks = || Error::Meaning("an \"exec_failed\" that lacks a key".to_owned());
+            if event.wide.is_some() { Ok(event) } else { Err(lacks()) }
+        }
     }
 }
 
@@ -77,6 +86,7 @@ macro_rules! lines {
         $(#[$_about_wide:meta])* Wide { $($(#[$_wide_doc:meta])* $wide:ident: $_wide:ty as $wide_form:ty,)* }
         $(#[$_about_fork:meta])* Fork { $($(#[$_fork_doc:meta])* $fork:ident: $_fork:ty as $fork_form:ty,)* }
         $(#[$_about_exec:meta])* Exec { $($(#[$_exec_doc:meta])* $exec:ident: $_exec:ty as $exec_form:ty,)* }
+        $(#[$_about_failed:meta])* ExecFailed { $($(#[$_failed_doc:meta])* $failed:ident: $_failed:ty as $failed_form:ty,)* }
         $(#[$_about_end:meta])* Ended { $($(#[$_end_doc:meta])* $end:ident: $_end:ty as $end_form:ty,)* }
     ) => {
         fn write_wide(wide: &Wide, clock: &mut Clock, out: &mut Vec<u8>) {
@@ -87,6 +97,9 @@ macro_rules! lines {
                 }
                 Detail::Exec { $($exec,)* } => {
                     $(<$exec_form>::write(head!($exec), $exec, clock, out);)*
+                }
+                Detail::ExecFailed { $($failed,)* } => {
+                    $(<$failed_form>::write(head!($failed), $failed, clock, out);)*
                 }
                 Detail::Exit(ended) => {
                     let Ended { $($end,)* } = &**ended;
@@ -113,6 +126,7 @@ macro_rules! lines {
 
         found!(FoundFork { $($fork: $fork_form,)* } is Detail::Fork { $($fork,)* });
         found!(FoundExec { $($exec: $exec_form,)* } is Detail::Exec { $($exec,)* });
+        found!(FoundExecFailed { $($failed: $failed_form,)* } is Detail::ExecFailed { $($failed,)* });
         found!(FoundEnded { $($end: $end_form,)* } is Detail::exit(Ended { $($end,)* }));
     };
 }

@@ -11,6 +11,7 @@ use serde::de::{Error as _, MapAccess};
 use super::describe::Key;
 use super::place::Places;
 use super::write;
+use crate::model::errno::Errno;
 use crate::model::event::ExitStatus;
 use crate::model::signal;
 use crate::text::time::{Clock, Rfc3339};
@@ -171,6 +172,40 @@ plain!(
 #[inline]
 pub fn number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// An error by its name.
+pub struct ErrorName;
+
+impl Form for ErrorName {
+    type Value = Errno;
+    type Found<'a> = Slot<Str<'a>>;
+
+    #[inline]
+    fn write(head: &'static str, value: &Errno, _: &mut Clock, out: &mut Vec<u8>) {
+        out.extend_from_slice(head.as_bytes());
+        write::string(value.name().as_bytes(), out);
+    }
+
+    fn offer<'a, M: MapAccess<'a>>(
+        name: &'static str,
+        key: &str,
+        found: &mut Self::Found<'a>,
+        map: &mut M,
+    ) -> Result<bool, M::Error> {
+        found.offer(name, key, map)
+    }
+
+    fn finish(found: Self::Found<'_>, _: &mut Places) -> Result<Option<Errno>, String> {
+        let Some(name) = found.take() else { return Ok(None) };
+        Errno::from_name(&name.0).map(Some).ok_or_else(|| "\"errno\" names no error".to_owned())
+    }
+
+    #[cfg(test)]
+    fn keys(name: &'static str, doc: String) -> Vec<Key> {
+        let schema = serde_json::json!({ "type": "string", "pattern": "^E[A-Z0-9]+$" });
+        vec![Key::new(name, doc, schema)]
+    }
 }
 
 /// Wall clock, as `time`.

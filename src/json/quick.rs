@@ -11,7 +11,14 @@ pub fn decode(line: &[u8]) -> Option<Event> {
     rest.skip(b",\"timestamp_ns\":")?;
     let timestamp_ns = rest.number()?;
     let comm = Comm::new(comm);
-    (rest.0 == b"}").then_some(Event { kind, pid, ppid, comm, timestamp_ns, wide: None })
+    (rest.0 == b"}" && kind != EventKind::ExecFailed).then_some(Event {
+        kind,
+        pid,
+        ppid,
+        comm,
+        timestamp_ns,
+        wide: None,
+    })
 }
 
 /// The kind of event, if the line begins as such a line: those of the wide mode do.

@@ -67,10 +67,8 @@ macro_rules! load {
 
         let $rodata = $open.maps.rodata_data.as_mut().context("the BPF object has no rodata")?;
         $rodata.wakeup_bytes = u64::from(config.buffer_size / 4);
-        $rodata.wanted_events = choice.kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8);
-        if choice.kinds.is_empty() {
-            $rodata.wanted_events = u8::MAX;
-        }
+        let wanted = EventKind::ALL.into_iter().filter(|kind| choice.captures(*kind));
+        $rodata.wanted_events = wanted.fold(0, |bits, kind| bits | 1 << kind as u8);
         $rodata.filter_pids = u8::from(!choice.pids.is_empty() && !follow);
         $rodata.filter_ppids = u8::from(!choice.ppids.is_empty());
         $rodata.filter_comm = u8::from(choice.comm.is_some());
@@ -117,7 +115,7 @@ pub struct Shared<'obj> {
     /// `Learning`.
     pub learning: &'obj AtomicU32,
     /// Events that found no room, a count for each kind; and what processes have cost.
-    pub lost: [&'obj AtomicU64; 4],
+    pub lost: [&'obj AtomicU64; 5],
     /// Records that weren't asked for themselves, and found none.
     pub lost_unshown: &'obj AtomicU64,
     /// Those that are followed and have not ended.
@@ -187,8 +185,8 @@ impl<'obj> Loaded<'obj> {
             Mode::Wide { threads, max_args } => {
                 preflight::wide_mode()?;
                 let builder = skel::wide::WideSkelBuilder::default();
-                let kinds = &config.choice.kinds;
-                let exits = kinds.is_empty() || kinds.contains(&EventKind::Exit);
+                let exits = config.choice.captures(EventKind::Exit);
+                let failed_execs = config.choice.captures(EventKind::ExecFailed);
                 let root = cgroup::root_id();
                 let wanted_place = place::wanted(&config.choice);
                 if wanted_place != 0 && root.is_none() {
@@ -202,6 +200,7 @@ impl<'obj> Loaded<'obj> {
                     rodata.show_threads = u8::from(threads);
                     rodata.max_args = max_args;
                     rodata.keep_lives = u8::from(exits);
+                    rodata.keep_execs = u8::from(failed_execs);
                     let some = leaves_exits_out(config);
                     rodata.some_exits = u8::from(some);
                     open.maps.awaited.set_max_entries(if some { MAX_AWAITED } else { 1 })?;
@@ -209,6 +208,7 @@ impl<'obj> Loaded<'obj> {
                     rodata.cgroup_root = root.unwrap_or_default();
                     open.progs.wide_signal.set_autoload(exits);
                     open.progs.wide_deliver.set_autoload(exits);
+                    open.progs.wide_exec_failed.set_autoload(failed_execs);
                 });
                 let progs = &skel.progs;
                 // Before the exits, so that each of them has its cost.
@@ -217,6 +217,7 @@ impl<'obj> Loaded<'obj> {
                 if exits {
                     wanted.extend([&progs.wide_signal, &progs.wide_deliver]);
                 }
+                wanted.extend(failed_execs.then_some(&progs.wide_exec_failed));
                 let events = wanted.into_iter().map(|program| program.attach().map_err(refused));
                 let events = events.collect::<Result<_>>()?;
                 let shared =

@@ -20,7 +20,7 @@ use crate::kernel::refusal::no_cgroup;
 use crate::kernel::ring::Ring;
 use crate::kernel::wire::{self, Decoded, Maker, WireError};
 use crate::model::conditions::Conditions;
-use crate::model::event::Lost;
+use crate::model::event::{EventKind, Lost};
 use crate::runtime::report;
 use crate::runtime::rights;
 
@@ -48,6 +48,8 @@ pub struct Tracer<'obj> {
     buffer_size: u32,
     /// The maps that `--follow` learns from are read and written while the trace runs.
     learns: bool,
+    /// The program that sees failed execs is loaded.
+    failed_execs: bool,
 }
 
 impl fmt::Debug for Tracer<'_> {
@@ -67,7 +69,8 @@ impl<'obj> Tracer<'obj> {
         let (loaded, shared, links) = Loaded::attach(storage, config, cgroup.as_ref())?;
         let links = RefCell::new(links);
         let (buffer_size, learns) = (config.buffer_size, config.choice.follow);
-        let tracer = Self { loaded, shared, links, buffer_size, learns };
+        let failed_execs = config.choice.captures(EventKind::ExecFailed);
+        let tracer = Self { loaded, shared, links, buffer_size, learns, failed_execs };
         tracer.choose(&config.choice, cgroup.as_ref())?;
         Ok(tracer)
     }
@@ -165,8 +168,8 @@ impl<'obj> Tracer<'obj> {
 
     /// What was lost so far because the ring buffer was full. Reads memory, makes no system call.
     pub fn lost(&self) -> Lost {
-        let [fork, exec, exit, cost] = self.shared.lost.map(|count| count.load(Ordering::Relaxed));
-        Lost::new([fork, exec, exit], cost)
+        let [events @ .., cost] = self.shared.lost.map(|count| count.load(Ordering::Relaxed));
+        Lost::new(events, cost)
     }
 
     /// Records lost so far that weren't to be shown, but that later lines need.
@@ -178,17 +181,28 @@ impl<'obj> Tracer<'obj> {
     /// where handlers can be preempted) was running on that CPU: events that may be missing, the
     /// unwanted ones included. Counted by kernels from 6.7 on.
     pub fn missed(&self) -> u64 {
-        let programs: [BorrowedFd<'_>; 3] = match &self.loaded {
+        let programs: Vec<BorrowedFd<'_>> = match &self.loaded {
             Loaded::Basic(skel) => {
                 let progs = &skel.progs;
-                [progs.handle_fork.as_fd(), progs.handle_exec.as_fd(), progs.handle_exit.as_fd()]
+                vec![
+                    progs.handle_fork.as_fd(),
+                    progs.handle_exec.as_fd(),
+                    progs.handle_exit.as_fd(),
+                ]
             }
             Loaded::Wide(skel) => {
                 let progs = &skel.progs;
-                [progs.wide_fork.as_fd(), progs.wide_exec.as_fd(), progs.wide_exit.as_fd()]
+                let usual = [&progs.wide_fork, &progs.wide_exec, &progs.wide_exit];
+                let more = self.failed_execs.then_some(&progs.wide_exec_failed);
+                usual.into_iter().chain(more).map(|program| program.as_fd()).collect()
             }
         };
         programs.into_iter().map(recursion_misses).sum()
+    }
+
+    /// Whether failed execs are told of.
+    pub fn tells_failed_execs(&self) -> bool {
+        self.failed_execs
     }
 
     /// Decodes a record of [`Self::ring`].

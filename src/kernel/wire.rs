@@ -10,12 +10,13 @@ use plain::Plain;
 
 use crate::kernel::skel::{proc, wide};
 use crate::model::cost::{Cost, ProcessCost};
+use crate::model::errno::Errno;
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Wide};
 use crate::model::signal_code;
 use crate::text::quantity::counted;
 use wide::types::{
-    killer_flags, proc_event_type, wide_cgroup, wide_cost, wide_event, wide_exec, wide_exit,
-    wide_flags, wide_fork, wide_header, wide_killed,
+    killer_flags, proc_event_type, wide_cgroup, wide_cost, wide_event, wide_exec, wide_exec_failed,
+    wide_exit, wide_flags, wide_fork, wide_header, wide_killed,
 };
 
 /// Fails to compile where a mirror is laid out otherwise than clang laid out the original, which
@@ -85,6 +86,7 @@ plain!(
     wide_event,
     wide_fork,
     wide_exec,
+    wide_exec_failed,
     wide_exit,
     wide_killed,
     wide_cgroup,
@@ -131,6 +133,8 @@ pub struct RingRecord {
     pub hidden: bool,
     /// Of the wide mode: what the process runs.
     pub image: Image,
+    /// An exec: the task that called it. It has the process' id now, whatever it had before.
+    pub caller_tid: Option<u32>,
     /// Of an exit of the wide mode: when the process began, `CLOCK_BOOTTIME`; else 0.
     pub start_boot_ns: u64,
     /// An exec: what the programs before it, and their memory, came to at most.
@@ -193,6 +197,7 @@ pub fn decode_basic(record: &[u8]) -> Result<Decoded, WireError> {
     }
     let raw: &ProcEvent = plain::from_bytes(record).map_err(|_| shape)?;
     let kind = EventKind::from_number(raw.event_type);
+    let kind = kind.filter(|kind| EventKind::USUAL.contains(kind));
     let event = Event {
         kind: kind.ok_or(WireError::Kind(raw.event_type.into()))?,
         pid: raw.pid,
@@ -205,6 +210,7 @@ pub fn decode_basic(record: &[u8]) -> Result<Decoded, WireError> {
         event,
         hidden: false,
         image: Image::default(),
+        caller_tid: None,
         start_boot_ns: 0,
         max_rss_before: 0,
         ended: None,
@@ -223,6 +229,7 @@ pub fn decode_wide(record: &[u8]) -> Result<Decoded, WireError> {
     let decoded = match header.kind {
         proc_event_type::PROC_FORK => plain::from_bytes(record).ok().map(fork),
         proc_event_type::PROC_EXEC => exec(record),
+        proc_event_type::PROC_EXEC_FAILED => exec_failed(record),
         proc_event_type::PROC_EXIT => plain::from_bytes(record).ok().map(exit),
         proc_event_type::WIDE_KILLED => plain::from_bytes(record).ok().map(killed),
         proc_event_type::PROC_COST => {
@@ -263,7 +270,41 @@ fn exec(record: &[u8]) -> Option<RingRecord> {
         filename_truncated: None,
     };
     let record = event(&raw.event, EventKind::Exec, detail);
-    Some(RingRecord { max_rss_before: bytes(raw.max_rss), ..record })
+    let (caller_tid, max_rss_before) = (Some(raw.caller_tid), bytes(raw.max_rss));
+    Some(RingRecord { caller_tid, max_rss_before, ..record })
+}
+
+/// None if its lengths are not those of its bytes.
+fn exec_failed(record: &[u8]) -> Option<RingRecord> {
+    let raw: &wide_exec_failed = plain::from_bytes(record).ok()?;
+    let header = &raw.event.header;
+    let (name, rest) =
+        record[size_of::<wide_exec_failed>()..].split_at_checked(raw.filename_len as usize)?;
+    let args = rest.get(..raw.args_len as usize)?;
+    let truncated =
+        has(header, wide_flags::WIDE_ARGS_CUT) || has(header, wide_flags::WIDE_ARGS_UNREAD);
+    let name = name.strip_suffix(b"\0");
+    let detail = Detail::ExecFailed {
+        filename: name.map(|name| name_below(raw.dirfd, name)),
+        args: Args::new(args, truncated),
+        errno: Errno(u16::try_from(raw.error).ok()?),
+        tried: 1,
+        filename_truncated: None,
+    };
+    Some(event(&raw.event, EventKind::ExecFailed, detail))
+}
+
+/// What the kernel calls a file that is executed: `alloc_bprm` of fs/exec.c.
+fn name_below(dirfd: i32, name: &[u8]) -> Vec<u8> {
+    if dirfd == libc::AT_FDCWD || name.first() == Some(&b'/') {
+        return name.to_vec();
+    }
+    let mut whole = format!("/dev/fd/{dirfd}").into_bytes();
+    if !name.is_empty() {
+        whole.push(b'/');
+        whole.extend_from_slice(name);
+    }
+    whole
 }
 
 /// None if its length is not that of its bytes.
@@ -372,7 +413,15 @@ fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {
         })),
     };
     let image = Image { exec_id: raw.exec_id, inherited };
-    RingRecord { event, hidden, image, start_boot_ns: 0, max_rss_before: 0, ended: None }
+    RingRecord {
+        event,
+        hidden,
+        image,
+        caller_tid: None,
+        start_boot_ns: 0,
+        max_rss_before: 0,
+        ended: None,
+    }
 }
 
 #[cfg(test)]

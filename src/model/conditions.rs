@@ -25,8 +25,10 @@ pub struct Conditions {
     pub unit: Option<String>,
     /// The id of the container, or the beginning of it, or its name (wide mode only).
     pub container: Option<String>,
-    /// Only ends that are no success (wide mode only).
+    /// Only ends that are no success, and execs that failed (wide mode only).
     pub failed: bool,
+    /// A capture's: besides what happened also execs that failed (wide mode only).
+    pub failed_execs: bool,
     /// With `pids`: their descendants, too.
     pub follow: bool,
     /// What the name, or the arguments with blanks between, must contain.
@@ -34,6 +36,14 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// Whether a capture has events of this kind.
+    pub fn captures(&self, kind: EventKind) -> bool {
+        match kind {
+            EventKind::ExecFailed => self.failed_execs || self.kinds.contains(&kind),
+            _ => self.kinds.is_empty() || self.kinds.contains(&kind),
+        }
+    }
+
     /// The options that say the same.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
@@ -47,6 +57,7 @@ impl Conditions {
         words.extend(self.container.iter().map(|id| format!("--container={id}")));
         words.extend(self.kinds.iter().map(|kind| format!("--event={}", kind.name())));
         words.extend(self.failed.then(|| "--failed".to_owned()));
+        words.extend(self.failed_execs.then(|| "--failed-execs".to_owned()));
         words.extend(self.pattern.iter().map(|pattern| format!("--match={pattern}")));
         words
     }

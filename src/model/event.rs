@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::errno::Errno;
 use crate::model::keys::event_keys;
 use crate::model::place::Place;
 use crate::model::signal;
@@ -19,11 +20,16 @@ pub enum EventKind {
     Exec = 1,
     /// A task ended.
     Exit = 2,
+    /// A task could not replace its program; of the wide mode alone, and only where it is asked for.
+    ExecFailed = 3,
 }
 
 impl EventKind {
     /// Every kind, in the order of its number in `bpf/proc.h`.
-    pub const ALL: [Self; 3] = [Self::Fork, Self::Exec, Self::Exit];
+    pub const ALL: [Self; 4] = [Self::Fork, Self::Exec, Self::Exit, Self::ExecFailed];
+
+    /// Those that each capture has, unless it is told otherwise: all of the basic mode.
+    pub const USUAL: [Self; 3] = [Self::Fork, Self::Exec, Self::Exit];
 
     /// The kind with this number in `bpf/proc.h`, if there is one.
     pub fn from_number(number: u8) -> Option<Self> {
@@ -36,6 +42,7 @@ impl EventKind {
             Self::Fork => "fork",
             Self::Exec => "exec",
             Self::Exit => "exit",
+            Self::ExecFailed => "exec_failed",
         }
     }
 }
@@ -117,6 +124,7 @@ macro_rules! types {
         $(#[$about_wide:meta])* Wide { $($(#[$wide_doc:meta])* $wide:ident: $wide_type:ty as $_wide:ty,)* }
         $(#[$about_fork:meta])* Fork { $($(#[$fork_doc:meta])* $fork:ident: $fork_type:ty as $_fork:ty,)* }
         $(#[$about_exec:meta])* Exec { $($(#[$exec_doc:meta])* $exec:ident: $exec_type:ty as $_exec:ty,)* }
+        $(#[$about_failed:meta])* ExecFailed { $($(#[$failed_doc:meta])* $failed:ident: $failed_type:ty as $_failed:ty,)* }
         $(#[$about_end:meta])* Ended { $($(#[$end_doc:meta])* $end:ident: $end_type:ty as $_end:ty,)* }
     ) => {
         $(#[$about_wide])*
@@ -134,6 +142,8 @@ macro_rules! types {
             Fork { $($(#[$fork_doc])* $fork: $fork_type,)* },
             $(#[$about_exec])*
             Exec { $($(#[$exec_doc])* $exec: $exec_type,)* },
+            $(#[$about_failed])*
+            ExecFailed { $($(#[$failed_doc])* $failed: $failed_type,)* },
             $(#[$about_end])*
             Exit(Box<Ended>),
         }
@@ -156,7 +166,7 @@ impl Detail {
     pub fn is_of_thread(&self) -> bool {
         match self {
             Self::Fork { thread, .. } => *thread,
-            Self::Exec { .. } => false,
+            Self::Exec { .. } | Self::ExecFailed { .. } => false,
             Self::Exit(ended) => ended.thread,
         }
     }
@@ -165,7 +175,7 @@ impl Detail {
     pub fn args(&self) -> Option<&Args> {
         match self {
             Self::Fork { .. } => None,
-            Self::Exec { args, .. } => Some(args),
+            Self::Exec { args, .. } | Self::ExecFailed { args, .. } => Some(args),
             Self::Exit(ended) => ended.args.as_ref(),
         }
     }
@@ -198,6 +208,19 @@ impl Args {
         match self.bytes.get(..max) {
             Some(shown) if max < self.bytes.len() => Self::new(shown, true),
             _ => self.clone(),
+        }
+    }
+
+    /// Whether both may be the same list: where one is cut, the other begins as it does.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        match (self.truncated, other.truncated) {
+            (false, false) => self.bytes == other.bytes,
+            (true, false) => other.bytes.starts_with(&self.bytes),
+            (false, true) => self.bytes.starts_with(&other.bytes),
+            (true, true) => {
+                let both = self.len().min(other.len());
+                self.bytes[..both] == other.bytes[..both]
+            }
         }
     }
 
@@ -265,14 +288,14 @@ impl fmt::Display for ExitStatus {
 /// may have come, but not what they have cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    events: [u64; 3],
+    events: [u64; 4],
     /// Exits that lack what their process has cost, at most.
     pub cost: u64,
 }
 
 impl Lost {
     /// Counts in the order of [`EventKind::ALL`].
-    pub fn new(events: [u64; 3], cost: u64) -> Self {
+    pub fn new(events: [u64; 4], cost: u64) -> Self {
         Self { events, cost }
     }
 
@@ -299,12 +322,16 @@ impl Lost {
     }
 }
 
-/// `fork 3, exec 0, exit 12`, and where there are any, `, cost 2`
+/// `fork 3, exec 0, exit 12`, and where there are any, `, exec_failed 2`, `, cost 2`
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, kind) in EventKind::ALL.into_iter().enumerate() {
+        for (i, kind) in EventKind::USUAL.into_iter().enumerate() {
             let comma = if i == 0 { "" } else { ", " };
             write!(f, "{comma}{} {}", kind.name(), self.of(kind))?;
+        }
+        if self.of(EventKind::ExecFailed) > 0 {
+            let kind = EventKind::ExecFailed;
+            write!(f, ", {} {}", kind.name(), self.of(kind))?;
         }
         match self.cost {
             0 => Ok(()),
@@ -389,18 +416,21 @@ mod tests {
         for kind in EventKind::ALL {
             assert_eq!(EventKind::from_number(kind as u8), Some(kind));
         }
-        assert_eq!(EventKind::from_number(3), None);
+        assert_eq!(EventKind::from_number(4), None);
     }
 
     #[test]
     fn lost_counts_read_aloud() {
-        let lost = Lost::new([3, 0, 12], 0);
+        let lost = Lost::new([3, 0, 12, 0], 0);
         assert_eq!(lost.to_string(), "fork 3, exec 0, exit 12");
         assert_eq!(lost.total(), 15);
-        let lost = lost.plus(&Lost::new([0; 3], 2));
+        let lost = lost.plus(&Lost::new([0; 4], 2));
         assert_eq!(lost.to_string(), "fork 3, exec 0, exit 12, cost 2");
         assert_eq!(lost.total(), 15, "no event of its own");
-        assert!(!Lost::new([0; 3], 1).is_none());
+        assert!(!Lost::new([0; 4], 1).is_none());
+        let lost = lost.plus(&Lost::new([0, 0, 0, 2], 0));
+        assert_eq!(lost.to_string(), "fork 3, exec 0, exit 12, exec_failed 2, cost 2");
+        assert_eq!(lost.total(), 17);
     }
 
     fn list(bytes: &[u8]) -> Vec<Vec<u8>> {
@@ -414,6 +444,21 @@ mod tests {
         assert_eq!(list(b"\0"), [b"".to_vec()]);
         assert_eq!(list(b"cut\0in the mid"), [b"cut".to_vec(), b"in the mid".to_vec()]);
         assert!(list(b"").is_empty());
+    }
+
+    #[test]
+    fn lists_that_are_cut_may_be_the_same() {
+        let agree = |a: &[u8], a_cut, b: &[u8], b_cut| {
+            let (a, b) = (Args::new(a, a_cut), Args::new(b, b_cut));
+            assert_eq!(a.agrees_with(&b), b.agrees_with(&a));
+            a.agrees_with(&b)
+        };
+        assert!(agree(b"ls\0-l\0", false, b"ls\0-l\0", false));
+        assert!(!agree(b"ls\0-l\0", false, b"ls\0", false));
+        assert!(agree(b"ls\0-l\0", false, b"ls\0", true));
+        assert!(agree(b"ls\0-l\0", true, b"ls\0", true));
+        assert!(!agree(b"ls\0-l\0", true, b"ls\0", false));
+        assert!(!agree(b"ls\0-l\0", true, b"cp\0", true));
     }
 
     #[test]

@@ -60,6 +60,25 @@ macro_rules! event_keys {
                 /// where characters have to be escaped; else missing.
                 filename_truncated: Option<bool> as Optional<Flag>,
             }
+            /// An exec failed (only with `--failed-execs`).
+            ExecFailed {
+                /// What was to be executed, as the caller gave it, or as the kernel calls it where
+                /// that was relative to a descriptor (`/dev/fd/3`); of a search along PATH the last
+                /// file that was tried. Missing where it could not be read,
+                /// or is longer than a name may be.
+                filename: Option<Vec<u8>> as Optional<Text>,
+                /// The arguments that it was to have, `argv[0]` included: at most 128, and 4 KiB.
+                args: Args as Arguments,
+                /// Why it failed: the name of the error, such as `ENOENT`. Of a search along PATH
+                /// what execvp(3) returns: `EACCES` wins over what says that nothing is there.
+                errno: Errno as ErrorName,
+                /// How many files were tried: 1, or the number of them in a search along PATH,
+                /// which is one event (and none, if one of the directories has the file).
+                tried: u32 as Number,
+                /// `true` where more of `filename` would take more than 4 KiB in JSON, which it can only
+                /// where characters have to be escaped; else missing.
+                filename_truncated: Option<bool> as Optional<Flag>,
+            }
             /// A process ended, or with `thread` one of its threads.
             Ended {
                 /// Only a thread ended (shown with `--threads`; not one that the kernel made for

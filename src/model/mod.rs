@@ -4,6 +4,7 @@
 
 pub mod conditions;
 pub mod cost;
+pub mod errno;
 pub mod event;
 pub mod failure;
 pub(crate) mod keys;

@@ -69,7 +69,7 @@ impl Filter {
             && container
                 .as_ref()
                 .is_none_or(|id| place.is_some_and(|own| is_in_container(own, id)))
-            && (!failed || event.ended().is_some_and(|end| !end.thread && end.status.failed()))
+            && (!failed || has_failed(event))
             && self.matches(event))
     }
 
@@ -160,6 +160,12 @@ impl Filter {
 /// Whether one of them fits, or there are none.
 fn any<T>(list: &[T], fits: impl Fn(&T) -> bool) -> bool {
     list.is_empty() || list.iter().any(fits)
+}
+
+/// A process that did not succeed, or an exec.
+fn has_failed(event: &Event) -> bool {
+    event.kind == EventKind::ExecFailed
+        || event.ended().is_some_and(|end| !end.thread && end.status.failed())
 }
 
 fn lies_below(place: &Place, path: &str) -> bool {

@@ -66,6 +66,7 @@ impl Sink for Explain {
         let (Step::Born(id)
         | Step::ThreadBorn(id)
         | Step::Execed(id)
+        | Step::ExecFailed(id)
         | Step::ThreadEnded(id)
         | Step::Ended(id)) = step;
         let mut text = String::new();
@@ -79,6 +80,7 @@ impl Sink for Explain {
                     let _ = write!(text, "{} started the thread {}", who(life), tid(event));
                 }
                 Step::Execed(_) => exec(life, name_before, &mut text),
+                Step::ExecFailed(_) => failed_exec(event, life, &mut text),
                 Step::ThreadEnded(_) => {
                     let (thread, lived) = (tid(event), Elapsed(thread_lived_ns(event)));
                     let _ = write!(
@@ -223,7 +225,7 @@ impl Explain {
                     self.bury(id);
                 }
             }
-            Step::ThreadBorn(_) | Step::Execed(_) | Step::ThreadEnded(_) => {}
+            Step::ThreadBorn(_) | Step::Execed(_) | Step::ExecFailed(_) | Step::ThreadEnded(_) => {}
         }
         if self.lives.folded() != self.folded {
             self.folded = self.lives.folded();
@@ -263,6 +265,22 @@ fn exec(life: &Life, name_before: Option<Comm>, out: &mut String) {
         let _ = write!(out, " {} after its fork", Elapsed(ns));
     }
     let _ = write!(out, ": same pid, new program: {}", exec.command_line());
+}
+
+/// `4521 (bash) could not exec /usr/bin/no, the last of 9 files that it tried: ENOENT (No such ...)`
+fn failed_exec(event: &Event, life: &Life, out: &mut String) {
+    let Some(Detail::ExecFailed { filename, args, errno, tried, .. }) = event.detail() else {
+        return;
+    };
+    let _ = write!(out, "{} could not exec ", who(life));
+    match filename.as_deref().or_else(|| args.iter().next()) {
+        Some(file) => text::escape(file, out),
+        None => out.push_str("a file"),
+    }
+    if *tried > 1 {
+        let _ = write!(out, ", the last of {tried} files that it tried");
+    }
+    let _ = write!(out, ": {errno}; it still runs the same program");
 }
 
 /// `4521 (bash)`
@@ -347,6 +365,20 @@ sh -c 'cat /etc/passwd | grep root'
         let line = text.lines().nth(6);
         let want = "4522 (cat) ended with status 0, success, after 1.30 ms with 812 us of CPU time";
         assert_eq!(line, Some(want));
+    }
+
+    #[test]
+    fn a_command_that_is_not_there() {
+        let text = run(Explain::default(), &fixtures::not_found());
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "4522 (bash) could not exec /bin/no, the last of 2 files that it tried: \
+                 ENOENT (No such file or directory); it still runs the same program",
+                "4522 (bash) ended with status 127, a failure, after 900 us and without an exec",
+            ]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Sink;
 use crate::host::running::Running;
+use crate::model::errno::Errno;
 use crate::model::event::{
     Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Lost, Meta, Totals, Wide,
 };
@@ -98,6 +99,17 @@ impl Story {
         self
     }
 
+    /// `pid` fails to exec a program in /bin that isn't there.
+    pub fn exec_failed(&mut self, us: u64, pid: u32, ppid: u32, args: &[&str]) -> &mut Self {
+        let bytes: Vec<u8> =
+            args.iter().flat_map(|arg| [arg, "\0"].concat().into_bytes()).collect();
+        let (filename, args) = (Some(format!("/bin/{}", args[0]).into()), Args::new(&bytes, false));
+        let (errno, tried, filename_truncated) = (Errno(libc::ENOENT as u16), 2, None);
+        let detail = Detail::ExecFailed { filename, args, errno, tried, filename_truncated };
+        self.wide(EventKind::ExecFailed, us, (pid, pid, ppid), detail);
+        self
+    }
+
     /// `pid`, whose parent is `ppid` then, ends with a status word of wait(2).
     pub fn exit(&mut self, us: u64, pid: u32, ppid: u32, status: u32) -> &mut Self {
         let start = self.starts.get(&pid).copied().unwrap_or(7);
@@ -124,6 +136,14 @@ pub fn pipeline() -> Vec<Event> {
         3890,
         1 << 8,
     );
+    story.events
+}
+
+/// A shell that doesn't find a command, after a search along PATH.
+pub fn not_found() -> Vec<Event> {
+    let mut story = Story::default();
+    story.fork(0, 4522, 4521).exec_failed(500, 4522, 4521, &["no", "-l"]);
+    story.exit(900, 4522, 4521, 127 << 8);
     story.events
 }
 
@@ -190,7 +210,11 @@ impl Random {
 
     /// Any event at all. With `wide`, it may be one of the wide mode.
     pub fn event(&mut self, near: u64, wide: bool) -> Event {
-        let kind = EventKind::ALL[self.below(3) as usize];
+        let kind = if wide {
+            EventKind::ALL[self.below(4) as usize]
+        } else {
+            EventKind::USUAL[self.below(3) as usize]
+        };
         let args = Args::new(&self.bytes(40), self.one_in(5));
         let detail = match kind {
             EventKind::Fork => {
@@ -199,6 +223,13 @@ impl Random {
             EventKind::Exec => {
                 Detail::Exec { filename: self.bytes(20), args, filename_truncated: None }
             }
+            EventKind::ExecFailed => Detail::ExecFailed {
+                filename: self.one_in(2).then(|| self.bytes(20)),
+                args,
+                errno: Errno(self.below(600) as u16),
+                tried: self.pid(),
+                filename_truncated: None,
+            },
             EventKind::Exit => Detail::exit(Ended {
                 thread: self.one_in(4),
                 status: ExitStatus::from_wait(self.next() as u32 & 0xffff),
@@ -210,7 +241,7 @@ impl Random {
                 ..Ended::default()
             }),
         };
-        let wide = wide && !self.one_in(20);
+        let wide = wide && (!self.one_in(20) || kind == EventKind::ExecFailed);
         let wide = wide.then(|| {
             Box::new(Wide {
                 time_ns: self.time(1 << 60),
@@ -251,5 +282,5 @@ pub fn steers_a_terminal(drawn: &str) -> bool {
 
 /// Any totals.
 pub fn totals(lost: u64) -> Totals {
-    Totals { lost: Lost::new([lost, 0, 0], 0), ..Totals::default() }
+    Totals { lost: Lost::new([lost, 0, 0, 0], 0), ..Totals::default() }
 }

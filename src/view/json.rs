@@ -147,7 +147,7 @@ mod tests {
         let meta = Meta { version: "1.2.3".to_owned(), clock_offset_ns: 5, ..Meta::default() };
         let totals = Totals {
             printed: 9,
-            lost: Lost::new([1, 0, 2], 6),
+            lost: Lost::new([1, 0, 2, 0], 6),
             lost_unshown: 5,
             missed: 4,
             elapsed_ns: 10,

@@ -80,6 +80,7 @@ impl Sink for Table {
             EventKind::Fork => "FORK",
             EventKind::Exec => "EXEC",
             EventKind::Exit => "EXIT",
+            EventKind::ExecFailed => "XFAIL",
         };
         self.row([&event.pid, &event.ppid], event.comm.as_bytes(), kind, out);
     }

@@ -138,6 +138,7 @@ impl Sink for WideTable {
                 (["FORK", "THREAD"][usize::from(*thread)], None, None, None)
             }
             Detail::Exec { args, .. } => ("EXEC", None, None, Some(args)),
+            Detail::ExecFailed { args, .. } => ("XFAIL", None, None, Some(args)),
             Detail::Exit(ended) => {
                 let Ended { thread, status, duration_ns, args, .. } = &**ended;
                 let kind = ["EXIT", "TEXIT"][usize::from(*thread)];
@@ -145,13 +146,22 @@ impl Sink for WideTable {
             }
         };
         self.column(kind);
-        self.column(status.map_or_else(String::new, status_text));
+        match &wide.detail {
+            Detail::ExecFailed { errno, .. } => self.column(errno.name()),
+            _ => self.column(status.map_or_else(String::new, status_text)),
+        }
         self.column(duration.map_or_else(String::new, |ns| Elapsed(ns).to_string()));
 
-        match args.filter(|args: &&Args| !args.is_empty()) {
-            Some(args) => command::quote(args, &mut self.command),
+        let filename = match &wide.detail {
+            // It says more than the name of the program that goes on.
+            Detail::ExecFailed { filename, .. } => filename.as_deref(),
+            _ => None,
+        };
+        match (args.filter(|args: &&Args| !args.is_empty()), filename) {
+            (Some(args), _) => command::quote(args, &mut self.command),
+            (None, Some(filename)) => text::escape(filename, &mut self.command),
             // As ps(1) shows what has no arguments to show.
-            None => {
+            (None, None) => {
                 self.command.push('[');
                 text::escape(event.comm.as_bytes(), &mut self.command);
                 self.command.push(']');
@@ -164,6 +174,7 @@ impl Sink for WideTable {
         }
         let color = match (kind, status) {
             (_, Some(status)) if status.failed() => RED,
+            ("XFAIL", _) => RED,
             ("FORK" | "THREAD" | "TEXIT", _) => DIM,
             _ => "",
         };
@@ -181,12 +192,14 @@ fn status_text(status: ExitStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::errno::Errno;
     use crate::model::event::{Comm, EventKind, Wide};
 
     fn row(style: Style, comm: &[u8], detail: Detail) -> String {
         let kind = match detail {
             Detail::Fork { .. } => EventKind::Fork,
             Detail::Exec { .. } => EventKind::Exec,
+            Detail::ExecFailed { .. } => EventKind::ExecFailed,
             Detail::Exit(_) => EventKind::Exit,
         };
         let event = Event {
@@ -243,6 +256,24 @@ mod tests {
             row(Style::default(), b"sh", exit(0x8b)),
             "22:13:20.042  4521     3890     0         EXIT   SEGV+core 1.23 ms  [sh]\n"
         );
+    }
+
+    #[test]
+    fn an_exec_that_failed_says_why() {
+        let failed = |args: &[u8]| Detail::ExecFailed {
+            filename: Some(b"/usr/bin/no".to_vec()),
+            args: Args::new(args, false),
+            errno: Errno::EACCES,
+            tried: 3,
+            filename_truncated: None,
+        };
+        assert_eq!(
+            row(Style::default(), b"sh", failed(b"no\0-l\0")),
+            "22:13:20.042  4521     3890     0         XFAIL  EACCES             no -l\n"
+        );
+        assert!(row(Style::default(), b"sh", failed(b"")).ends_with("  /usr/bin/no\n"));
+        let style = Style { color: true, ..Style::default() };
+        assert!(row(style, b"sh", failed(b"")).starts_with(RED));
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Event {
     pub args_truncated: bool,
     #[serde(default)]
     pub filename_truncated: bool,
+    pub errno: Option<String>,
+    pub tried: Option<u32>,
     pub exit_code: Option<u8>,
     pub signal: Option<String>,
     pub core_dumped: Option<bool>,

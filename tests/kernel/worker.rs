@@ -82,6 +82,19 @@ pub struct Death {
     pub by: Option<u32>,
 }
 
+/// An exec that failed, as its caller knows it.
+#[derive(Debug, Deserialize)]
+pub struct FailedExec {
+    pub failed: String,
+    pub pid: u32,
+    pub tid: u32,
+    /// None where nobody can know.
+    pub filename: Option<String>,
+    /// errno; None where the caller has not survived to see it.
+    pub errno: Option<i32>,
+    pub tried: u32,
+}
+
 /// How a storm of ends went.
 #[derive(Debug, Deserialize)]
 pub struct Tally {
@@ -133,6 +146,11 @@ pub fn costs(dir: &Path) -> Vec<Life> {
 /// A child that ends when nobody waits for it.
 pub fn unreaped() -> Usage {
     one(&process::output(&mut command(&["unreaped"])))
+}
+
+/// Makes execs that fail, of files in this directory.
+pub fn failed_execs(dir: &str) -> Vec<FailedExec> {
+    lines(&process::output(&mut command(&["failed-execs", dir])))
 }
 
 /// Makes a child that is born in a cgroup, given by its directory.

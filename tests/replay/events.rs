@@ -8,6 +8,7 @@ use proptest::option;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 
 use tuxscope::host::cgroup;
+use tuxscope::model::errno::Errno;
 use tuxscope::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Wide};
 use tuxscope::model::place::Place;
 
@@ -54,6 +55,7 @@ fn wide_event(
         let kind = match detail {
             Detail::Fork { .. } => EventKind::Fork,
             Detail::Exec { .. } => EventKind::Exec,
+            Detail::ExecFailed { .. } => EventKind::ExecFailed,
             Detail::Exit(_) => EventKind::Exit,
         };
         let wide = Wide {
@@ -108,6 +110,12 @@ fn detail() -> BoxedStrategy<Detail> {
                 filename,
                 args,
                 filename_truncated
+            }
+        ),
+        (option::of(bytes(40)), args(), 1..600_u16, any::<u32>(), option::of(Just(true))).prop_map(
+            |(filename, args, errno, tried, filename_truncated)| {
+                let errno = Errno(errno);
+                Detail::ExecFailed { filename, args, errno, tried, filename_truncated }
             }
         ),
         (

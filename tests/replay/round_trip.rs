@@ -33,6 +33,12 @@ fn lossy(event: &Event) -> Event {
             *filename = text(filename);
             *list = args(list);
         }
+        Some(Detail::ExecFailed { filename, args: list, .. }) => {
+            if let Some(filename) = filename {
+                *filename = text(filename);
+            }
+            *list = args(list);
+        }
         Some(Detail::Exit(ended)) => ended.args = ended.args.as_ref().map(args),
         _ => {}
     }
@@ -97,7 +103,7 @@ fn records_about_the_capture_come_back() {
         clock_offset_ns: 7,
         began_ns: 8,
     };
-    let lost = Lost::new([1, 2, u64::MAX], 6);
+    let lost = Lost::new([1, 2, u64::MAX, 3], 6);
     let totals = Totals {
         printed: 9,
         lost,

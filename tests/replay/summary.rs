@@ -63,7 +63,7 @@ fn counts_what_happened() {
         "exec": {"count": 4, "per_second": 2.0},
         "exit": {"count": 3, "per_second": 1.5},
         "threads": {"started": 1, "ended": 0},
-        "lost": {"fork": 0, "exec": 0, "exit": 0},
+        "lost": {"fork": 0, "exec": 0, "exit": 0, "exec_failed": 0},
         "never_execed": {"ended": 1, "not_yet": 1, "comms": [{"comm": "sh", "count": 1}]},
         "other_execs": {"repeated": 1, "without_fork": 1},
         "failures": [
@@ -265,10 +265,48 @@ fn latencies(events: &[Event]) -> Vec<u64> {
                     latencies.extend(event.timestamp_ns.checked_sub(fork.at));
                 }
             }
+            (EventKind::ExecFailed, _) => {}
             (EventKind::Exit, _) => _ = forks.remove(&event.pid),
         }
     }
     latencies
+}
+
+#[test]
+fn failed_execs_are_counted_by_file_and_error() {
+    let failed = |file: &str, errno: &str| {
+        format!("\"filename\":\"{file}\",\"args\":[\"x\"],\"errno\":\"{errno}\",\"tried\":3")
+    };
+    let capture = [
+        META.to_owned(),
+        wide("exec_failed", 100, 10, "sh", 1_000, 990, &failed("/bin/no", "ENOENT")),
+        wide("exec_failed", 101, 10, "sh", 2_000, 990, &failed("/bin/mine", "EACCES")),
+        wide("exec_failed", 102, 10, "sh", 3_000, 990, &failed("/bin/no", "ENOENT")),
+        "{\"event_type\":\"summary\",\"complete\":false,\"printed\":3,\"lost\":{\"fork\":0,\"exec\":0,\
+         \"exit\":0,\"exec_failed\":2},\"elapsed_ns\":2000000000}\n"
+            .to_owned(),
+    ]
+    .concat();
+    let figures = figures(&capture);
+    assert_eq!(figures["exec_failed"]["count"], 3);
+    assert_eq!(figures["lost"]["exec_failed"], 2);
+    let files = json!([
+        { "filename": "/bin/no", "errno": "ENOENT", "count": 2 },
+        { "filename": "/bin/mine", "errno": "EACCES", "count": 1 },
+    ]);
+    assert_eq!(figures["failed_execs"], files);
+    let text = replay(capture.as_bytes(), &["--format", "summary"]).out;
+    for line in [
+        "2 LOST",
+        "  and failed: 3 execs\n",
+        "Execs that failed (3)\n",
+        "  ENOENT         /bin/no\n",
+    ] {
+        assert!(text.contains(line), "no {line:?} in {text}");
+    }
+    let chosen =
+        replay(capture.as_bytes(), &["--format", "json", "--failed", "-e", "exec_failed"]).out;
+    assert_eq!(chosen.matches("\"event_type\":\"exec_failed\"").count(), 3, "{chosen}");
 }
 
 proptest! {

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 
 import deaths
+import fexecs
 import truth
 import wide
 from truth import Event
@@ -29,8 +30,8 @@ CHECKS = {
     "lockdown": ("lockdown", {"basic_view": True, "wide_view": False}),
 }
 SITUATIONS = {
-    "unmounted": ["json", "table", "pid", "wide", "cgroup", "unit", "killed", "run-json",
-                  "run-wide", "follow-json", "follow-wide"],
+    "unmounted": ["json", "table", "pid", "wide", "cgroup", "unit", "killed", "failed",
+                  "run-json", "run-wide", "follow-json", "follow-wide"],
     "mounted": ["json", "table", "pid", "wide", "cgroup", "unit"],
     "lockdown": ["json", "run-json"],
 }
@@ -142,6 +143,8 @@ def capture(made, view):
     worker, processes = int(made["worker"]), truth.read(made["truth"])
     if view == "killed":
         return complaints + deaths.same(processes, events)
+    if view == "failed":
+        return complaints + fexecs.same(processes, events)
     if is_wide:
         missed = json.loads(lines[-1]).get("missed", 0) if lines else 0
         complaints += wide.same(
@@ -256,6 +259,6 @@ def _shown(comm):
 
 
 READERS = {"json": read_json, "table": read_table, "pid": read_json, "wide": wide.read,
-           "cgroup": wide.read, "unit": wide.read, "killed": wide.read}
+           "cgroup": wide.read, "unit": wide.read, "killed": wide.read, "failed": wide.read}
 # Where the worker ran, where it wasn't the root.
 PLACES = {"unit": {"cgroup": "/worker.service", "unit": "worker.service"}}

@@ -6,6 +6,7 @@ import unittest
 
 import compare
 import deaths
+import fexecs
 import truth
 import wide
 
@@ -272,6 +273,33 @@ class Deaths(unittest.TestCase):
             self.assertEqual(len(deaths.same(self.DEATHS, self.exits(**wrong))), 26)
         self.assertEqual(len(deaths.same(self.DEATHS, self.exits()[1:])), 1)
         self.assertEqual(len(deaths.same(self.DEATHS[1:], self.exits())), 1)
+
+
+
+class FailedExecs(unittest.TestCase):
+    TRIED = [{"failed": "missing", "pid": pid, "tid": pid, "filename": "/no", "errno": 2, "tried": 1}
+             for pid in range(100, 120)]
+    TRIED[0] |= {"failed": "beyond", "filename": None, "errno": None}
+
+    def told(self, **keys):
+        told = {"event_type": "exec_failed", "filename": "/no", "errno": "ENOENT", "tried": 1,
+                "args": ["worker", "exit", "0"]} | keys
+        events = [told | {"pid": tried["pid"], "tid": tried["tid"]} for tried in self.TRIED]
+        del events[0]["filename"]
+        return [events[0] | {"args": []}] + events[1:]
+
+    def test_the_truth_passes(self):
+        self.assertEqual(fexecs.same(self.TRIED, self.told()), [])
+
+    def test_whatever_is_wrong_is_told(self):
+        for wrong in ({"errno": "EACCES"}, {"filename": "/n"}, {"args": []}):
+            self.assertGreaterEqual(len(fexecs.same(self.TRIED, self.told(**wrong))), 19, wrong)
+        self.assertEqual(len(fexecs.same(self.TRIED, self.told(tried=2))), 20)
+        self.assertEqual(len(fexecs.same(self.TRIED, self.told()[1:])), 2)
+        guessed = self.told()
+        guessed[0]["filename"] = "/no"
+        self.assertEqual(len(fexecs.same(self.TRIED, guessed)), 1)
+        self.assertEqual(len(fexecs.same(self.TRIED[1:], self.told())), 2)
 
 
 if __name__ == "__main__":

@@ -36,14 +36,14 @@ static-deps: deps
 $(STATIC)/tuxscope-x86_64: $(SOURCES) scripts/static.sh | static-deps $(STATIC)/x86_64/vendor
 	$(Q)$(call AS_OWNER,scripts/static.sh x86_64-unknown-linux-gnu $(STATIC)/x86_64 $@)
 
-$(STATIC)/worker-x86_64: tests/worker/worker.c
+$(STATIC)/worker-x86_64: tests/worker/worker.c $(wildcard tests/worker/*.h)
 	$(Q)$(CLANG) -static -O2 -pthread $< -o $@
 
 $(STATIC)/tuxscope-aarch64: $(SOURCES) scripts/static.sh | $(STATIC)/aarch64/vendor
 	$(Q)DEBIAN_ARCHES=amd64,arm64 $(DEBIAN13) arm64 "$(ARM64_PACKAGES)" \
 	  scripts/static.sh aarch64-unknown-linux-gnu $(STATIC)/aarch64 $@
 
-$(STATIC)/worker-aarch64: tests/worker/worker.c | $(STATIC)/tuxscope-aarch64
+$(STATIC)/worker-aarch64: tests/worker/worker.c $(wildcard tests/worker/*.h) | $(STATIC)/tuxscope-aarch64
 	$(Q)DEBIAN_ARCHES=amd64,arm64 $(DEBIAN13) arm64 "$(ARM64_PACKAGES)" \
 	  aarch64-linux-gnu-gcc -static -O2 -pthread $< -o $@
 

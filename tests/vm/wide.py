@@ -15,7 +15,8 @@ def read(lines, made):
     """Events of the wide mode's JSON lines, and complaints about the records around them."""
     del made
     records = [json.loads(line) for line in lines]
-    events = [record for record in records if record["event_type"] in ("fork", "exec", "exit")]
+    kinds = ("fork", "exec", "exit", "exec_failed")
+    events = [record for record in records if record["event_type"] in kinds]
     complaints = []
     if not records or records[0]["event_type"] != "meta":
         complaints.append(f"the first line is not meta: {lines[:1]}")

@@ -19,6 +19,8 @@
  *   worker zombie                     a child that nobody reaps until standard input ends
  *   worker unreaped                   a child whose parent ignores SIGCHLD
  *   worker usage                      tells what it has used itself, and ends
+ *   worker failed-execs DIR           execs that fail, of files that it makes in that directory
+ *   worker system-calls COUNT         what one takes
  *   worker into-cgroup DIR            a child that is born in this cgroup
  *   worker io-uring                   a child for which the kernel makes threads; 77: it has none
  *   worker exit CODE                  ends with that status
@@ -1048,6 +1050,21 @@ static const struct {
 
 #include "costs.h"
 #include "deaths.h"
+#include "fexecs.h"
+
+/* The least that there is: CPU time, as others run, too. */
+static int system_calls(long count)
+{
+	struct timespec before, after;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	for (long i = 0; i < count; i++)
+		syscall(SYS_getppid);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	truth("{\"ns_per_call\":%.1f}\n",
+	      ((after.tv_sec - before.tv_sec) * 1e9 + (after.tv_nsec - before.tv_nsec)) / count);
+	return 0;
+}
 
 static int into_cgroup(const char *dir)
 {
@@ -1098,10 +1115,14 @@ int main(int argc, char **argv)
 		return lineages(1);
 	if (argc == 3 && !strcmp(argv[1], "hold"))
 		return hold(atol(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], "system-calls"))
+		return system_calls(atol(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "into-cgroup"))
 		return into_cgroup(argv[2]);
 	if (argc == 2 && !strcmp(argv[1], "deaths"))
 		return deaths();
+	if (argc == 3 && !strcmp(argv[1], "failed-execs"))
+		return failed_execs(argv[2]);
 	if (argc == 2 && !strcmp(argv[1], "io-uring"))
 		return io_uring();
 	if (argc == 3 && !strcmp(argv[1], "costs"))
@@ -1125,10 +1146,10 @@ int main(int argc, char **argv)
 		if (found)
 			return 0;
 	}
-	fprintf(stderr,
-		"usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
-		" | same-pid PID COUNT | tally COUNT WORKERS | lineages [stay] | hold COUNT"
-		" | case NAME | deaths | costs DIR | zombie | unreaped | usage | into-cgroup DIR"
-		" | io-uring | exit CODE | no-bpf COMMAND...\n");
+	fprintf(stderr, "usage: worker storm KIND COUNT WORKERS [PROGRAM] | sleepers COUNT PROGRAM"
+			" | same-pid PID COUNT | tally COUNT WORKERS | lineages [stay] | hold COUNT"
+			" | case NAME | deaths | costs DIR | zombie | unreaped | usage"
+			" | failed-execs DIR | system-calls COUNT | into-cgroup DIR"
+			" | io-uring | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

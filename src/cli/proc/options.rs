@@ -62,6 +62,13 @@ pub struct ViewOptions {
     #[arg(long)]
     pub threads: bool,
 
+    /// Also execs that fail (implies --wide); slows each system call of the machine by some 100 ns
+    ///
+    /// A search along PATH is one event, or none if it finds its file. As a kind of --event they
+    /// can be asked for without the other events.
+    #[arg(long)]
+    pub failed_execs: bool,
+
     /// With --wide: bytes to keep of each command line, at most 64K
     ///
     /// In JSON they take at most twice that: where characters have to be escaped, fewer are kept.

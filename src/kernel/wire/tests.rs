@@ -68,7 +68,9 @@ const CUT: u32 = wide_flags::WIDE_ARGS_CUT.0;
 
 fn exec_record(flags: u32, filename_len: u32, args_len: u32, tail: &[u8]) -> Aligned {
     let event = wide(proc_event_type::PROC_EXEC, flags);
-    aligned(&wide_exec { event, max_rss: 3, filename_len, args_len }, tail)
+    let (max_rss, caller_tid, _padding) = (3, 4522, 0);
+    let exec = wide_exec { event, max_rss, filename_len, args_len, caller_tid, _padding };
+    aligned(&exec, tail)
 }
 
 fn detail(record: &[u8]) -> Detail {
@@ -92,6 +94,7 @@ fn decodes_each_field_from_its_place() {
         event: want.clone(),
         hidden: false,
         image: none,
+        caller_tid: None,
         start_boot_ns: 0,
         max_rss_before: 0,
         ended: None,
@@ -118,8 +121,15 @@ fn decodes_each_field_from_its_place() {
     };
     for (more, hidden) in [(0, false), (HIDDEN, true)] {
         let event = event.clone();
-        let want =
-            RingRecord { event, hidden, image, start_boot_ns: 0, max_rss_before: 0, ended: None };
+        let want = RingRecord {
+            event,
+            hidden,
+            image,
+            caller_tid: None,
+            start_boot_ns: 0,
+            max_rss_before: 0,
+            ended: None,
+        };
         let decoded = decode_wide(&fork(THREAD | NO_EXEC | more).0[..FORK]);
         assert_eq!(decoded, Ok(Decoded::Event(want)));
     }
@@ -151,7 +161,8 @@ fn an_exec_brings_its_name_and_arguments_and_may_have_slack() {
     };
     assert_eq!(detail(&record.0[..EXEC + 24]), want);
     let decoded = decode_wide(&record.0[..EXEC + 24]).expect("a good record").event();
-    assert_eq!(decoded.expect("an event").max_rss_before, bytes(3));
+    let decoded = decoded.expect("an event");
+    assert_eq!((decoded.max_rss_before, decoded.caller_tid), (bytes(3), Some(4522)));
     let record = exec_record(CUT, 2, 2, b"x\0ls");
     let want = Detail::Exec {
         filename: b"x".to_vec(),
@@ -159,6 +170,37 @@ fn an_exec_brings_its_name_and_arguments_and_may_have_slack() {
         filename_truncated: None,
     };
     assert_eq!(detail(&record.0[..EXEC + 8]), want);
+}
+
+#[test]
+fn a_failed_exec_brings_what_was_tried_and_why_it_failed() {
+    let failed = |flags, dirfd, (filename_len, args_len), tail: &[u8]| {
+        let event = wide(proc_event_type::PROC_EXEC_FAILED, flags);
+        let error = libc::ENOENT as u32;
+        aligned(&wide_exec_failed { event, dirfd, error, filename_len, args_len }, tail)
+    };
+    let want = |filename: Option<&[u8]>, args| Detail::ExecFailed {
+        filename: filename.map(<[u8]>::to_vec),
+        args,
+        errno: Errno(libc::ENOENT as u16),
+        tried: 1,
+        filename_truncated: None,
+    };
+    let record = failed(0, -100, (3, 6), b"no\0no\0-l\0slack");
+    let args = Args::new(b"no\0-l\0", false);
+    assert_eq!(detail(&record.0), want(Some(b"no"), args));
+    // Relative to a descriptor, or that itself, or not relative at all.
+    for (name, whole) in [("no\0", "/dev/fd/3/no"), ("\0", "/dev/fd/3"), ("/no\0", "/no")] {
+        let record = failed(CUT, 3, (name.len() as u32, 0), name.as_bytes());
+        assert_eq!(detail(&record.0), want(Some(whole.as_bytes()), Args::new(b"", true)));
+    }
+    let record = failed(wide_flags::WIDE_ARGS_UNREAD.0, 3, (0, 0), b"");
+    assert_eq!(detail(&record.0), want(None, Args::new(b"", true)), "nothing could be read");
+    let room = (ROOM - size_of::<wide_exec_failed>()) as u32;
+    for lengths in [(room + 1, 0), (0, room + 1), (room, 1), (u32::MAX, u32::MAX)] {
+        let record = failed(0, 0, lengths, b"");
+        assert_eq!(decode_wide(&record.0), Err(WireError::Shape { len: ROOM }), "{lengths:?}");
+    }
 }
 
 #[test]
@@ -292,7 +334,7 @@ fn refuses_every_length_that_the_kind_does_not_have() {
     for len in (0..40).chain(41..ROOM) {
         assert_eq!(decode_basic(&basic.0[..len]), Err(WireError::Shape { len }));
     }
-    for number in 0..4 {
+    for number in 0..5 {
         let record = aligned(&wide(proc_event_type(number), 0), b"");
         for len in 0..FORK {
             assert_eq!(decode_wide(&record.0[..len]), Err(WireError::Shape { len }));
@@ -327,6 +369,7 @@ fn refuses_every_unknown_kind() {
         assert_eq!(decode_basic(&record.0[..40]), Err(WireError::Kind(number)));
         let wide_only = [
             proc_event_type::PROC_COST,
+            proc_event_type::PROC_EXEC_FAILED,
             proc_event_type::WIDE_CGROUP,
             proc_event_type::WIDE_KILLED,
         ];
@@ -394,6 +437,7 @@ fn every_seed_of_the_fuzzer_is_a_record() {
         "basic-fork",
         "wide-cost",
         "wide-exec",
+        "wide-exec_failed",
         "wide-exit",
         "wide-fork",
     ];

@@ -12,6 +12,7 @@ pub struct Tally {
     pub processes: usize,
     pub execs: usize,
     pub failed: usize,
+    pub failed_execs: usize,
     pub never_execed: usize,
     pub running: usize,
 }
@@ -25,6 +26,7 @@ impl Tally {
         self.processes += 1;
         self.execs += life.exec_count();
         self.failed += usize::from(life.failed());
+        self.failed_execs += life.failed_execs().map_or(0, |failed| failed.count as usize);
         self.never_execed += usize::from(life.never_execed());
         self.running += usize::from(life.end.is_none());
     }

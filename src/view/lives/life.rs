@@ -2,9 +2,11 @@
 //! One process of a capture, small: a capture may have a million of them.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
 
+use crate::model::errno::Errno;
 use crate::model::event::{Args, Comm, ExitStatus};
 use crate::text;
 use crate::text::command;
@@ -48,6 +50,7 @@ pub struct Life {
     ran_before: Option<Option<Arc<Comm>>>,
     first_exec: Option<Exec>,
     later_execs: Option<Box<LaterExecs>>,
+    failed_execs: Option<Box<FailedExecs>>,
     /// The wide mode told when it began, which tells it from others with its pid.
     pub(super) start_known: bool,
     /// Exits in the basic mode: one for each of its threads.
@@ -61,6 +64,39 @@ pub struct Life {
 struct LaterExecs {
     kept: VecDeque<Exec>,
     left_out: usize,
+}
+
+/// Programs that a process could not run.
+#[derive(Debug)]
+pub struct FailedExecs {
+    /// How often it tried.
+    pub count: u32,
+    /// The file of the last try, or what there is in its place.
+    file: Box<[u8]>,
+    errno: Errno,
+}
+
+impl FailedExecs {
+    /// The last one: `/usr/bin/no: ENOENT`
+    pub fn last(&self) -> String {
+        let mut last = String::new();
+        text::escape(&self.file, &mut last);
+        last + ": " + &self.errno.name()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.file.len() + 32
+    }
+}
+
+/// `failed exec of /usr/bin/no: ENOENT`, for a terminal
+impl fmt::Display for FailedExecs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            1 => write!(f, "failed exec of {}", self.last()),
+            count => write!(f, "{count} failed execs, the last one of {}", self.last()),
+        }
+    }
 }
 
 /// A program that a process ran.
@@ -176,6 +212,7 @@ impl Life {
             ran_before: None,
             first_exec: None,
             later_execs: None,
+            failed_execs: None,
             start_known: false,
             exits: 0,
             above: None,
@@ -246,6 +283,21 @@ impl Life {
         later.kept.pop_front()
     }
 
+    /// Takes one that failed. Returns the bytes that are kept for it, and those that were.
+    pub(super) fn push_failed(&mut self, file: &[u8], errno: Errno) -> (usize, usize) {
+        let before = self.failed_execs.take();
+        let count = before.as_ref().map_or(0, |before| before.count).saturating_add(1);
+        let new = FailedExecs { count, file: file.into(), errno };
+        let bytes = (new.bytes(), before.map_or(0, |before| before.bytes()));
+        self.failed_execs = Some(Box::new(new));
+        bytes
+    }
+
+    /// What it could not run, if it tried.
+    pub fn failed_execs(&self) -> Option<&FailedExecs> {
+        self.failed_execs.as_deref()
+    }
+
     /// From fork to the first exec, in nanoseconds.
     pub fn fork_to_exec_ns(&self) -> Option<u64> {
         let forked = self.born_ns.filter(|_| self.fork_seen)?;
@@ -288,12 +340,14 @@ impl Life {
     /// Nothing but that it exists is known: it is somebody's parent.
     pub fn is_bystander(&self) -> bool {
         let end_seen = self.end.is_some_and(|end| end.seen);
-        self.born_ns.is_none() && self.first_exec.is_none() && !end_seen
+        let idle = self.first_exec.is_none() && self.failed_execs.is_none();
+        self.born_ns.is_none() && idle && !end_seen
     }
 
     /// What it takes in memory, about; what it shares is counted as its own.
     pub(super) fn bytes(&self) -> usize {
-        LIFE_BYTES + self.execs().map(Exec::bytes).sum::<usize>()
+        let failed = self.failed_execs().map_or(0, FailedExecs::bytes);
+        LIFE_BYTES + self.execs().map(Exec::bytes).sum::<usize>() + failed
     }
 }
 

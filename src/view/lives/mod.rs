@@ -12,7 +12,7 @@ use crate::model::event::{Args, Comm, Detail, Event, EventKind, Meta, Totals};
 use crate::model::pid::PID_MAX_LIMIT;
 use crate::process::table::Table;
 use crate::text::elapsed::Elapsed;
-use crate::text::quantity::counted;
+use crate::text::quantity::{counted, plural};
 
 mod fold;
 mod life;
@@ -24,7 +24,7 @@ mod tests;
 
 use fold::Tally;
 use life::Program;
-pub use life::{End, Exec, Folded, Life, LifeId};
+pub use life::{End, Exec, FailedExecs, Folded, Life, LifeId};
 use pool::Pool;
 pub use settle::Children;
 
@@ -47,6 +47,8 @@ pub enum Step {
     ThreadBorn(LifeId),
     /// A process replaced its program.
     Execed(LifeId),
+    /// A process could not replace its program.
+    ExecFailed(LifeId),
     /// A thread ended, its process goes on.
     ThreadEnded(LifeId),
     /// A process ended.
@@ -177,6 +179,22 @@ impl Lives {
                 self.execed(id, event.comm, Some(now), (filename, args), ran_before);
                 Step::Execed(id)
             }
+            (EventKind::ExecFailed, detail) => {
+                self.parent_now(event, None);
+                let failed = detail.and_then(|detail| match detail {
+                    Detail::ExecFailed { filename, args, errno, .. } => {
+                        let file = filename.as_deref().or_else(|| args.iter().next());
+                        Some((file.unwrap_or(b"?"), *errno))
+                    }
+                    _ => None,
+                });
+                let (id, life) = self.whose(event);
+                if let Some((file, errno)) = failed {
+                    let (new, old) = life.push_failed(&file[..file.len().min(PICTURE_ARGS)], errno);
+                    self.bytes = self.bytes + new - old;
+                }
+                Step::ExecFailed(id)
+            }
             (EventKind::Exit, Some(detail)) if detail.is_of_thread() => {
                 Step::ThreadEnded(self.whose(event).0)
             }
@@ -274,8 +292,10 @@ impl Lives {
         self.lives.values().for_each(|life| all.add(life));
         let (first, last) = self.span_ns();
         let mut out = [counted(all.processes, "process"), counted(all.execs, "exec")].join(", ");
+        let failed_execs = plural(all.failed_execs as u64, "failed exec");
         let counts = [
             (all.failed, "failed"),
+            (all.failed_execs, &failed_execs),
             (all.never_execed, "without exec"),
             (all.running, "still running"),
         ];

@@ -79,7 +79,11 @@ impl Sink for Perfetto {
             return;
         }
         match step {
-            Step::Born(id) | Step::ThreadBorn(id) | Step::Execed(id) | Step::ThreadEnded(id) => {
+            Step::Born(id)
+            | Step::ThreadBorn(id)
+            | Step::Execed(id)
+            | Step::ExecFailed(id)
+            | Step::ThreadEnded(id) => {
                 self.track(id, out);
             }
             Step::Ended(id) => {

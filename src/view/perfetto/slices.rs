@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::model::event::ExitStatus;
 use crate::model::signal;
-use crate::view::lives::{Exec, Life};
+use crate::view::lives::{Exec, FailedExecs, Life};
 
 /// What a click on a slice shows.
 #[derive(Default, Serialize)]
@@ -34,6 +34,11 @@ pub struct Details {
     /// Behind the first one, whose slice they lie in.
     #[serde(skip_serializing_if = "Option::is_none")]
     execs_left_out: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_execs: Option<u32>,
+    /// The last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_exec: Option<String>,
     /// Processes below it that are not drawn, there being too many.
     #[serde(skip_serializing_if = "Option::is_none")]
     folded: Option<u32>,
@@ -91,6 +96,9 @@ pub fn details(life: &Life, slice: &Slice<'_>, last: bool) -> Details {
     if last {
         details.adopted_by = life.adopter;
         details.execs_left_out = Some(life.execs_left_out()).filter(|&count| count > 0);
+        let failed = life.failed_execs();
+        details.failed_execs = failed.map(|failed| failed.count);
+        details.failed_exec = failed.map(FailedExecs::last);
         details.folded = Some(life.folded.count).filter(|&count| count > 0);
         details.cpu_ns = life.cpu_ns();
         details.max_rss_bytes = life.max_rss_bytes();

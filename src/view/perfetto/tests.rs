@@ -239,3 +239,14 @@ fn the_last_slice_tells_what_the_process_cost() {
         .collect();
     assert_eq!(told, [(Some(812_000), Some(4096))]);
 }
+
+#[test]
+fn a_command_that_is_not_there_is_told_by_a_click() {
+    let events = trace(&fixtures::not_found());
+    let slice = of(&events, "X").into_iter().find(|slice| slice["args"]["pid"] == 4522);
+    let details = &slice.expect("a slice")["args"];
+    assert_eq!(
+        (&details["failed_execs"], &details["failed_exec"]),
+        (&1.into(), &"/bin/no: ENOENT".into())
+    );
+}

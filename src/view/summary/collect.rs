@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 
 use super::figures::{
-    Command, Count, Failure, Figures, Longest, Lost, NeverExeced, OtherExecs, Rate, Status, Threads,
+    Command, Count, FailedExec, Failure, Figures, Longest, Lost, NeverExeced, OtherExecs, Rate,
+    Status, Threads,
 };
 use super::times::Times;
 use crate::json::SCHEMA_VERSION;
+use crate::model::errno::Errno;
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Totals, Wide};
 use crate::model::signal;
 use crate::process::table::Table;
@@ -15,15 +17,21 @@ use crate::process::table::Table;
 /// Commands (names, as any process may choose them) that are told apart; the others are counted
 /// together.
 const MAX_COMMANDS: usize = 1024;
+/// Files that could not be executed, and why, that are told apart; of a name so many bytes.
+const MAX_FAILED_EXECS: usize = 1024;
+const MAX_FILENAME: usize = 4096;
 /// Processes that are remembered until their exit: in the basic mode threads, too, take such a place until their id is used again.
 const MAX_ALIVE: usize = 1 << 18;
 /// Processes in the list of those that ran longest.
 const LONGEST: usize = 10;
 
+/// A file, where its name is known, and why it could not be executed.
+type FailedFile = (Option<Box<[u8]>>, Errno);
+
 /// The state between events.
 #[derive(Debug)]
 pub struct Collector {
-    counts: [u64; 3],
+    counts: [u64; 4],
     basic: bool,
     threads_started: u64,
     threads_ended: u64,
@@ -35,6 +43,8 @@ pub struct Collector {
     fork_to_exec: Times<u64, 3>,
     run_time: Times<u64, 3>,
     failures: HashMap<(usize, ExitStatus), u64>,
+    /// By file and error; None: all beyond `MAX_FAILED_EXECS`.
+    failed_execs: HashMap<Option<FailedFile>, u64>,
     /// The longest first.
     longest: Vec<Longest>,
     never_execed: u64,
@@ -66,7 +76,7 @@ struct Process {
 impl Default for Collector {
     fn default() -> Self {
         Self {
-            counts: [0; 3],
+            counts: [0; 4],
             basic: false,
             threads_started: 0,
             threads_ended: 0,
@@ -77,6 +87,7 @@ impl Default for Collector {
             fork_to_exec: Times::default(),
             run_time: Times::default(),
             failures: HashMap::new(),
+            failed_execs: HashMap::new(),
             longest: Vec::new(),
             never_execed: 0,
             repeated_execs: 0,
@@ -113,6 +124,8 @@ impl Collector {
                     _ => self.execs_without_fork += 1,
                 }
             }
+            // Of the wide mode alone.
+            EventKind::ExecFailed => {}
             EventKind::Exit => {
                 if self.alive.end(event.pid, 0).is_some_and(|process| process.never_execed()) {
                     self.never(event.comm);
@@ -136,6 +149,9 @@ impl Collector {
         match &wide.detail {
             Detail::Fork { .. } => self.begin(event, wide.start_ns),
             Detail::Exec { args, .. } => self.exec(event, wide, args),
+            Detail::ExecFailed { filename, errno, .. } => {
+                self.failed_exec(filename.as_deref(), *errno);
+            }
             Detail::Exit(ended) => {
                 let Ended { status, duration_ns, args, .. } = &**ended;
                 let process = self.alive.end(event.pid, wide.start_ns);
@@ -180,6 +196,16 @@ impl Collector {
             Some(fork_ns) => self.latency(fork_ns, event.timestamp_ns, comm),
             None => self.execs_without_fork += 1,
         }
+    }
+
+    fn failed_exec(&mut self, filename: Option<&[u8]>, errno: Errno) {
+        let filename = filename.map(|name| name[..name.len().min(MAX_FILENAME)].into());
+        let mut of_file = Some((filename, errno));
+        if self.failed_execs.len() >= MAX_FAILED_EXECS && !self.failed_execs.contains_key(&of_file)
+        {
+            of_file = None;
+        }
+        *self.failed_execs.entry(of_file).or_default() += 1;
     }
 
     fn latency(&mut self, fork_ns: u64, exec_ns: u64, comm: usize) {
@@ -234,8 +260,8 @@ impl Collector {
     pub fn figures(&mut self, totals: &Totals) -> Figures {
         let elapsed_ns = totals.elapsed_ns;
         let rate = |count| Rate { count, per_second: per_second(count, elapsed_ns) };
-        let [fork, exec, exit] = self.counts;
-        let events = fork + exec + exit + self.threads_started + self.threads_ended;
+        let [fork, exec, exit, exec_failed] = self.counts;
+        let events = fork + exec + exit + exec_failed + self.threads_started + self.threads_ended;
         let wide_only = !self.basic;
         if wide_only {
             self.add_running();
@@ -251,12 +277,14 @@ impl Collector {
             fork: rate(fork),
             exec: rate(exec),
             exit: rate(exit),
+            exec_failed: (exec_failed > 0).then(|| rate(exec_failed)),
             threads: wide_only
                 .then_some(Threads { started: self.threads_started, ended: self.threads_ended }),
             lost: Lost {
                 fork: totals.lost.of(EventKind::Fork),
                 exec: totals.lost.of(EventKind::Exec),
                 exit: totals.lost.of(EventKind::Exit),
+                exec_failed: totals.lost.of(EventKind::ExecFailed),
             },
             missed: totals.missed,
             fork_to_exec: self.fork_to_exec.spread(),
@@ -272,6 +300,7 @@ impl Collector {
                 without_fork: self.execs_without_fork,
             },
             failures: wide_only.then(|| self.failure_figures()),
+            failed_execs: (exec_failed > 0).then(|| self.failed_exec_figures()),
             longest: wide_only.then(|| std::mem::take(&mut self.longest)),
             backwards: self.backwards,
             dropped: self.alive.forgotten(),
@@ -339,6 +368,22 @@ impl Collector {
             .collect();
         list.sort_by(|a, b| {
             let by_name = || (&a.comm, &a.status).cmp(&(&b.comm, &b.status));
+            b.count.cmp(&a.count).then_with(by_name)
+        });
+        list
+    }
+
+    fn failed_exec_figures(&self) -> Vec<FailedExec> {
+        let all = self.failed_execs.iter();
+        let mut list: Vec<FailedExec> = all
+            .map(|(of_file, &count)| FailedExec {
+                filename: of_file.as_ref().and_then(|(name, _)| Some(text(name.as_deref()?))),
+                errno: of_file.as_ref().map(|(_, errno)| errno.name().into_owned()),
+                count,
+            })
+            .collect();
+        list.sort_by(|a, b| {
+            let by_name = || (&a.filename, &a.errno).cmp(&(&b.filename, &b.errno));
             b.count.cmp(&a.count).then_with(by_name)
         });
         list

@@ -20,6 +20,8 @@ pub struct Figures {
     pub fork: Rate,
     pub exec: Rate,
     pub exit: Rate,
+    /// None where there were none: they may not have been asked for.
+    pub exec_failed: Option<Rate>,
     /// Not in the basic mode, which takes them for processes.
     pub threads: Option<Threads>,
     pub lost: Lost,
@@ -34,6 +36,8 @@ pub struct Figures {
     pub other_execs: OtherExecs,
     /// The most frequent first.
     pub failures: Option<Vec<Failure>>,
+    /// The most frequent first; as `exec_failed`.
+    pub failed_execs: Option<Vec<FailedExec>>,
     /// The longest first.
     pub longest: Option<Vec<Longest>>,
     /// Intervals that ended before they began, and are in no other figure.
@@ -59,6 +63,7 @@ pub struct Lost {
     pub fork: u64,
     pub exec: u64,
     pub exit: u64,
+    pub exec_failed: u64,
 }
 
 /// A distribution of times.
@@ -118,6 +123,15 @@ pub struct Failure {
     pub comm: Option<String>,
     #[serde(flatten)]
     pub status: Status,
+    pub count: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FailedExec {
+    /// None where it could not be read.
+    pub filename: Option<String>,
+    /// None, and no file name, for all those beyond the limit together.
+    pub errno: Option<String>,
     pub count: u64,
 }
 

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use super::figures::{Bin, Command, Count, Failure, Figures, Longest, Spread, Status};
+use super::figures::{Bin, Command, Count, FailedExec, Failure, Figures, Longest, Spread, Status};
 use crate::text;
 use crate::text::command;
 use crate::text::elapsed::Elapsed;
@@ -38,6 +38,9 @@ pub fn render(figures: &Figures, style: Style, out: &mut Vec<u8>) {
     if let Some(failures) = &figures.failures {
         page.failures(failures);
     }
+    if let Some(failed) = &figures.failed_execs {
+        page.failed_execs(failed);
+    }
     if let Some(longest) = &figures.longest {
         page.longest(longest);
     }
@@ -57,7 +60,8 @@ macro_rules! line {
 impl Page<'_> {
     fn totals(&mut self, figures: &Figures) {
         let Figures { view, cut_off, missed, elapsed_ns, events, lost, threads, .. } = figures;
-        let lost = lost.fork.saturating_add(lost.exec).saturating_add(lost.exit);
+        let lost = [lost.fork, lost.exec, lost.exit, lost.exec_failed];
+        let lost = lost.into_iter().fold(0, u64::saturating_add);
         let what = if *cut_off || *missed > 0 { " (not complete)" } else { "" };
         let loss = match lost {
             0 => "none lost".to_owned(),
@@ -77,6 +81,9 @@ impl Page<'_> {
                 fast => count(fast as u64),
             };
             line!(self, "  {name:<7}{:>14}{per_second:>14}", count(rate.count));
+        }
+        if let Some(failed) = &figures.exec_failed {
+            line!(self, "  and failed: {} {}", count(failed.count), plural(failed.count, "exec"));
         }
         if let Some(threads) = threads.as_ref().filter(|t| t.started + t.ended > 0) {
             let (started, ended) = (count(threads.started), count(threads.ended));
@@ -196,6 +203,23 @@ impl Page<'_> {
             line!(self, "  {comm}{:>11}  {}", count(*n), status_text(Some(status)));
         }
         self.more(failures.len(), "kind", " of failure");
+    }
+
+    fn failed_execs(&mut self, failed: &[FailedExec]) {
+        let total: u64 = failed.iter().map(|failed| failed.count).sum();
+        line!(self, "\nExecs that failed ({})", count(total));
+        line!(self, "  {:>11}  {:<15}FILE", "COUNT", "ERROR");
+        for FailedExec { filename, errno, count: n } in failed.iter().take(TOP) {
+            let mut file = String::new();
+            match (filename, errno) {
+                (Some(filename), _) => text::escape(filename.as_bytes(), &mut file),
+                (None, Some(_)) => file.push('?'),
+                (None, None) => file.push_str(OTHERS),
+            }
+            let file = self.style.cut(&file, Some(LINE_WIDTH));
+            line!(self, "  {:>11}  {:<15}{file}", count(*n), errno.as_deref().unwrap_or_default());
+        }
+        self.more(failed.len(), "kind", " of failure");
     }
 
     fn longest(&mut self, longest: &[Longest]) {

@@ -142,6 +142,9 @@ impl Timeline {
         for exec in life.later_execs().take(10) {
             let _ = write!(out, "\nthen {}", cut(&exec.command_line(), MAX_TOOLTIP));
         }
+        if let Some(failed) = life.failed_execs() {
+            let _ = write!(out, "\n{}", cut(&failed.to_string(), MAX_TOOLTIP));
+        }
         match (life.end, life.status()) {
             (_, Some(status)) => {
                 let _ = write!(out, "\nended with {status}");

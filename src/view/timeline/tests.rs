@@ -165,3 +165,14 @@ fn takes_any_events() {
         assert!(!text.contains("NaN") && !text.contains("inf\""), "seed {seed}");
     }
 }
+
+#[test]
+fn a_command_that_is_not_there_is_told_by_its_bar() {
+    let mut story = Story::default();
+    story.exec_failed(0, 7, 1, &["no"]).exec_failed(10, 7, 1, &["nor"]).exit(20, 7, 1, 0);
+    let text = run(Timeline::default(), &story.events);
+    let svg = Document::parse(&text).expect("well-formed");
+    let told = "\n2 failed execs, the last one of /bin/nor: ENOENT\n";
+    assert!(tooltips(&svg).iter().any(|tooltip| tooltip.contains(told)), "{text}");
+    assert!(text.contains("2 failed execs"), "and in the heading");
+}

@@ -235,6 +235,9 @@ impl Tree {
         if life.never_execed() {
             remarks.push(Remark { text: "no exec".to_owned(), color: DIM });
         }
+        if let Some(failed) = life.failed_execs() {
+            remarks.push(Remark { text: failed.to_string(), color: RED });
+        }
         if life.threads > 0 {
             let text = counted(life.threads, "more thread");
             remarks.push(Remark { text, color: DIM });

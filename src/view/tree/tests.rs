@@ -164,3 +164,15 @@ fn takes_any_events() {
         assert!(text.is_ascii() && !fixtures::steers_a_terminal(&text), "seed {seed}: {text}");
     }
 }
+
+#[test]
+fn a_command_that_is_not_there_is_said_behind_its_process() {
+    let lines = lines(UNICODE, &fixtures::not_found());
+    assert_eq!(
+        lines[2..],
+        [
+            "4522             900 us  127   └─ bash  [no exec]  [failed exec of /bin/no: ENOENT]",
+            "1 process, 0 execs, 1 failed, 1 failed exec, 1 without exec, in 900 us",
+        ]
+    );
+}

@@ -81,6 +81,7 @@ cargo-*)
 test)
 	have strace || need strace # what a build is compared with
 	have setcap || need setcap
+	have bpftool || need bpftool # which programs are loaded
 	have mount || need mount
 	have zstd || need zstd
 	;;

@@ -14,19 +14,22 @@ use crate::host::cgroup;
 use crate::model::place::Place;
 use crate::text::time::Clock;
 
-/// The place that was read last: most events have that of the one before.
+/// The place that was read last, since most events have that of the one before, and whether the
+/// path alone told it.
 #[derive(Debug, Default)]
-pub struct Places(Option<Arc<Place>>);
+pub struct Places(Option<(Arc<Place>, bool)>);
 
 impl Places {
     /// Captures of earlier versions tell the path alone, and it tells the rest.
     fn shared(&mut self, path: &str, told: [Option<Cow<'_, str>>; 5]) -> Arc<Place> {
         let path_alone = told.iter().all(Option::is_none);
-        if let Some(last) = self.0.as_ref().filter(|last| *last.cgroup == *path) {
-            let known = last.told();
-            let same =
-                known[1..].iter().zip(&told).all(|((_, known), told)| *known == told.as_deref());
-            if path_alone || same {
+        if let Some((last, by_path)) = self.0.as_ref().filter(|(last, _)| *last.cgroup == *path) {
+            let same = || {
+                let told_before = last.told();
+                told_before[1..].iter().zip(&told).all(|((_, before), told)| *before == told.as_deref())
+            };
+            let known = if path_alone { *by_path } else { same() };
+            if known {
                 return last.clone();
             }
         }
@@ -38,7 +41,7 @@ impl Places {
             let line = Default::default();
             Place { cgroup: path.into(), unit, user_unit, container, runtime, pod_uid, line }
         };
-        self.0.insert(Arc::new(place)).clone()
+        self.0.insert((Arc::new(place), path_alone)).0.clone()
     }
 }
 

@@ -183,3 +183,16 @@ fn an_older_captures_path_tells_the_unit() {
     let told = "\"/a.slice/b.service\",\"unit\":\"other.service\"";
     assert_eq!(unit_of(told).as_deref(), Some("other.service"), "what is told comes first");
 }
+
+#[test]
+fn a_line_means_the_same_whatever_came_before_it() {
+    let exit = "\"thread\":false,\"exit_code\":0,\"duration_ns\":5";
+    let alone = program::wide("exit", 7, 1, "sh", 5, 2, exit).replace("/a/b", "/a.slice/b.service");
+    let told = alone.replace(exit, &format!("\"unit\":\"other.service\",{exit}"));
+    let mut decoder = Decoder::default();
+    for line in [&alone, &told, &alone] {
+        let line = line.trim_end().as_bytes();
+        assert!(matches!(read(line), Ok(Record::Event(Event { wide: Some(_), .. }))), "{line:?}");
+        assert_eq!(decoder.decode(line), read(line));
+    }
+}

@@ -11,8 +11,9 @@ use tuxscope::view;
 
 fuzz_target!(|bytes: &[u8]| {
     let style = Style { unicode: true, ..Style::default() };
+    let settings = view::Settings { wide: true, style, ..view::Settings::default() };
     for view in view::ALL {
-        let mut sink = (view.start)(true, style);
+        let mut sink = (view.start)(&settings);
         let mut lines = Lines::new(bytes);
         let mut decoder = Decoder::default();
         let mut out = Vec::new();

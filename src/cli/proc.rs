@@ -41,7 +41,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     report::prepare();
     let mut output = args.open_output()?;
     let style = terminal::style(&output, args.out.target.color.into());
-    let mut sink = (args.view.drawn.format.start)(args.is_wide(), style);
+    let mut sink = args.view.drawn.start(args.is_wide(), style);
     let config = args.config();
     let mut storage = Storage::uninit();
     let tracer = Tracer::attach(&mut storage, &config)?;
@@ -114,6 +114,7 @@ impl Proc {
         if !self.runs_command() && env::args_os().next_back().is_some_and(|last| last == "--") {
             return wrong("no COMMAND after --", "name one, or omit --");
         }
+        self.view.drawn.check()?;
         if self.view.threads && !self.is_wide() {
             return wrong("--threads requires --wide", "add --wide");
         }

@@ -64,16 +64,17 @@ struct Limits {
 /// # Errors
 /// The capture can't be read, or not as it was asked for.
 pub fn run(args: Replay) -> Result<ExitCode> {
-    let Replay { drawn: Drawn { format }, target, limits: Limits { strict }, .. } = args;
+    let Replay { drawn, target, limits: Limits { strict }, .. } = args;
+    drawn.check()?;
     let input = Input::open(&args.input)?;
-    let mut output = target.open(format, Output::stdout, None)?;
+    let mut output = target.open(drawn.format, Output::stdout, None)?;
     if input.is(&output) {
         bail!("{} is also the output: write to another file", input.name());
     }
     let filter = Filter::new(args.choose.into());
     let style = terminal::style(&output, target.color.into());
     // All that is read besides the capture (users, time zones) is read here.
-    let sinks = [false, true].map(|wide| (format.start)(wide, style));
+    let sinks = [false, true].map(|wide| drawn.start(wide, style));
     confine();
     // Only now: the handler's thread has the rights of its maker.
     let stop = Stop::on_signals(Hangup::End)?;

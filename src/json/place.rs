@@ -26,7 +26,10 @@ impl Places {
         if let Some((last, by_path)) = self.0.as_ref().filter(|(last, _)| *last.cgroup == *path) {
             let same = || {
                 let told_before = last.told();
-                told_before[1..].iter().zip(&told).all(|((_, before), told)| *before == told.as_deref())
+                told_before[1..]
+                    .iter()
+                    .zip(&told)
+                    .all(|((_, before), told)| *before == told.as_deref())
             };
             let known = if path_alone { *by_path } else { same() };
             if known {

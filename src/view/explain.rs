@@ -19,7 +19,8 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
-    start: |_, _| Box::new(Explain::default()),
+    takes: &[],
+    start: |_| Box::new(Explain::default()),
 };
 
 /// Children of one process that are named when it ends; more are counted.

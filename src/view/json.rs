@@ -12,7 +12,8 @@ pub static VIEW: View = View {
     needs_wide: false,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
-    start: |wide, _| Box::new(Json::new(wide)),
+    takes: &[],
+    start: |set| Box::new(Json::new(set.wide)),
 };
 
 /// The sink of `--format json`: the five keys of the basic mode, and all that an event of the

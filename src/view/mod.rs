@@ -52,9 +52,20 @@ pub struct View {
     pub shape: Shape,
     /// When it speaks.
     pub speaks: Speaks,
-    /// Begins one, for events of the wide mode or of the basic one, and for a reader with this
-    /// terminal.
-    pub start: fn(wide: bool, style: Style) -> Box<dyn Sink>,
+    /// The options of its own that it takes, by their long names: beside other views they are
+    /// refused.
+    pub takes: &'static [&'static str],
+    /// Begins one.
+    pub start: fn(&Settings) -> Box<dyn Sink>,
+}
+
+/// What is asked of a view.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The events are those of the wide mode.
+    pub wide: bool,
+    /// What the reader's terminal can show.
+    pub style: Style,
 }
 
 /// What a view's output is.
@@ -120,7 +131,7 @@ mod tests {
 
     /// Bytes before the end, and at the end.
     fn draw(view: &View, wide: bool, events: &[Event]) -> (usize, String) {
-        let mut sink = (view.start)(wide, Style::default());
+        let mut sink = (view.start)(&Settings { wide, ..Settings::default() });
         let mut out = Vec::new();
         let (host, kernel) = ("\u{202e}<b>".to_owned(), "\u{9b}2J&\u{2028}".to_owned());
         sink.begin(&Meta { host, kernel, ..Meta::default() }, &mut out);
@@ -146,7 +157,7 @@ mod tests {
     fn of_a_shell(view: &View, told: bool) -> String {
         let mut story = Story::default();
         story.exec(0, 5, 4, &["make"]).exec(1_000, 77, 4, &["ls", "-l"]).exit(2_000, 77, 4, 0);
-        let mut sink = (view.start)(true, Style::default());
+        let mut sink = (view.start)(&Settings { wide: true, ..Settings::default() });
         let mut out = Vec::new();
         sink.begin(&Meta::default(), &mut out);
         if told {

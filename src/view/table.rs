@@ -4,7 +4,7 @@
 use std::fmt::{Display, Write as _};
 
 use super::wide_table::WideTable;
-use super::{Shape, Sink, Speaks, View};
+use super::{Settings, Shape, Sink, Speaks, View};
 use crate::host::users::Users;
 use crate::model::event::{Event, EventKind, Meta};
 use crate::text;
@@ -20,13 +20,14 @@ pub static VIEW: View = View {
     needs_wide: false,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
+    takes: &[],
     start,
 };
 
-fn start(wide: bool, style: Style) -> Box<dyn Sink> {
-    match wide {
-        true => Box::new(WideTable::new(style, Users::read())),
-        false => Box::new(Table::new(style)),
+fn start(set: &Settings) -> Box<dyn Sink> {
+    match set.wide {
+        true => Box::new(WideTable::new(set.style, Users::read())),
+        false => Box::new(Table::new(set.style)),
     }
 }
 

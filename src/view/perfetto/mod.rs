@@ -36,7 +36,8 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Document,
     speaks: Speaks::AsItHappens,
-    start: |_, _| Box::new(Perfetto::default()),
+    takes: &[],
+    start: |_| Box::new(Perfetto::default()),
 };
 
 /// The sink of `--format perfetto`. A process is written when it ends; only in the basic mode,

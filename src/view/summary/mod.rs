@@ -20,7 +20,8 @@ pub static TEXT: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
-    start: |_, style| Box::new(Summary::text(style)),
+    takes: &[],
+    start: |set| Box::new(Summary::text(set.style)),
 };
 
 /// `--format summary-json`
@@ -30,7 +31,8 @@ pub static JSON: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
-    start: |_, _| Box::new(Summary::json()),
+    takes: &[],
+    start: |_| Box::new(Summary::json()),
 };
 
 /// The sink of `--format summary` and `--format summary-json`: both show the same figures.

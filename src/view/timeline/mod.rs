@@ -45,7 +45,8 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Document,
     speaks: Speaks::AtTheEnd,
-    start: |_, _| Box::new(Timeline::default()),
+    takes: &[],
+    start: |_| Box::new(Timeline::default()),
 };
 
 /// The sink of `--format timeline`.

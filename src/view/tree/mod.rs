@@ -34,7 +34,8 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
-    start: |_, style| Box::new(Tree::new(style)),
+    takes: &[],
+    start: |set| Box::new(Tree::new(set.style)),
 };
 
 /// The sink of `--format tree`.

@@ -17,7 +17,6 @@ mod output;
 mod proc;
 mod replay;
 mod schema;
-mod values;
 
 /// Trace the life of processes with eBPF
 #[derive(Debug, Parser)]

@@ -4,3 +4,4 @@
 
 pub mod filter;
 pub mod table;
+pub mod words;

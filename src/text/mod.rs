@@ -4,9 +4,11 @@
 pub mod command;
 pub mod elapsed;
 mod escape;
+pub mod killed;
 pub mod quantity;
 pub mod style;
 pub mod time;
+pub mod values;
 pub mod xml;
 
 pub use escape::{escape, fit, misleads, pad, push_hex};

@@ -5,11 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use super::lives::{Life, LifeId, Lives, Step};
-use super::{Shape, Sink, Speaks, View, killed};
+use super::{Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Comm, Detail, Event, ExitStatus, Lost, Totals};
 use crate::text;
 use crate::text::elapsed::Elapsed;
+use crate::text::killed;
 use crate::text::quantity::were;
 
 /// `--format explain`

@@ -14,7 +14,6 @@ mod explain;
 #[cfg(test)]
 mod fixtures;
 mod json;
-mod killed;
 mod lives;
 mod perfetto;
 mod summary;

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Sink, killed};
+use super::Sink;
 use crate::host::users::Users;
 use crate::model::event::{Args, Detail, Ended, Event, ExitStatus, Meta};
 use crate::text;
 use crate::text::command;
 use crate::text::elapsed::Elapsed;
+use crate::text::killed;
 use crate::text::style::Style;
 use crate::text::style::{DIM, RED, RESET};
 

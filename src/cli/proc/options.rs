@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::events::Choose;
 use crate::cli::output::{Drawn, Help, Target};
-use crate::cli::values;
+use crate::text::values;
 
 const EXAMPLES: &str = "\
 Examples:

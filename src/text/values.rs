@@ -6,6 +6,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 /// A positive time: seconds, or one with units.
+///
+/// # Errors
+/// It is none; the text says what one is.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let with_units = || Duration::try_from(text.parse::<SignedDuration>().ok()?).ok();
@@ -17,6 +20,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A number of bytes, with K, M or G for powers of 1024.
+///
+/// # Errors
+/// It is none; the text says what one is.
 pub fn size(text: &str) -> Result<u64, String> {
     let wrong = || "a size is a number of bytes, or one with K, M or G, such as 4M".to_owned();
     let (digits, unit) = match text.char_indices().next_back() {

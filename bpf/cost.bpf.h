@@ -52,9 +52,8 @@ static __always_inline int cost_is_awaited(__u32 tid, __u64 start_ns)
  * the one that made it, where that lent it its memory (vfork). From 6.16 on the memory is still
  * there at the exit; this computes what the kernel does (setmax_mm_hiwater_rss), but of that alone.
  */
-static __always_inline __u64 image_max_rss(struct task_struct *task)
+static __always_inline __u64 image_max_rss(struct mm_struct *mm)
 {
-	struct mm_struct *mm = task->mm;
 	__u64 peak, now = 0;
 	__s64 pages;
 
@@ -111,21 +110,23 @@ static __always_inline void tell_cost(struct task_struct *leader, struct signal_
 /* --threads */
 static __always_inline void tell_thread_cost(struct task_struct *task)
 {
-	struct wide_cost *cost = ring_reserve(sizeof(*cost), PROC_COST);
+	struct wide_thread_cost *cost = ring_reserve(sizeof(*cost), PROC_COST);
+	enum wide_flags flags = 0;
 
 	if (!cost)
 		return;
-	__builtin_memset(cost, 0, sizeof(*cost));
-	cost->header.kind = PROC_COST;
-	cost->header.flags = WIDE_THREAD;
+	cost->header.kind = WIDE_THREAD_COST;
 	cost->timestamp_ns = bpf_ktime_get_ns();
 	cost->start_ns = task->start_time;
 	cost->cpu_ns = task->se.sum_exec_runtime;
+	cost->cpu_wait_ns = 0;
 	if (waits_are_counted(task)) {
 		cost->cpu_wait_ns = task->sched_info.run_delay;
-		cost->header.flags |= WIDE_WAIT_KNOWN;
+		flags |= WIDE_WAIT_KNOWN;
 	}
+	cost->header.flags = flags;
 	cost->tid = task->pid;
+	cost->_padding = 0;
 	ring_submit(cost, cost->timestamp_ns);
 }
 

@@ -180,6 +180,8 @@ static __always_inline __u32 read_args(char *to, const struct exec_call *call, c
 #define FEW 256
 #define MANY 4096 /* PATH_MAX */
 
+enum sent { SENT, NAME_TOO_LONG, NO_ROOM };
+
 /*
  * Sends it with at most `room` bytes of each; `whole`: not at all, if there are more that are
  * wanted. See send_exec.

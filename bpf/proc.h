@@ -19,6 +19,7 @@ enum proc_event_type {
 	PROC_EVENT_TYPES,
 	WIDE_CGROUP = 16, /* no event: what later ones need */
 	WIDE_KILLED = 17, /* an exit, and who ended it */
+	WIDE_THREAD_COST = 18, /* as PROC_COST, of a thread; lost ones are counted as such */
 };
 
 /* A record of the basic mode. Its layout never changes: scripts and tutorials know it. */
@@ -152,8 +153,7 @@ struct wide_cgroup {
 
 /*
  * What a process has cost, its threads together, without its children's: what getrusage(2) and
- * wait4(2) give. With WIDE_THREAD: a thread's CPU time, and nothing else. It comes some time after
- * the exit, if at all: see bpf/cost.bpf.h.
+ * wait4(2) give. It comes some time after the exit, if at all: see bpf/cost.bpf.h.
  */
 struct wide_cost {
 	struct wide_header header;
@@ -168,7 +168,18 @@ struct wide_cost {
 	__u64 involuntary_switches;
 	__u64 read_blocks; /* of 512 bytes */
 	__u64 written_blocks;
-	__u32 tid; /* a process': its leader's, the pid */
+	__u32 tid; /* its leader's, the pid */
+	__u32 _padding;
+};
+
+/* What a thread has cost, once it is freed. */
+struct wide_thread_cost {
+	struct wide_header header;
+	__u64 timestamp_ns; /* CLOCK_MONOTONIC */
+	__u64 start_ns; /* with tid: whose */
+	__u64 cpu_ns;
+	__u64 cpu_wait_ns; /* ready to run and without a CPU */
+	__u32 tid;
 	__u32 _padding;
 };
 

@@ -207,10 +207,9 @@ int wide_deliver(unsigned long long *ctx)
 }
 
 /* At the end of a process: copies what is noted of the signal that it died of, if any. */
-static __always_inline void killer_of(struct wide_killer *killer, struct task_struct *task,
-				      __u64 start_ns, __u32 signal)
+static __always_inline void killer_of(struct wide_killer *killer, __u32 tgid,
+				      struct signal_struct *victim, __u64 start_ns, __u32 signal)
 {
-	__u32 tgid = task->tgid;
 	struct notes *notes = bpf_map_lookup_elem(&senders, &tgid);
 
 	__builtin_memset(killer, 0, sizeof(*killer));
@@ -220,7 +219,7 @@ static __always_inline void killer_of(struct wide_killer *killer, struct task_st
 		if (notes->start_ns == start_ns && notes->note[i].signal == signal)
 			*killer = notes->note[i].killer;
 	/* A victim's signal_struct keeps the memory for which it was chosen; 4.9 */
-	if (signal == SIGKILL && killer->code == SI_KERNEL && task->signal->oom_mm)
+	if (signal == SIGKILL && killer->code == SI_KERNEL && BPF_CORE_READ(victim, oom_mm))
 		killer->flags |= KILLER_OOM;
 }
 

@@ -27,6 +27,7 @@ const struct wide_exit wide_exit_layout = {};
 const struct wide_killed wide_killed_layout = {};
 const struct wide_cgroup wide_cgroup_layout = {};
 const struct wide_cost wide_cost_layout = {};
+const struct wide_thread_cost wide_thread_cost_layout = {};
 
 /* --threads: tell of threads, too */
 const volatile __u8 show_threads = 0;
@@ -231,96 +232,109 @@ int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-enum sent { SENT, NAME_TOO_LONG, NO_ROOM };
+/* PATH_MAX of include/uapi/linux/limits.h, and what execveat(2) puts before a name: /dev/fd/N/ */
+#define EXEC_NAME_ROOM 8192
 
-/*
- * Sends an exec with at most `room` bytes each of file name and arguments. The ring gives only
- * records whose size is a constant, hence the choice of rooms below. What would need one copy of
- * this instead of seven isn't everywhere: dynptrs came with 5.19, and a buffer of the CPU's own to
- * send from takes at most 32 KiB, less than --max-args may ask for. Six copies less would save 3.5
- * of the 39 ms of CPU that loading took (medians of 21 loads each in turn, 6.18) and 4.8 KB of
- * program.
- */
-static __always_inline enum sent send_exec(struct subject *subject, struct linux_binprm *bprm,
-					   __u32 caller_tid, __u64 args_start, __u64 args,
-					   const __u32 room)
-{
-	struct wide_exec *exec;
-	__u32 wanted_args = max_args;
-	long name;
-	char *data;
+/* A name, for a moment: how long it is decides how large a record has to be. */
+struct exec_name {
+	char bytes[EXEC_NAME_ROOM];
+};
 
-	exec = bpf_ringbuf_reserve(&events, sizeof(*exec) + 2 * room, 0);
-	if (!exec)
-		return NO_ROOM;
-	data = (char *)(exec + 1);
-	fill(&exec->event, subject, PROC_EXEC);
-
-	name = bpf_probe_read_kernel_str(data, room, bprm->filename);
-	if (name < 0)
-		name = 0;
-	if (name >= room) {
-		bpf_ringbuf_discard(exec, BPF_RB_NO_WAKEUP);
-		return NAME_TOO_LONG;
-	}
-	exec->max_rss = subject->max_rss;
-	exec->filename_len = name;
-	exec->args_len = 0;
-	exec->caller_tid = caller_tid;
-	exec->_padding = 0;
-
-	if (args > wanted_args) {
-		args = wanted_args;
-		exec->event.header.flags |= WIDE_ARGS_CUT;
-	}
-	if (args > room) {
-		args = room;
-		exec->event.header.flags |= WIDE_ARGS_CUT;
-	}
-	if (bpf_probe_read_user(data + name, args, (void *)args_start) == 0)
-		exec->args_len = args;
-	else
-		exec->event.header.flags |= WIDE_ARGS_UNREAD;
-	ring_submit(exec, exec->event.timestamp_ns);
-	return SENT;
-}
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exec_name);
+} exec_names SEC(".maps");
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	struct subject subject = {};
-	enum sent sent = NAME_TOO_LONG;
+	struct wide_exec *exec;
+	struct exec_name *name;
 	struct mm_struct *mm;
-	__u64 start, args, need;
+	__u64 start, args, len, need;
+	enum wide_flags cut = 0;
+	__u32 room = 0, zero = 0;
+	long copied;
+	char *data;
 
 	if (!tracing)
 		return 0;
 	look_at(&subject, task);
 	subject.max_rss = task->signal->maxrss;
+	mm = task->mm;
 	if (!wanted(&subject, PROC_EXEC, wanted_tree(task->tgid), 0) ||
 	    !prepare(&subject, PROC_EXEC))
 		return 0;
-	mm = task->mm;
+	name = bpf_map_lookup_elem(&exec_names, &zero);
+	if (!name) /* never: an array has its element */
+		return 0;
+	copied = bpf_probe_read_kernel_str(name, sizeof(*name), bprm->filename);
+	len = copied < 0 ? 0 : copied;
 	start = mm->arg_start;
 	args = mm->arg_end - start;
-	need = args > max_args ? max_args : args;
-	if (need <= 128)
-		sent = send_exec(&subject, bprm, old_pid, start, args, 128);
-	if (sent == NAME_TOO_LONG && need <= 512)
-		sent = send_exec(&subject, bprm, old_pid, start, args, 512);
-	if (sent == NAME_TOO_LONG && need <= 4096)
-		sent = send_exec(&subject, bprm, old_pid, start, args, 4096); /* PATH_MAX */
-	if (sent == NAME_TOO_LONG)
-		sent = send_exec(&subject, bprm, old_pid, start, args, 65536);
+	if (args > max_args) {
+		args = max_args;
+		cut = WIDE_ARGS_CUT;
+	}
+
+	/*
+	 * The ring gives only records whose size is a constant. Each is tested at once: the verifier
+	 * of 5.10 forgets that one isn't NULL.
+	 */
+#define TRY(bytes)                                                                                 \
+	if (len <= bytes) {                                                                        \
+		room = bytes;                                                                      \
+		exec = bpf_ringbuf_reserve(&events, sizeof(*exec) + 2 * (bytes), 0);               \
+		if (exec)                                                                          \
+			goto reserved;                                                             \
+	}
+	need = args > len ? args : len;
+	if (need <= 128) {
+		TRY(128);
+	} else if (need <= 512) {
+		TRY(512);
+	} else if (need <= 4096) {
+		TRY(4096);
+	} else {
+		TRY(65536);
+	}
 	/* A ring that is small or nearly full: rather arguments cut than an exec lost. */
-	if (sent == NO_ROOM)
-		sent = send_exec(&subject, bprm, old_pid, start, args, 2048);
-	if (sent == NO_ROOM)
-		sent = send_exec(&subject, bprm, old_pid, start, args, 512);
-	if (sent == NO_ROOM)
-		sent = send_exec(&subject, bprm, old_pid, start, args, 128);
-	if (sent != SENT)
-		count_lost(&subject, PROC_EXEC);
+	if (room > 2048)
+		TRY(2048);
+	if (room > 512)
+		TRY(512);
+#undef TRY
+	count_lost(&subject, PROC_EXEC);
+	return 0;
+
+reserved:
+	/* Bounds that are plain to each verifier, in the registers that are used. */
+	barrier_var(len);
+	if (len > room)
+		len = room;
+	barrier_var(args);
+	if (args > room) {
+		args = room;
+		cut = WIDE_ARGS_CUT;
+	}
+
+	data = (char *)(exec + 1);
+	fill(&exec->event, &subject, PROC_EXEC);
+	exec->event.header.flags |= cut;
+	exec->max_rss = subject.max_rss;
+	bpf_probe_read_kernel(data, len, name);
+	exec->filename_len = len;
+	exec->args_len = 0;
+	exec->caller_tid = old_pid;
+	exec->_padding = 0;
+	if (bpf_probe_read_user(data + len, args, (void *)start) == 0)
+		exec->args_len = args;
+	else
+		exec->event.header.flags |= WIDE_ARGS_UNREAD;
+	ring_submit(exec, exec->event.timestamp_ns);
 	return 0;
 }
 
@@ -349,6 +363,7 @@ int wide_exit(unsigned long long *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
 	struct signal_struct *signal;
+	struct mm_struct *mm;
 	struct subject subject = {};
 	struct wide_killer killer = {};
 	struct wide_killed *killed;
@@ -363,6 +378,7 @@ int wide_exit(unsigned long long *ctx)
 		learn_exit(task);
 	look_at(&subject, task);
 	signal = task->signal;
+	mm = task->mm;
 	if (process_ends(ctx, &subject, signal)) {
 		/* The leader is on its way out, as all are. */
 		status = wait_status(signal->flags, signal->group_exit_code, PF_EXITING,
@@ -370,8 +386,8 @@ int wide_exit(unsigned long long *ctx)
 		began_ns = subject.leader->start_time;
 		failed = status != 0;
 		if (status & 0x7f)
-			killer_of(&killer, task, began_ns, status & 0x7f);
-		max_rss = image_max_rss(task);
+			killer_of(&killer, task->tgid, signal, began_ns, status & 0x7f);
+		max_rss = image_max_rss(mm);
 	} else {
 		/* Its beginning was not told either. It may be the process' last, as above. */
 		if (made_by_kernel(task->flags))

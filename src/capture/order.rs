@@ -8,7 +8,9 @@
 //! order; but not for ever, because a zombie may never be reaped, a task may do nothing more for a
 //! while, and a record may be lost.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use foldhash::HashMap;
 
 use crate::kernel::wire::{RingRecord, Task};
 use crate::model::cost::Cost;

@@ -16,7 +16,7 @@ use crate::model::signal_code;
 use crate::text::quantity::counted;
 use wide::types::{
     killer_flags, proc_event_type, wide_cgroup, wide_cost, wide_event, wide_exec, wide_exec_failed,
-    wide_exit, wide_flags, wide_fork, wide_header, wide_killed,
+    wide_exit, wide_flags, wide_fork, wide_header, wide_killed, wide_thread_cost,
 };
 
 /// Fails to compile where a mirror is laid out otherwise than clang laid out the original, which
@@ -90,7 +90,8 @@ plain!(
     wide_exit,
     wide_killed,
     wide_cgroup,
-    wide_cost
+    wide_cost,
+    wide_thread_cost
 );
 
 /// A decoded record.
@@ -234,6 +235,9 @@ pub fn decode_wide(record: &[u8]) -> Result<Decoded, WireError> {
         proc_event_type::WIDE_KILLED => plain::from_bytes(record).ok().map(killed),
         proc_event_type::PROC_COST => {
             return plain::from_bytes(record).map(cost).map_err(|_| shape);
+        }
+        proc_event_type::WIDE_THREAD_COST => {
+            return plain::from_bytes(record).map(thread_cost).map_err(|_| shape);
         }
         proc_event_type::WIDE_CGROUP => return cgroup(record).ok_or(shape),
         proc_event_type(number) => return Err(WireError::Kind(number)),
@@ -385,7 +389,16 @@ fn cost(raw: &wide_cost) -> Decoded {
     let cost = Cost {
         cpu_ns: raw.cpu_ns,
         cpu_wait_ns: has(&raw.header, wide_flags::WIDE_WAIT_KNOWN).then_some(raw.cpu_wait_ns),
-        process: (!has(&raw.header, wide_flags::WIDE_THREAD)).then_some(whole),
+        process: Some(whole),
+    };
+    Decoded::Cost { task: Task { tid: raw.tid, start_ns: raw.start_ns }, cost }
+}
+
+fn thread_cost(raw: &wide_thread_cost) -> Decoded {
+    let cost = Cost {
+        cpu_ns: raw.cpu_ns,
+        cpu_wait_ns: has(&raw.header, wide_flags::WIDE_WAIT_KNOWN).then_some(raw.cpu_wait_ns),
+        process: None,
     };
     Decoded::Cost { task: Task { tid: raw.tid, start_ns: raw.start_ns }, cost }
 }

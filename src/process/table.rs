@@ -2,7 +2,7 @@
 //! Who is alive: the one table of processes, with one rule for a pid that is used again and one
 //! for forgetting.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 /// How far two start times of one process may lie apart: /proc counts in ticks of 10 ms, and one
 /// read from there is compared with the kernel's own. No pid comes back so soon.

@@ -324,7 +324,24 @@ fn a_cost_tells_what_the_kernel_counts_and_no_more() {
     let process = ProcessCost { blocks: Some((8 * 512, 9 * 512)), ..process };
     let want = Cost { cpu_ns: 1, cpu_wait_ns: Some(2), process: Some(process) };
     assert_eq!(cost(wait | blocks), want);
-    assert_eq!(cost(THREAD), Cost { cpu_ns: 1, ..Cost::default() });
+}
+
+#[test]
+fn a_threads_cost_is_its_cpu_time_and_its_wait() {
+    let cost = |flags| {
+        let kind = proc_event_type::WIDE_THREAD_COST;
+        let header = wide_header { kind, flags: wide_flags(flags) };
+        let (start_ns, cpu_ns, cpu_wait_ns, tid) = (5, 1, 2, 4522);
+        let record =
+            wide_thread_cost { header, start_ns, cpu_ns, cpu_wait_ns, tid, ..Default::default() };
+        match decode_wide(&aligned(&record, b"").0[..size_of::<wide_thread_cost>()]) {
+            Ok(Decoded::Cost { task: Task { tid: 4522, start_ns: 5 }, cost }) => cost,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(cost(0), Cost { cpu_ns: 1, ..Cost::default() });
+    let known = Cost { cpu_ns: 1, cpu_wait_ns: Some(2), process: None };
+    assert_eq!(cost(wide_flags::WIDE_WAIT_KNOWN.0), known);
 }
 
 /// The kind alone says what a record is: no length makes another one of it.
@@ -372,6 +389,7 @@ fn refuses_every_unknown_kind() {
             proc_event_type::PROC_EXEC_FAILED,
             proc_event_type::WIDE_CGROUP,
             proc_event_type::WIDE_KILLED,
+            proc_event_type::WIDE_THREAD_COST,
         ];
         if !wide_only.contains(&proc_event_type(number)) {
             let record = aligned(&wide(proc_event_type(number), 0), b"");

@@ -281,8 +281,8 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	}
 
 	/*
-	 * The ring gives only records whose size is a constant. Each is tested at once: the verifier
-	 * of 5.10 forgets that one isn't NULL.
+	 * The ring gives only records whose size is a constant. Each is tested at once: the
+	 * verifier of 5.10 forgets that one isn't NULL.
 	 */
 #define TRY(bytes)                                                                                 \
 	if (len <= bytes) {                                                                        \

@@ -184,7 +184,7 @@ enum sent { SENT, NAME_TOO_LONG, NO_ROOM };
 
 /*
  * Sends it with at most `room` bytes of each; `whole`: not at all, if there are more that are
- * wanted. See send_exec.
+ * wanted.
  */
 static __always_inline enum sent send_failed(const struct subject *subject,
 					     const struct of_task *task,

@@ -37,19 +37,6 @@ impl Drawn {
     pub fn start(&self, wide: bool, style: Style) -> Box<dyn Sink> {
         (self.format.start)(&Settings { wide, style })
     }
-
-    /// # Errors
-    /// An option of another view was given.
-    pub fn check(&self) -> Result<(), Failure> {
-        let given: [(&str, bool); 0] = [];
-        let of_others = |(name, given): &(&str, bool)| *given && !self.format.takes.contains(name);
-        let Some((name, _)) = given.into_iter().find(of_others) else { return Ok(()) };
-        let takers = view::ALL.iter().filter(|view| view.takes.contains(&name));
-        let takers: Vec<_> = takers.map(|view| view.name).collect();
-        let what = format!("--format {} takes no --{name}", self.format.name);
-        let remedy = format!("use --format {}, or omit --{name}", takers.join(" or "));
-        Err(Failure::new(Exit::Usage, &what, &remedy))
-    }
 }
 
 /// Where it goes.

@@ -114,7 +114,6 @@ impl Proc {
         if !self.runs_command() && env::args_os().next_back().is_some_and(|last| last == "--") {
             return wrong("no COMMAND after --", "name one, or omit --");
         }
-        self.view.drawn.check()?;
         if self.view.threads && !self.is_wide() {
             return wrong("--threads requires --wide", "add --wide");
         }

@@ -20,7 +20,6 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
-    takes: &[],
     start: |_| Box::new(Explain::default()),
 };
 

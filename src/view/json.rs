@@ -12,7 +12,6 @@ pub static VIEW: View = View {
     needs_wide: false,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
-    takes: &[],
     start: |set| Box::new(Json::new(set.wide)),
 };
 

@@ -51,9 +51,6 @@ pub struct View {
     pub shape: Shape,
     /// When it speaks.
     pub speaks: Speaks,
-    /// The options of its own that it takes, by their long names: beside other views they are
-    /// refused.
-    pub takes: &'static [&'static str],
     /// Begins one.
     pub start: fn(&Settings) -> Box<dyn Sink>,
 }

@@ -36,7 +36,6 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Document,
     speaks: Speaks::AsItHappens,
-    takes: &[],
     start: |_| Box::new(Perfetto::default()),
 };
 

@@ -20,7 +20,6 @@ pub static TEXT: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
-    takes: &[],
     start: |set| Box::new(Summary::text(set.style)),
 };
 
@@ -31,7 +30,6 @@ pub static JSON: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
-    takes: &[],
     start: |_| Box::new(Summary::json()),
 };
 

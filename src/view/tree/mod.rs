@@ -34,7 +34,6 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
-    takes: &[],
     start: |set| Box::new(Tree::new(set.style)),
 };
 

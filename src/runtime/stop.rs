@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -27,6 +27,30 @@ extern "C" fn on_hangup(_signal: libc::c_int) {
     REOPEN.store(true, Ordering::Relaxed);
 }
 
+/// The end was asked for. [`on_stop`] sets it, since the thread to which ctrlc's handler passes a
+/// signal on may run later than what the signal came before.
+static CAUGHT: AtomicBool = AtomicBool::new(false);
+/// ctrlc's handler.
+static CTRLC: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
+
+extern "C" fn on_stop(signal: libc::c_int) {
+    CAUGHT.store(true, Ordering::Relaxed);
+    // SAFETY: `note_when_caught` stores what sigaction(2) gave as the handler that is installed, a
+    // function of this type, before it installs this one.
+    let tell: extern "C" fn(libc::c_int) =
+        unsafe { std::mem::transmute(CTRLC.load(Ordering::Relaxed)) };
+    tell(signal);
+}
+
+/// Puts [`on_stop`] before ctrlc's handler of this signal.
+fn note_when_caught(signal: libc::c_int) {
+    let mut action = installed(signal);
+    CTRLC.store(action.sa_sigaction, Ordering::Relaxed);
+    action.sa_sigaction = on_stop as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    // SAFETY: the handler stores to an atomic and calls the one that was there; all else stays.
+    unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
+}
+
 /// The wishes that have come by signals: SIGINT, SIGTERM and SIGHUP ask for the end.
 ///
 /// [`Self::requested`] is what a loop looks at between its steps. What may wait in between, for
@@ -43,7 +67,6 @@ pub struct Stop {
 
 #[derive(Debug)]
 struct Asked {
-    requested: AtomicBool,
     insisted: AtomicBool,
     /// An eventfd(2), never read: once it is readable, it stays so.
     event: OwnedFd,
@@ -86,7 +109,7 @@ impl Stop {
     fn install(hangup: Hangup, insisted: impl Fn() + Send + 'static) -> Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let event = event.context("can't install the signal handler")?;
-        let asked = Asked { requested: false.into(), insisted: false.into(), event };
+        let asked = Asked { insisted: false.into(), event };
         let stop = Self { asked: Arc::new(asked), on_interrupt: None };
         let hangup_ignored = is_ignored(libc::SIGHUP);
         let asked = stop.clone();
@@ -99,6 +122,7 @@ impl Stop {
             asked.request();
         })
         .context("can't install the signal handler")?;
+        [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].into_iter().for_each(note_when_caught);
         // A write over the limit of file sizes fails then, as any write may.
         for signal in hangup_ignored.then_some(libc::SIGHUP).into_iter().chain([libc::SIGXFSZ]) {
             // SAFETY: no handler is installed, the signal is ignored.
@@ -137,14 +161,14 @@ impl Stop {
 
     /// Asks for the end.
     fn request(&self) {
-        self.asked.requested.store(true, Ordering::Relaxed);
+        CAUGHT.store(true, Ordering::Relaxed);
         // It fails when 2^64 - 2 signals have come: it is readable then.
         let _ = rustix::io::write(&self.asked.event, &1_u64.to_ne_bytes());
     }
 
-    /// Whether the end was asked for.
+    /// Whether the end was asked for: by any signal that was delivered before.
     pub fn requested(&self) -> bool {
-        self.asked.requested.load(Ordering::Relaxed)
+        CAUGHT.load(Ordering::Relaxed)
     }
 
     /// Whether it was asked for again, a second or more after the first time.
@@ -184,12 +208,16 @@ impl Stop {
 }
 
 fn is_ignored(signal: libc::c_int) -> bool {
+    installed(signal).sa_sigaction == libc::SIG_IGN
+}
+
+/// What is done on a signal.
+fn installed(signal: libc::c_int) -> libc::sigaction {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: with no new action, the current one is written to `action`, of which zeros are a
     // value, too.
-    let action = unsafe {
+    unsafe {
         libc::sigaction(signal, ptr::null(), action.as_mut_ptr());
         action.assume_init()
-    };
-    action.sa_sigaction == libc::SIG_IGN
+    }
 }

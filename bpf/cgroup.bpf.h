@@ -98,9 +98,9 @@ static __always_inline enum told send_path(__u64 id, struct kernfs_node *node, c
 }
 
 /*
- * Sends the path of a cgroup, whose kernfs node lies there. False where the ring has no room. Not
- * inlined and not static, so that the verifier looks at its loops once, and not for each way that
- * leads to them: that was two thirds of the time to start.
+ * Sends the path of a cgroup, whose kernfs node lies at that address. False where the ring has no
+ * room. As look_for_place() a function that the verifier looks at once: inlined, its loops were
+ * looked at on each way that leads to them, which made four fifths of wide_exit's instructions.
  */
 __noinline int send_cgroup(__u64 id, __u64 node)
 {

@@ -75,58 +75,52 @@ static __always_inline int waits_are_counted(struct task_struct *task)
 	return bpf_core_field_exists(task->sched_info) && task->sched_info.pcount;
 }
 
+/* Of a process: its leader, and the CPU time of all its threads. */
+static __always_inline void fill_cost(struct wide_task_cost *cost, struct task_struct *task,
+				      const enum proc_event_type kind, __u64 cpu_ns)
+{
+	cost->header.kind = kind;
+	cost->header.flags = 0;
+	cost->timestamp_ns = bpf_ktime_get_ns();
+	cost->start_ns = task->start_time;
+	cost->cpu_ns = cpu_ns;
+	cost->cpu_wait_ns = 0;
+	/* Not summed up: only that of a process which had no other thread is known. */
+	if (waits_are_counted(task) && cpu_ns == task->se.sum_exec_runtime) {
+		cost->cpu_wait_ns = task->sched_info.run_delay;
+		cost->header.flags = WIDE_WAIT_KNOWN;
+	}
+	cost->tid = task->pid;
+	cost->_padding = 0;
+}
+
 static __always_inline void tell_cost(struct task_struct *leader, struct signal_struct *signal)
 {
 	struct wide_cost *cost = ring_reserve(sizeof(*cost), PROC_COST);
-	enum wide_flags flags = 0;
 
 	if (!cost)
 		return;
-	cost->header.kind = PROC_COST;
-	cost->timestamp_ns = bpf_ktime_get_ns();
-	cost->start_ns = leader->start_time;
-	cost->cpu_ns = signal->sum_sched_runtime;
-	cost->cpu_wait_ns = 0;
-	/* Not summed up: only that of a process which had no other thread is known. */
-	if (waits_are_counted(leader) && cost->cpu_ns == leader->se.sum_exec_runtime) {
-		cost->cpu_wait_ns = leader->sched_info.run_delay;
-		flags |= WIDE_WAIT_KNOWN;
-	}
+	fill_cost(&cost->task, leader, PROC_COST, signal->sum_sched_runtime);
 	cost->max_rss = signal->maxrss;
 	cost->minor_faults = signal->min_flt;
 	cost->major_faults = signal->maj_flt;
 	cost->voluntary_switches = signal->nvcsw;
 	cost->involuntary_switches = signal->nivcsw;
 	if (bpf_core_field_exists(leader->ioac.read_bytes))
-		flags |= WIDE_BLOCKS_KNOWN;
+		cost->task.header.flags |= WIDE_BLOCKS_KNOWN;
 	cost->read_blocks = signal->inblock;
 	cost->written_blocks = signal->oublock;
-	cost->header.flags = flags;
-	cost->tid = leader->pid;
-	cost->_padding = 0;
-	ring_submit(cost, cost->timestamp_ns);
+	ring_submit(cost, cost->task.timestamp_ns);
 }
 
 /* --threads */
 static __always_inline void tell_thread_cost(struct task_struct *task)
 {
-	struct wide_thread_cost *cost = ring_reserve(sizeof(*cost), PROC_COST);
-	enum wide_flags flags = 0;
+	struct wide_task_cost *cost = ring_reserve(sizeof(*cost), PROC_COST);
 
 	if (!cost)
 		return;
-	cost->header.kind = WIDE_THREAD_COST;
-	cost->timestamp_ns = bpf_ktime_get_ns();
-	cost->start_ns = task->start_time;
-	cost->cpu_ns = task->se.sum_exec_runtime;
-	cost->cpu_wait_ns = 0;
-	if (waits_are_counted(task)) {
-		cost->cpu_wait_ns = task->sched_info.run_delay;
-		flags |= WIDE_WAIT_KNOWN;
-	}
-	cost->header.flags = flags;
-	cost->tid = task->pid;
-	cost->_padding = 0;
+	fill_cost(cost, task, WIDE_THREAD_COST, task->se.sum_exec_runtime);
 	ring_submit(cost, cost->timestamp_ns);
 }
 

@@ -19,7 +19,7 @@ enum proc_event_type {
 	PROC_EVENT_TYPES,
 	WIDE_CGROUP = 16, /* no event: what later ones need */
 	WIDE_KILLED = 17, /* an exit, and who ended it */
-	WIDE_THREAD_COST = 18, /* as PROC_COST, of a thread; lost ones are counted as such */
+	WIDE_THREAD_COST = 18, /* as PROC_COST, of a thread; lost ones are counted with those */
 };
 
 /* A record of the basic mode. Its layout never changes: scripts and tutorials know it. */
@@ -151,16 +151,23 @@ struct wide_cgroup {
 	/* names_len bytes follow, then slack: the names from the cgroup up, each with its NUL */
 };
 
-/*
- * What a process has cost, its threads together, without its children's: what getrusage(2) and
- * wait4(2) give. It comes some time after the exit, if at all: see bpf/cost.bpf.h.
- */
-struct wide_cost {
+/* What a task has cost. It comes some time after the exit, if at all: see bpf/cost.bpf.h. */
+struct wide_task_cost {
 	struct wide_header header;
 	__u64 timestamp_ns; /* CLOCK_MONOTONIC */
 	__u64 start_ns; /* with tid: whose */
 	__u64 cpu_ns;
 	__u64 cpu_wait_ns; /* ready to run and without a CPU */
+	__u32 tid; /* of a process: its leader's, the pid */
+	__u32 _padding;
+};
+
+/*
+ * What a process has cost, its threads together, without its children's: what getrusage(2) and
+ * wait4(2) give.
+ */
+struct wide_cost {
+	struct wide_task_cost task;
 	__u64 max_rss; /* pages, of all programs that it ran */
 	__u64 minor_faults;
 	__u64 major_faults;
@@ -168,19 +175,6 @@ struct wide_cost {
 	__u64 involuntary_switches;
 	__u64 read_blocks; /* of 512 bytes */
 	__u64 written_blocks;
-	__u32 tid; /* its leader's, the pid */
-	__u32 _padding;
-};
-
-/* What a thread has cost, once it is freed. */
-struct wide_thread_cost {
-	struct wide_header header;
-	__u64 timestamp_ns; /* CLOCK_MONOTONIC */
-	__u64 start_ns; /* with tid: whose */
-	__u64 cpu_ns;
-	__u64 cpu_wait_ns; /* ready to run and without a CPU */
-	__u32 tid;
-	__u32 _padding;
 };
 
 #pragma clang diagnostic pop

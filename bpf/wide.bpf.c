@@ -27,7 +27,7 @@ const struct wide_exit wide_exit_layout = {};
 const struct wide_killed wide_killed_layout = {};
 const struct wide_cgroup wide_cgroup_layout = {};
 const struct wide_cost wide_cost_layout = {};
-const struct wide_thread_cost wide_thread_cost_layout = {};
+const struct wide_task_cost wide_task_cost_layout = {};
 
 /* --threads: tell of threads, too */
 const volatile __u8 show_threads = 0;
@@ -247,6 +247,21 @@ struct {
 	__type(value, struct exec_name);
 } exec_names SEC(".maps");
 
+/*
+ * Reserves an exec's record with `bytes` each for name and arguments, unless the name is longer.
+ * The ring gives only records whose size is a constant. Each is tested at once: the verifier
+ * of 5.10 forgets that one isn't NULL.
+ */
+#define TRY_ROOM(bytes)                                                                            \
+	do {                                                                                       \
+		if (len > (bytes))                                                                 \
+			break;                                                                     \
+		room = bytes;                                                                      \
+		exec = bpf_ringbuf_reserve(&events, sizeof(*exec) + 2 * (bytes), 0);               \
+		if (exec)                                                                          \
+			goto reserved;                                                             \
+	} while (0)
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -269,8 +284,10 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	    !prepare(&subject, PROC_EXEC))
 		return 0;
 	name = bpf_map_lookup_elem(&exec_names, &zero);
-	if (!name) /* never: an array has its element */
+	if (!name) { /* never: an array has its element */
+		count_lost(&subject, PROC_EXEC);
 		return 0;
+	}
 	copied = bpf_probe_read_kernel_str(name, sizeof(*name), bprm->filename);
 	len = copied < 0 ? 0 : copied;
 	start = mm->arg_start;
@@ -280,33 +297,22 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 		cut = WIDE_ARGS_CUT;
 	}
 
-	/*
-	 * The ring gives only records whose size is a constant. Each is tested at once: the
-	 * verifier of 5.10 forgets that one isn't NULL.
-	 */
-#define TRY(bytes)                                                                                 \
-	if (len <= bytes) {                                                                        \
-		room = bytes;                                                                      \
-		exec = bpf_ringbuf_reserve(&events, sizeof(*exec) + 2 * (bytes), 0);               \
-		if (exec)                                                                          \
-			goto reserved;                                                             \
-	}
 	need = args > len ? args : len;
-	if (need <= 128) {
-		TRY(128);
-	} else if (need <= 512) {
-		TRY(512);
-	} else if (need <= 4096) {
-		TRY(4096);
-	} else {
-		TRY(65536);
-	}
+	if (need <= 128)
+		TRY_ROOM(128);
+	else if (need <= 512)
+		TRY_ROOM(512);
+	else if (need <= 4096)
+		TRY_ROOM(4096);
+	else
+		TRY_ROOM(65536);
 	/* A ring that is small or nearly full: rather arguments cut than an exec lost. */
 	if (room > 2048)
-		TRY(2048);
+		TRY_ROOM(2048);
 	if (room > 512)
-		TRY(512);
-#undef TRY
+		TRY_ROOM(512);
+	if (room > 128)
+		TRY_ROOM(128);
 	count_lost(&subject, PROC_EXEC);
 	return 0;
 

@@ -16,7 +16,7 @@ use crate::model::signal_code;
 use crate::text::quantity::counted;
 use wide::types::{
     killer_flags, proc_event_type, wide_cgroup, wide_cost, wide_event, wide_exec, wide_exec_failed,
-    wide_exit, wide_flags, wide_fork, wide_header, wide_killed, wide_thread_cost,
+    wide_exit, wide_flags, wide_fork, wide_header, wide_killed, wide_task_cost,
 };
 
 /// Fails to compile where a mirror is laid out otherwise than clang laid out the original, which
@@ -91,7 +91,7 @@ plain!(
     wide_killed,
     wide_cgroup,
     wide_cost,
-    wide_thread_cost
+    wide_task_cost
 );
 
 /// A decoded record.
@@ -237,7 +237,8 @@ pub fn decode_wide(record: &[u8]) -> Result<Decoded, WireError> {
             return plain::from_bytes(record).map(cost).map_err(|_| shape);
         }
         proc_event_type::WIDE_THREAD_COST => {
-            return plain::from_bytes(record).map(thread_cost).map_err(|_| shape);
+            let raw = plain::from_bytes(record).map_err(|_| shape)?;
+            return Ok(task_cost(raw, None));
         }
         proc_event_type::WIDE_CGROUP => return cgroup(record).ok_or(shape),
         proc_event_type(number) => return Err(WireError::Kind(number)),
@@ -384,22 +385,14 @@ fn cost(raw: &wide_cost) -> Decoded {
         major_faults: raw.major_faults,
         voluntary_switches: raw.voluntary_switches,
         involuntary_switches: raw.involuntary_switches,
-        blocks: has(&raw.header, wide_flags::WIDE_BLOCKS_KNOWN).then_some(blocks),
+        blocks: has(&raw.task.header, wide_flags::WIDE_BLOCKS_KNOWN).then_some(blocks),
     };
-    let cost = Cost {
-        cpu_ns: raw.cpu_ns,
-        cpu_wait_ns: has(&raw.header, wide_flags::WIDE_WAIT_KNOWN).then_some(raw.cpu_wait_ns),
-        process: Some(whole),
-    };
-    Decoded::Cost { task: Task { tid: raw.tid, start_ns: raw.start_ns }, cost }
+    task_cost(&raw.task, Some(whole))
 }
 
-fn thread_cost(raw: &wide_thread_cost) -> Decoded {
-    let cost = Cost {
-        cpu_ns: raw.cpu_ns,
-        cpu_wait_ns: has(&raw.header, wide_flags::WIDE_WAIT_KNOWN).then_some(raw.cpu_wait_ns),
-        process: None,
-    };
+fn task_cost(raw: &wide_task_cost, process: Option<ProcessCost>) -> Decoded {
+    let cpu_wait_ns = has(&raw.header, wide_flags::WIDE_WAIT_KNOWN).then_some(raw.cpu_wait_ns);
+    let cost = Cost { cpu_ns: raw.cpu_ns, cpu_wait_ns, process };
     Decoded::Cost { task: Task { tid: raw.tid, start_ns: raw.start_ns }, cost }
 }
 

@@ -290,11 +290,11 @@ fn an_exit_names_the_task_whose_cost_is_to_come() {
 fn a_cost_tells_what_the_kernel_counts_and_no_more() {
     let cost = |flags| {
         let header = wide_header { kind: proc_event_type::PROC_COST, flags: wide_flags(flags) };
+        let (start_ns, cpu_ns, cpu_wait_ns, tid) = (5, 1, 2, 4521);
+        let task =
+            wide_task_cost { header, start_ns, cpu_ns, cpu_wait_ns, tid, ..Default::default() };
         let record = wide_cost {
-            header,
-            start_ns: 5,
-            cpu_ns: 1,
-            cpu_wait_ns: 2,
+            task,
             max_rss: 3,
             minor_faults: 4,
             major_faults: 5,
@@ -302,8 +302,6 @@ fn a_cost_tells_what_the_kernel_counts_and_no_more() {
             involuntary_switches: 7,
             read_blocks: 8,
             written_blocks: 9,
-            tid: 4521,
-            ..Default::default()
         };
         match decode_wide(&aligned(&record, b"").0[..size_of::<wide_cost>()]) {
             Ok(Decoded::Cost { task: Task { tid: 4521, start_ns: 5 }, cost }) => cost,
@@ -333,8 +331,8 @@ fn a_threads_cost_is_its_cpu_time_and_its_wait() {
         let header = wide_header { kind, flags: wide_flags(flags) };
         let (start_ns, cpu_ns, cpu_wait_ns, tid) = (5, 1, 2, 4522);
         let record =
-            wide_thread_cost { header, start_ns, cpu_ns, cpu_wait_ns, tid, ..Default::default() };
-        match decode_wide(&aligned(&record, b"").0[..size_of::<wide_thread_cost>()]) {
+            wide_task_cost { header, start_ns, cpu_ns, cpu_wait_ns, tid, ..Default::default() };
+        match decode_wide(&aligned(&record, b"").0[..size_of::<wide_task_cost>()]) {
             Ok(Decoded::Cost { task: Task { tid: 4522, start_ns: 5 }, cost }) => cost,
             other => panic!("{other:?}"),
         }

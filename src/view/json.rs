@@ -12,7 +12,7 @@ pub static VIEW: View = View {
     needs_wide: false,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
-    start: |set| Box::new(Json::new(set.wide)),
+    start: |settings| Box::new(Json::new(settings.wide)),
 };
 
 /// The sink of `--format json`: the five keys of the basic mode, and all that an event of the

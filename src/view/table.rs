@@ -23,10 +23,10 @@ pub static VIEW: View = View {
     start,
 };
 
-fn start(set: &Settings) -> Box<dyn Sink> {
-    match set.wide {
-        true => Box::new(WideTable::new(set.style, Users::read())),
-        false => Box::new(Table::new(set.style)),
+fn start(settings: &Settings) -> Box<dyn Sink> {
+    match settings.wide {
+        true => Box::new(WideTable::new(settings.style, Users::read())),
+        false => Box::new(Table::new(settings.style)),
     }
 }
 

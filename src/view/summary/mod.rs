@@ -20,7 +20,7 @@ pub static TEXT: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
-    start: |set| Box::new(Summary::text(set.style)),
+    start: |settings| Box::new(Summary::text(settings.style)),
 };
 
 /// `--format summary-json`

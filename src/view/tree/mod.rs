@@ -34,7 +34,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
-    start: |set| Box::new(Tree::new(set.style)),
+    start: |settings| Box::new(Tree::new(settings.style)),
 };
 
 /// The sink of `--format tree`.

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tuxscope::json::read::{Decoder, Record};
-use tuxscope::kernel::wire::{Decoded, decode_basic, decode_wide};
+use tuxscope::kernel::wire::{Decoded, decode_basic, decode_wide, glance};
 use tuxscope::model::event::Event;
 use tuxscope::view::{Json, Sink as _, Table};
 
@@ -23,6 +23,11 @@ fuzz_target!(|bytes: &[u8]| {
         if let Some(decoded) = decode(record).ok().and_then(Decoded::event) {
             show(&decoded.event);
         }
+    }
+    // What waits is cut to what a glance takes for the record, and decoded later.
+    match (glance(record), decode_wide(record)) {
+        (Ok(seen), decoded) => assert_eq!(decode_wide(&record[..seen.len]), decoded),
+        (Err(_), decoded) => assert!(decoded.is_err(), "{decoded:?}"),
     }
 });
 

@@ -157,7 +157,8 @@ impl Enricher {
     }
 
     /// Forgets processes whose end was not told: a filter may keep the exit and not the fork, or
-    /// the exit was lost. To be called when all that lay on the ring buffer is read.
+    /// the exit was lost. To be called when all that lay on the ring buffer is read, and all that
+    /// waited at the last call has been completed.
     pub fn forget_the_dead(&mut self) {
         for (pid, start_ns, start_boot_ns) in self.gone.drain(..) {
             let known = self.alive.get(pid, start_ns);

@@ -104,14 +104,16 @@ impl Follow {
         Ok(new)
     }
 
+    /// Whether events must be asked about: not once the BPF side knows all that are followed.
+    pub fn is_learning(&self) -> bool {
+        self.phase != Phase::Over
+    }
+
     /// Whether the event is of a process that is followed.
     ///
     /// # Errors
     /// There are too many processes to follow.
     pub fn admits(&mut self, tracer: &Tracer<'_>, event: &Event) -> Result<bool> {
-        if self.phase == Phase::Over {
-            return Ok(true);
-        }
         if event.kind == EventKind::Fork && self.members.contains(&event.ppid) {
             let known = tracer.maker(event.pid).is_some_and(|maker| maker.followed != 0);
             return self.add(tracer, event.pid, known).map(|_| true);

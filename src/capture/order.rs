@@ -8,31 +8,39 @@
 //! order; but not for ever, because a zombie may never be reaped, a task may do nothing more for a
 //! while, and a record may be lost.
 
-use std::collections::VecDeque;
+//!
+//! What waits are the records, not the events: an event is made when it is its turn, so all that
+//! depends on earlier ones sees them in their order.
 
 use foldhash::HashMap;
 
-use crate::kernel::wire::{RingRecord, Task};
+use crate::kernel::wire::{Decoded, RingRecord, Task, What, WireError, decode_wide, glance};
 use crate::model::cost::Cost;
 use crate::model::errno::Errno;
-use crate::model::event::{Args, Detail, Event, EventKind};
+use crate::model::event::{Args, Detail, Event};
+
+mod backlog;
+
+use backlog::Backlog;
 
 /// How long an event waits, on the clock of events.
 const PATIENCE_NS: u64 = 100_000_000;
-/// How many events wait at most, some 8 MB: above that, the first goes as it is. That is as
-/// many as half a million a second make in 33 ms.
-const MAX_WAITING: usize = 1 << 14;
+/// Bytes of records that wait at most: above that, the first goes as it is. That is as many as
+/// half a million threads a second make in 20 ms.
+const MAX_WAITING: usize = 3 << 20;
 
-/// Events that wait.
+/// Records of the wide mode that wait.
 #[derive(Debug, Default)]
 pub struct Queue {
-    events: VecDeque<Waiting>,
-    /// How many have left: the place of the first one.
-    left: u64,
+    records: Backlog<Until>,
     /// The places of the exits that wait.
     exits: HashMap<Task, u64>,
-    /// Who is searching, perhaps, and the place of the last try's event.
+    /// Who is searching, perhaps, and the place of the last try's record.
     searches: HashMap<Caller, u64>,
+    /// What is known of searches, by the place of the last try's record.
+    tries: HashMap<u64, Search>,
+    /// When the last event happened that came.
+    newest_ns: u64,
 }
 
 /// A task, uniquely within a boot: an id may come back, but not within the same process.
@@ -43,23 +51,18 @@ struct Caller {
     tid: u32,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    /// None: it has become part of a later one, or of nothing.
-    event: Option<Event>,
-    until: Until,
-}
-
-/// What an event waits for, but that those before it go.
-#[derive(Clone, Copy, Debug)]
+/// What a record waits for, but that those before it go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Until {
     Nothing,
-    Cost {
-        task: Task,
-        inherited_rss_bytes: Option<u64>,
-    },
+    /// The record of its cost.
+    Cost,
+    /// Nothing any more: that lies behind it.
+    CostTold,
     /// The task's next step.
-    Step(Search),
+    Step,
+    /// It has become part of a later one, or of nothing.
+    Gone,
 }
 
 /// What is known of a search besides its last try.
@@ -69,53 +72,78 @@ struct Search {
     began_ns: u64,
     /// In some directory there was a file that may not be executed.
     denied: bool,
+    /// How many files were tried.
+    tried: u32,
+}
+
+/// A record whose turn it is.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// What it tells.
+    pub decoded: Decoded,
+    /// Of an exit: what the task has cost, where that is known.
+    pub cost: Option<(Task, Cost)>,
 }
 
 impl Queue {
-    /// Adds an event that waits for nothing but its turn; or a failed exec, which may become one
-    /// with those before it.
-    pub fn push(&mut self, mut event: Event) {
-        let until = match event.kind {
-            EventKind::ExecFailed => self.search_of(&mut event).map_or(Until::Nothing, Until::Step),
-            _ => Until::Nothing,
-        };
-        if let Until::Step(search) = until {
-            self.searches.insert(search.caller, self.next_place());
+    /// Adds a record. Returns what it tells, if that waits for nothing.
+    ///
+    /// # Errors
+    /// It is none of the wide mode.
+    pub fn push(&mut self, record: &[u8]) -> Result<Option<Turn>, WireError> {
+        let seen = glance(record)?;
+        let record = &record[..seen.len];
+        if let What::Cost(task) = seen.what {
+            return self.cost(task, record).map(|()| None);
         }
-        self.events.push_back(Waiting { event: Some(event), until });
-    }
-
-    /// Adds the exit of a task; for the highest resident set that it inherited see
-    /// [`Cost::complete`].
-    pub fn push_exit(&mut self, event: Event, task: Task, inherited_rss_bytes: Option<u64>) {
-        self.exits.insert(task, self.next_place());
-        let until = Until::Cost { task, inherited_rss_bytes };
-        self.events.push_back(Waiting { event: Some(event), until });
-    }
-
-    fn next_place(&self) -> u64 {
-        self.left + self.events.len() as u64
+        self.newest_ns = self.newest_ns.max(seen.timestamp_ns);
+        if !self.searches.is_empty() {
+            if let Decoded::Event(record) = decode_wide(record)? {
+                self.learn(&record);
+            }
+        }
+        match seen.what {
+            What::Exit { task, room } => {
+                let place = self.records.push(record, room, Until::Cost);
+                self.exits.insert(task, place);
+            }
+            What::ExecFailed => self.push_failed(record)?,
+            _ if self.records.is_empty() => {
+                return Ok(Some(Turn { decoded: decode_wide(record)?, cost: None }));
+            }
+            _ => _ = self.records.push(record, 0, Until::Nothing),
+        }
+        Ok(None)
     }
 
     /// What a task has cost. Its exit may have left by now, or was not wanted.
-    pub fn cost(&mut self, task: Task, cost: Option<&Cost>) {
-        let Some(place) = self.exits.remove(&task) else { return };
-        let Some(Waiting { event, until }) = at(&mut self.events, self.left, place) else { return };
-        let Until::Cost { inherited_rss_bytes, .. } = *until else { return };
-        let detail = event.as_mut().and_then(|event| event.wide.as_deref_mut());
-        let detail = detail.map(|wide| &mut wide.detail);
-        if let (Some(Detail::Exit(ended)), Some(cost)) = (detail, cost) {
-            cost.complete(ended, inherited_rss_bytes);
+    fn cost(&mut self, task: Task, record: &[u8]) -> Result<(), WireError> {
+        let Some(place) = self.exits.remove(&task) else { return Ok(()) };
+        let fits = self.records.fill(place, record);
+        if let Some(until) = self.records.kept(place) {
+            *until = Until::CostTold;
         }
-        *until = Until::Nothing;
+        fits.ok_or(WireError::Shape { len: record.len() })
+    }
+
+    /// Adds a failed exec: if its task still tries the same as before, the two are one search.
+    fn push_failed(&mut self, record: &[u8]) -> Result<(), WireError> {
+        let search = match decode_wide(record)? {
+            Decoded::Event(RingRecord { event, .. }) => self.search_of(&event),
+            _ => None,
+        };
+        let until = if search.is_some() { Until::Step } else { Until::Nothing };
+        let place = self.records.push(record, 0, until);
+        if let Some(search) = search {
+            self.searches.insert(search.caller, place);
+            self.tries.insert(place, search);
+        }
+        Ok(())
     }
 
     /// Takes what a record tells of searches, its own event not included: that may be one that
     /// nobody wants to see.
-    pub fn learn(&mut self, record: &RingRecord) {
-        if self.searches.is_empty() {
-            return;
-        }
+    fn learn(&mut self, record: &RingRecord) {
         let event = &record.event;
         let Some(wide) = event.wide.as_deref() else { return };
         let (of_process, tid) = ((event.pid, wide.start_ns), wide.tid);
@@ -139,14 +167,12 @@ impl Queue {
     /// Ends searches: `keeps` has none for those that go on, and for the others whether their
     /// event stays.
     fn settle(&mut self, keeps: impl Fn(&Caller, Option<&[u8]>) -> Option<bool>) {
-        let Self { events, left, searches, .. } = self;
+        let Self { records, searches, .. } = self;
         searches.retain(|caller, place| {
-            let Some(tried) = at(events, *left, *place) else { return false };
-            let failed = tried.event.as_ref().and_then(filename);
-            let Some(keep) = keeps(caller, failed) else { return true };
-            tried.until = Until::Nothing;
-            if !keep {
-                tried.event = None;
+            let failed = failed_at(records, *place);
+            let Some(keep) = keeps(caller, failed.as_ref().and_then(filename)) else { return true };
+            if let Some(until) = records.kept(*place) {
+                *until = if keep { Until::Nothing } else { Until::Gone };
             }
             false
         });
@@ -154,70 +180,111 @@ impl Queue {
 
     /// The search that a failed exec is part of: it takes the place of the one before it, if the
     /// task still tries the same.
-    fn search_of(&mut self, event: &mut Event) -> Option<Search> {
+    fn search_of(&mut self, event: &Event) -> Option<Search> {
         let (began_ns, pid) = (event.timestamp_ns, event.pid);
-        let wide = event.wide.as_deref_mut()?;
+        let wide = event.wide.as_deref()?;
         let caller = Caller { pid, start_ns: wide.start_ns, tid: wide.tid };
-        let Detail::ExecFailed { filename, args, errno, tried, .. } = &mut wide.detail else {
-            return None;
-        };
-        let new = Search { caller, began_ns, denied: *errno == Errno::EACCES };
-        let before = self.searches.remove(&caller);
-        let before = before.and_then(|place| at(&mut self.events, self.left, place));
-        let Some(before) = before else { return Some(new) };
-        let Until::Step(search) = std::mem::replace(&mut before.until, Until::Nothing) else {
-            return Some(new);
-        };
-        let tries =
-            before.event.as_ref().and_then(|tried| tries(tried, filename.as_deref()?, args));
-        let Some(tries) = tries else { return Some(new) };
-        before.event = None;
-        *tried = tries.saturating_add(1);
-        let denied = search.denied || new.denied;
-        if denied && errno.is_of_one_directory() {
-            *errno = Errno::EACCES;
+        let Detail::ExecFailed { filename, args, errno, .. } = &wide.detail else { return None };
+        let denied = *errno == Errno::EACCES;
+        let new = Search { caller, began_ns, denied, tried: 1 };
+        let Some(place) = self.searches.remove(&caller) else { return Some(new) };
+        let failed = failed_at(&self.records, place);
+        let goes_on = failed.is_some_and(|before| is_search(&before, filename.as_deref(), args));
+        if let Some(until) = self.records.kept(place) {
+            *until = if goes_on { Until::Gone } else { Until::Nothing };
         }
-        Some(Search { denied, ..search })
+        match self.tries.get(&place).filter(|_| goes_on) {
+            None => Some(new),
+            Some(&before) => {
+                let tried = before.tried.saturating_add(1);
+                Some(Search { denied: before.denied || denied, tried, ..before })
+            }
+        }
     }
 
-    /// Takes the next event whose turn it is, when all has been read that happened up to `now_ns`
-    /// (`CLOCK_MONOTONIC`).
-    pub fn next(&mut self, now_ns: u64) -> Option<Event> {
+    /// Takes the next record whose turn it is, when all has been read that happened up to
+    /// `now_ns` (`CLOCK_MONOTONIC`).
+    pub fn next(&mut self, now_ns: u64) -> Option<Result<Turn, WireError>> {
         loop {
-            let first = self.events.front()?;
-            let waits = now_ns < first.due_ns() && self.events.len() <= MAX_WAITING;
-            match first.until {
-                Until::Cost { .. } | Until::Step(_) if waits => return None,
-                Until::Cost { task, .. } => _ = self.exits.remove(&task),
-                Until::Step(search) => _ = self.searches.remove(&search.caller),
-                Until::Nothing => {}
+            let (place, &until) = self.records.first()?;
+            if matches!(until, Until::Cost | Until::Step)
+                && self.records.size() <= MAX_WAITING
+                && now_ns < self.due_ns()?
+            {
+                return None;
             }
-            self.left += 1;
-            if let Some(event) = self.events.pop_front()?.event {
-                return Some(event);
+            let turn = self.turn(place, until);
+            self.records.pop();
+            if let Some(search) = self.tries.remove(&place).filter(|_| until == Until::Step) {
+                self.searches.remove(&search.caller);
+            }
+            if let Some(turn) = turn {
+                return Some(turn);
             }
         }
     }
 
-    /// No event waits.
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
+    fn turn(&mut self, place: u64, until: Until) -> Option<Result<Turn, WireError>> {
+        if until == Until::Gone {
+            return None;
+        }
+        let (record, room) = self.records.at(place)?;
+        if until == Until::Cost {
+            if let Ok(What::Exit { task, .. }) = glance(record).map(|seen| seen.what) {
+                self.exits.remove(&task);
+            }
+        }
+        let cost = (until == Until::CostTold).then(|| decode_wide(room));
+        let turn = decode_wide(record).and_then(|mut decoded| {
+            if let (Some(search), Decoded::Event(record)) = (self.tries.get(&place), &mut decoded) {
+                search.complete(&mut record.event);
+            }
+            let cost = match cost.transpose()? {
+                Some(Decoded::Cost { task, cost }) => Some((task, cost)),
+                _ => None,
+            };
+            Ok(Turn { decoded, cost })
+        });
+        Some(turn)
     }
 
-    /// When the first event goes whatever comes until then; none where none waits.
+    /// No record waits.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// When the first record goes whatever comes until then; none where none waits.
     pub fn due_ns(&self) -> Option<u64> {
-        Some(self.events.front()?.due_ns())
+        let (place, until) = self.records.first()?;
+        let since_ns = match until {
+            Until::Step => self.tries.get(&place)?.began_ns,
+            Until::Cost => glance(self.records.at(place)?.0).ok()?.timestamp_ns,
+            Until::Nothing | Until::CostTold | Until::Gone => return Some(0),
+        };
+        Some(since_ns.saturating_add(PATIENCE_NS))
+    }
+
+    /// When the last event happened that came, `CLOCK_MONOTONIC`.
+    pub fn newest_ns(&self) -> u64 {
+        self.newest_ns
+    }
+
+    /// How many records have come to wait so far, and how many of them have had their turn.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.records.end(), self.records.left())
     }
 }
 
-impl Waiting {
-    fn due_ns(&self) -> u64 {
-        let since_ns = match (self.until, &self.event) {
-            (Until::Step(search), _) => search.began_ns,
-            (_, Some(event)) => event.timestamp_ns,
-            (_, None) => return 0,
-        };
-        since_ns.saturating_add(PATIENCE_NS)
+impl Search {
+    /// Tells the last try of those before it.
+    fn complete(&self, event: &mut Event) {
+        let detail = event.wide.as_deref_mut().map(|wide| &mut wide.detail);
+        if let Some(Detail::ExecFailed { errno, tried, .. }) = detail {
+            *tried = self.tried;
+            if self.denied && errno.is_of_one_directory() {
+                *errno = Errno::EACCES;
+            }
+        }
     }
 }
 
@@ -227,8 +294,10 @@ impl Caller {
     }
 }
 
-fn at(events: &mut VecDeque<Waiting>, left: u64, place: u64) -> Option<&mut Waiting> {
-    events.get_mut(usize::try_from(place.checked_sub(left)?).ok()?)
+/// The failed exec at this place.
+fn failed_at(records: &Backlog<Until>, place: u64) -> Option<Event> {
+    let (record, _) = records.at(place)?;
+    Some(decode_wide(record).ok()?.event()?.event)
 }
 
 fn filename(event: &Event) -> Option<&[u8]> {
@@ -238,11 +307,14 @@ fn filename(event: &Event) -> Option<&[u8]> {
     }
 }
 
-/// How many files were tried so far, if that search goes on with this one.
-fn tries(event: &Event, file: &[u8], with: &Args) -> Option<u32> {
-    let Detail::ExecFailed { filename, args, tried, .. } = event.detail()? else { return None };
-    let same = base_name(filename.as_deref()?) == base_name(file) && args.agrees_with(with);
-    same.then_some(*tried)
+/// Whether the search that failed so goes on with this file.
+fn is_search(before: &Event, file: Option<&[u8]>, with: &Args) -> bool {
+    let (Some(Detail::ExecFailed { args, .. }), Some(failed), Some(file)) =
+        (before.detail(), filename(before), file)
+    else {
+        return false;
+    };
+    base_name(failed) == base_name(file) && args.agrees_with(with)
 }
 
 fn base_name(path: &[u8]) -> &[u8] {

@@ -11,15 +11,15 @@ use crate::capture::bounds::Bounds;
 use crate::capture::enrich::Enricher;
 use crate::capture::follow::Follow;
 use crate::capture::nanos;
-use crate::capture::order::Queue;
+use crate::capture::order::{Queue, Turn};
 use crate::capture::status::Status;
 use crate::host::clock::{monotonic_ns, now_ns};
 use crate::host::running;
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
-use crate::kernel::wire::{Decoded, RingRecord};
+use crate::kernel::wire::{Decoded, RingRecord, Task, WireError};
 use crate::model::cost::Cost;
-use crate::model::event::{Event, EventKind, Meta, Totals};
+use crate::model::event::{Detail, Event, EventKind, Meta, Totals};
 use crate::output::{Output, WRITE_SIZE, WriteFailed};
 use crate::process::filter::Filter;
 use crate::view::Sink;
@@ -51,10 +51,10 @@ pub struct Writer<'a> {
 #[derive(Default)]
 pub struct State {
     follow: Option<Follow>,
-    /// Events whose turn it isn't yet.
+    /// Records whose turn it isn't yet.
     queue: Queue,
-    /// When the last event happened that was read.
-    newest_ns: u64,
+    /// How many records had come to wait when it was last looked who is gone.
+    looked_at: u64,
     totals: Totals,
     status: Status,
     /// Events that are formatted, but not yet written.
@@ -112,7 +112,7 @@ impl Writer<'_> {
             0
         });
         // A reader that lags behind has only read what happened up to then.
-        self.release(if read < limit { before } else { self.state.newest_ns });
+        self.release(if read < limit { before } else { self.state.queue.newest_ns() });
         self.flush();
         read
     }
@@ -120,8 +120,11 @@ impl Writer<'_> {
     /// Prints all events whose turn it is.
     fn release(&mut self, now_ns: u64) {
         while self.state.end.is_none() && !self.is_blocked() {
-            let Some(event) = self.state.queue.next(now_ns) else { break };
-            self.print(event);
+            match self.state.queue.next(now_ns) {
+                None => break,
+                Some(Ok(turn)) => self.turn(turn),
+                Some(Err(error)) => self.heed(Err(error)),
+            }
         }
     }
 
@@ -198,43 +201,67 @@ impl Writer<'_> {
 
     /// Takes one record; false when no more are wanted.
     fn record(&mut self, record: &[u8]) -> bool {
-        if self.state.end.is_some() {
-            return false;
+        if self.state.end.is_none() {
+            let taken = self.take(record);
+            self.heed(taken);
         }
-        match self.tracer.decode(record) {
-            Ok(Decoded::Event(mut record)) => {
-                self.state.newest_ns = record.event.timestamp_ns;
-                if self.admits(&record.event) {
-                    let inherited_rss = self.complete(&mut record);
-                    let queue = &mut self.state.queue;
-                    queue.learn(&record);
-                    if !record.hidden && self.filter.matches(&record.event) {
-                        let RingRecord { event, ended, .. } = record;
-                        match ended {
-                            Some(task) => queue.push_exit(event, task, inherited_rss),
-                            None if queue.is_empty() && event.kind != EventKind::ExecFailed => {
-                                self.print(event);
-                            }
-                            None => queue.push(event),
-                        }
-                    }
+        self.state.end.is_none() && !self.is_blocked()
+    }
+
+    /// Ends where the BPF programs have sent what they never should.
+    fn heed(&mut self, taken: Result<(), WireError>) {
+        if let Err(error) = taken {
+            let error = anyhow!(error).context("the BPF programs and tuxscope disagree");
+            self.state.end = Some(End::Error(error));
+        }
+    }
+
+    fn take(&mut self, record: &[u8]) -> Result<(), WireError> {
+        // Now, not at its turn: who else is followed depends on it.
+        if self.state.follow.as_ref().is_some_and(Follow::is_learning) {
+            if let Decoded::Event(record) = self.tracer.decode(record)? {
+                if !self.admits(&record.event) {
+                    return Ok(());
                 }
             }
-            Ok(Decoded::Cost { task, cost }) => {
-                let cost = self.enricher.as_ref().and_then(|known| known.own_cost(task, cost));
-                self.state.queue.cost(task, cost.as_ref());
+        }
+        if self.enricher.is_none() {
+            let decoded = self.tracer.decode(record)?;
+            self.turn(Turn { decoded, cost: None });
+        } else if let Some(turn) = self.state.queue.push(record)? {
+            self.turn(turn);
+        }
+        Ok(())
+    }
+
+    /// Completes what a record tells, and prints it if it is wanted.
+    fn turn(&mut self, Turn { decoded, cost }: Turn) {
+        match decoded {
+            Decoded::Event(mut record) => {
+                let inherited_rss = self.complete(&mut record);
+                if let Some((task, cost)) = cost {
+                    self.tell_cost(&mut record.event, task, cost, inherited_rss);
+                }
+                if !record.hidden && self.filter.matches(&record.event) {
+                    self.print(record.event);
+                }
             }
-            Ok(Decoded::Cgroup { id, path }) => {
+            Decoded::Cgroup { id, path } => {
                 if self.enricher.as_mut().is_some_and(|enricher| enricher.cgroup_is(id, path)) {
                     self.tracer.retell_cgroups();
                 }
             }
-            Err(error) => {
-                let error = anyhow!(error).context("the BPF programs and tuxscope disagree");
-                self.state.end = Some(End::Error(error));
-            }
+            // The queue has added it to its exit.
+            Decoded::Cost { .. } => {}
         }
-        self.state.end.is_none() && !self.is_blocked()
+    }
+
+    fn tell_cost(&self, event: &mut Event, task: Task, cost: Cost, inherited_rss: Option<u64>) {
+        let cost = self.enricher.as_ref().and_then(|known| known.own_cost(task, cost));
+        let detail = event.wide.as_deref_mut().map(|wide| &mut wide.detail);
+        if let (Some(Detail::Exit(ended)), Some(cost)) = (detail, cost) {
+            cost.complete(ended, inherited_rss);
+        }
     }
 
     fn admits(&mut self, event: &Event) -> bool {
@@ -275,8 +302,12 @@ impl Writer<'_> {
 
     /// After each look at the ring buffer; `drained` where all that lay on it is read.
     pub fn proceed(&mut self, ring: &Ring<'_>, drained: bool) {
-        if let Some(enricher) = self.enricher.as_mut().filter(|_| drained) {
+        let (came, left) = self.state.queue.progress();
+        if let Some(enricher) =
+            self.enricher.as_mut().filter(|_| drained && left >= self.state.looked_at)
+        {
             enricher.forget_the_dead();
+            self.state.looked_at = came;
         }
         if let Some(Err(error)) =
             self.state.follow.as_mut().map(|follow| follow.proceed(self.tracer, ring))

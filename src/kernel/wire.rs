@@ -19,6 +19,12 @@ use wide::types::{
     wide_exit, wide_flags, wide_fork, wide_header, wide_killed, wide_task_cost,
 };
 
+#[cfg(test)]
+pub mod fixtures;
+mod glance;
+
+pub use glance::{Glance, What, glance};
+
 /// Fails to compile where a mirror is laid out otherwise than clang laid out the original, which
 /// the skeleton has from the object's BTF.
 macro_rules! mirrors {
@@ -140,8 +146,6 @@ pub struct RingRecord {
     pub start_boot_ns: u64,
     /// An exec: what the programs before it, and their memory, came to at most.
     pub max_rss_before: u64,
-    /// An exit: the task whose cost is to come.
-    pub ended: Option<Task>,
 }
 
 /// A task, uniquely within a boot.
@@ -214,7 +218,6 @@ pub fn decode_basic(record: &[u8]) -> Result<Decoded, WireError> {
         caller_tid: None,
         start_boot_ns: 0,
         max_rss_before: 0,
-        ended: None,
     }))
 }
 
@@ -333,15 +336,8 @@ fn bytes(pages: u64) -> u64 {
 }
 
 fn exit(raw: &wide_exit) -> RingRecord {
-    let header = &raw.event.header;
-    let thread = has(header, wide_flags::WIDE_THREAD);
     let record = event(&raw.event, EventKind::Exit, Detail::exit(ended(raw)));
-    // A leader that ends before its threads stays until they have ended, too.
-    let stays = thread && raw.event.tid == raw.event.pid;
-    let tid = if thread { raw.event.tid } else { raw.event.pid };
-    let task = Task { tid, start_ns: raw.began_ns };
-    let ended = (!stays).then_some(task);
-    RingRecord { start_boot_ns: raw.start_boot_ns, ended, ..record }
+    RingRecord { start_boot_ns: raw.start_boot_ns, ..record }
 }
 
 fn ended(raw: &wide_exit) -> Ended {
@@ -419,15 +415,7 @@ fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {
         })),
     };
     let image = Image { exec_id: raw.exec_id, inherited };
-    RingRecord {
-        event,
-        hidden,
-        image,
-        caller_tid: None,
-        start_boot_ns: 0,
-        max_rss_before: 0,
-        ended: None,
-    }
+    RingRecord { event, hidden, image, caller_tid: None, start_boot_ns: 0, max_rss_before: 0 }
 }
 
 #[cfg(test)]

@@ -31,15 +31,7 @@ fn record(kind: EventKind, ppid: u32, start_ns: u64, execs: u64, detail: Detail)
     };
     let image = Image { exec_id: 5 + execs, inherited: execs == 0 };
     let start_boot_ns = start_ns + SUSPENDED_NS;
-    RingRecord {
-        event,
-        hidden: false,
-        image,
-        caller_tid: None,
-        start_boot_ns,
-        max_rss_before: 0,
-        ended: None,
-    }
+    RingRecord { event, hidden: false, image, caller_tid: None, start_boot_ns, max_rss_before: 0 }
 }
 
 fn fork(ppid: u32, start_ns: u64) -> RingRecord {

@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records as the BPF side makes them, and as nobody should.
 
+use super::fixtures::{Aligned, ROOM, aligned};
 use super::*;
 use wide::types::wide_killer;
-
-/// More than any record needs.
-const ROOM: usize = 256;
-
-/// Records lie at addresses that are multiples of 8, as on the ring.
-#[repr(align(8))]
-struct Aligned([u8; ROOM]);
-
-fn aligned(record: &impl Plain, tail: &[u8]) -> Aligned {
-    let mut bytes = [0; ROOM];
-    // SAFETY: records have no padding that isn't named, so all their bytes are initialised.
-    let head = unsafe { plain::as_bytes(record) };
-    bytes[..head.len()].copy_from_slice(head);
-    bytes[head.len()..head.len() + tail.len()].copy_from_slice(tail);
-    Aligned(bytes)
-}
 
 fn comm() -> [u8; 16] {
     let mut comm = [0; 16];
@@ -97,7 +82,6 @@ fn decodes_each_field_from_its_place() {
         caller_tid: None,
         start_boot_ns: 0,
         max_rss_before: 0,
-        ended: None,
     };
     assert_eq!(decode_basic(&record.0[..40]), Ok(Decoded::Event(basic)));
 
@@ -128,7 +112,6 @@ fn decodes_each_field_from_its_place() {
             caller_tid: None,
             start_boot_ns: 0,
             max_rss_before: 0,
-            ended: None,
         };
         let decoded = decode_wide(&fork(THREAD | NO_EXEC | more).0[..FORK]);
         assert_eq!(decoded, Ok(Decoded::Event(want)));
@@ -275,15 +258,37 @@ fn a_death_brings_what_is_known_of_the_signal() {
 
 #[test]
 fn an_exit_names_the_task_whose_cost_is_to_come() {
-    let ended = |flags, tid| {
+    let waits = |flags, tid| {
         let event = wide_event { tid, ..wide(proc_event_type::PROC_EXIT, flags) };
         let began_ns = 5;
         let record = aligned(&wide_exit { event, began_ns, ..Default::default() }, b"");
-        decode_wide(&record.0[..EXIT]).expect("a good record").event().expect("an event").ended
+        glance(&record.0[..EXIT]).expect("a good record").what
     };
-    assert_eq!(ended(0, 4522), Some(Task { tid: 4521, start_ns: 5 }));
-    assert_eq!(ended(THREAD, 4522), Some(Task { tid: 4522, start_ns: 5 }));
-    assert_eq!(ended(THREAD, 4521), None, "a leader stays until its threads have ended");
+    let of = |tid, room| What::Exit { task: Task { tid, start_ns: 5 }, room };
+    assert_eq!(waits(0, 4522), of(4521, size_of::<wide_cost>()));
+    assert_eq!(waits(THREAD, 4522), of(4522, size_of::<wide_task_cost>()));
+    assert_eq!(waits(THREAD, 4521), What::Other, "a leader stays until its threads have ended");
+    assert_eq!(waits(HIDDEN, 4521), What::Other, "nobody asked for it");
+}
+
+/// What a glance takes for a record is one, and as long as that.
+#[test]
+fn a_glance_sees_as_much_as_the_decoder() {
+    let exec = exec_record(0, 8, 4, b"/bin/ls\0ls\0\0slack");
+    let seen = glance(&exec.0).expect("a good record");
+    assert_eq!(seen, Glance { timestamp_ns: 128_934_567_890, len: EXEC + 12, what: What::Other });
+    assert_eq!(decode_wide(&exec.0[..seen.len]), decode_wide(&exec.0));
+    for (name, args) in [(ROOM as u32, 0), (0, ROOM as u32), (u32::MAX, u32::MAX)] {
+        let record = exec_record(0, name, args, b"");
+        assert_eq!(glance(&record.0), Err(WireError::Shape { len: ROOM }));
+    }
+    for number in 0..16 {
+        let record = aligned(&wide(proc_event_type(number), 0), b"");
+        for len in (0..ROOM).step_by(8) {
+            let (seen, decoded) = (glance(&record.0[..len]), decode_wide(&record.0[..len]));
+            assert!(seen.is_ok() || decoded.is_err(), "{number}, {len}: {seen:?}");
+        }
+    }
 }
 
 #[test]

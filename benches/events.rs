@@ -108,7 +108,7 @@ fn format_json(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn format_wide_table(bencher: Bencher<'_, '_>) {
-    format(bencher, &wide(), WideTable::new(Style::default(), Users::read()));
+    format(bencher, &wide(), WideTable::new(Style::default(), Users::read(), &[]));
 }
 
 #[divan::bench]

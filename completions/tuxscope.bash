@@ -169,7 +169,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__proc)
-            opts="-w -p -f -P -e -o -v -h --format --wide --threads --failed-execs --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
+            opts="-w -p -f -P -e -o -v -h --format --columns --wide --threads --failed-execs --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -177,6 +177,10 @@ _tuxscope() {
             case "${prev}" in
                 --format)
                     COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto explain" -- "${cur}"))
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=($(compgen -W "time pid ppid tid nspid user login event status duration cpu wait rss faults read write unit container cgroup comm command" -- "${cur}"))
                     return 0
                     ;;
                 --max-args)
@@ -279,7 +283,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__replay)
-            opts="-p -f -P -e -o -h --format --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --output --color --strict --help"
+            opts="-p -f -P -e -o -h --format --columns --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --output --color --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -287,6 +291,10 @@ _tuxscope() {
             case "${prev}" in
                 --format)
                     COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto explain" -- "${cur}"))
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=($(compgen -W "time pid ppid tid nspid user login event status duration cpu wait rss faults read write unit container cgroup comm command" -- "${cur}"))
                     return 0
                     ;;
                 --pid)

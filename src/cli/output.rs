@@ -10,12 +10,23 @@ use clap::{ArgAction, Args, ValueEnum};
 use crate::model::failure::{Exit, Failure};
 use crate::output::{Output, Rotation};
 use crate::text::style::Style;
-use crate::view::{self, Settings, Shape, Sink, View};
+use crate::view::{self, Column, Settings, Shape, Sink, View};
 
 /// The values of `--format` are the registry of views.
 impl ValueEnum for &'static View {
     fn value_variants<'a>() -> &'a [Self] {
         view::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name).help(self.help))
+    }
+}
+
+/// The values of `--columns` are the table's.
+impl ValueEnum for &'static Column {
+    fn value_variants<'a>() -> &'a [Self] {
+        view::COLUMNS
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -30,12 +41,40 @@ pub struct Drawn {
     /// How to show the events
     #[arg(long, value_enum, default_value = "table")]
     pub format: &'static View,
+
+    /// The table's columns, comma-separated (implies --wide)
+    ///
+    /// Where a terminal is too narrow for all, the less important ones give way, so that COMMAND has
+    /// 32 places.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    pub columns: Vec<&'static Column>,
 }
 
 impl Drawn {
+    /// It is drawn from the wide mode's events.
+    pub fn needs_wide(&self) -> bool {
+        self.format.needs_wide || !self.columns.is_empty()
+    }
+
+    /// What the command line's grammar can't tell.
+    ///
+    /// # Errors
+    /// An option of another view.
+    pub fn check(&self) -> Result<(), Failure> {
+        let given = [("columns", !self.columns.is_empty())];
+        let strange =
+            given.iter().find(|(name, given)| *given && !self.format.takes.contains(name));
+        let Some((name, _)) = strange else { return Ok(()) };
+        let views = view::ALL.iter().filter(|view| view.takes.contains(name));
+        let views: Vec<_> = views.map(|view| view.name).collect();
+        let what = format!("--{name} is not for --format {}", self.format.name);
+        let remedy = format!("use --format {}, or omit --{name}", views.join(" or "));
+        Err(Failure::new(Exit::Usage, what, remedy))
+    }
+
     /// Begins the view.
     pub fn start(&self, wide: bool, style: Style) -> Box<dyn Sink> {
-        (self.format.start)(&Settings { wide, style })
+        (self.format.start)(&Settings { wide, style, columns: self.columns.clone() })
     }
 }
 

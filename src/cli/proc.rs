@@ -100,7 +100,7 @@ impl Proc {
         let Choose { unit, container, kinds, .. } = &self.choose;
         let by_place = unit.is_some() || container.is_some();
         let failed_execs = self.view.failed_execs || kinds.contains(&EventKind::ExecFailed);
-        self.view.wide || self.view.drawn.format.needs_wide || by_place || failed_execs
+        self.view.wide || self.view.drawn.needs_wide() || by_place || failed_execs
     }
 
     fn renews_output(&self) -> bool {
@@ -114,6 +114,7 @@ impl Proc {
         if !self.runs_command() && env::args_os().next_back().is_some_and(|last| last == "--") {
             return wrong("no COMMAND after --", "name one, or omit --");
         }
+        self.view.drawn.check()?;
         if self.view.threads && !self.is_wide() {
             return wrong("--threads requires --wide", "add --wide");
         }

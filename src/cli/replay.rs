@@ -65,6 +65,7 @@ struct Limits {
 /// The capture can't be read, or not as it was asked for.
 pub fn run(args: Replay) -> Result<ExitCode> {
     let Replay { drawn, target, limits: Limits { strict }, .. } = args;
+    drawn.check()?;
     let input = Input::open(&args.input)?;
     let mut output = target.open(drawn.format, Output::stdout, None)?;
     if input.is(&output) {

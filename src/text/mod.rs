@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Text for people: escaping, quoting, units, colours. Knows the model only.
 
+pub mod bytes;
 pub mod command;
 pub mod elapsed;
 mod escape;

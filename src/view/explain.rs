@@ -20,6 +20,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
+    takes: &[],
     start: |_| Box::new(Explain::default()),
 };
 

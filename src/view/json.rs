@@ -12,6 +12,7 @@ pub static VIEW: View = View {
     needs_wide: false,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
+    takes: &[],
     start: |settings| Box::new(Json::new(settings.wide)),
 };
 

@@ -25,7 +25,7 @@ mod wide_table;
 pub use json::Json;
 pub use summary::Summary;
 pub use table::Table;
-pub use wide_table::WideTable;
+pub use wide_table::{ALL as COLUMNS, Column, WideTable};
 
 /// The views, in the order in which they are told of.
 pub static ALL: &[&View] = &[
@@ -51,6 +51,8 @@ pub struct View {
     pub shape: Shape,
     /// When it speaks.
     pub speaks: Speaks,
+    /// The options of its own, by their long names: others refuse them.
+    pub takes: &'static [&'static str],
     /// Begins one.
     pub start: fn(&Settings) -> Box<dyn Sink>,
 }
@@ -62,6 +64,8 @@ pub struct Settings {
     pub wide: bool,
     /// What the reader's terminal can show.
     pub style: Style,
+    /// The table's columns; the usual ones where there are none.
+    pub columns: Vec<&'static Column>,
 }
 
 /// What a view's output is.

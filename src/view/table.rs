@@ -20,12 +20,13 @@ pub static VIEW: View = View {
     needs_wide: false,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
+    takes: &["columns"],
     start,
 };
 
 fn start(settings: &Settings) -> Box<dyn Sink> {
     match settings.wide {
-        true => Box::new(WideTable::new(settings.style, Users::read())),
+        true => Box::new(WideTable::new(settings.style, Users::read(), &settings.columns)),
         false => Box::new(Table::new(settings.style)),
     }
 }

@@ -9,6 +9,7 @@ mod program;
 
 // What is tested.
 mod bad_input;
+mod columns;
 mod filters;
 mod lines;
 mod memory;

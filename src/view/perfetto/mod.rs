@@ -36,6 +36,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Document,
     speaks: Speaks::AsItHappens,
+    takes: &[],
     start: |_| Box::new(Perfetto::default()),
 };
 

@@ -20,6 +20,7 @@ pub static TEXT: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
+    takes: &[],
     start: |settings| Box::new(Summary::text(settings.style)),
 };
 
@@ -30,6 +31,7 @@ pub static JSON: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
+    takes: &[],
     start: |_| Box::new(Summary::json()),
 };
 

@@ -45,6 +45,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Document,
     speaks: Speaks::AtTheEnd,
+    takes: &[],
     start: |_| Box::new(Timeline::default()),
 };
 

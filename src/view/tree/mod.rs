@@ -34,6 +34,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
+    takes: &[],
     start: |settings| Box::new(Tree::new(settings.style)),
 };
 

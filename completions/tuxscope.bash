@@ -169,18 +169,34 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__proc)
-            opts="-w -p -f -P -e -o -v -h --format --columns --wide --threads --failed-execs --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
+            opts="-w -p -f -P -e -o -v -h --format --columns --by --sort --top --weight --wide --threads --failed-execs --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto explain" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto path folded explain" -- "${cur}"))
                     return 0
                     ;;
                 --columns)
                     COMPREPLY=($(compgen -W "time pid ppid tid nspid user login event status duration cpu wait rss faults read write unit container cgroup comm command" -- "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -W "command unit container user parent args" -- "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -W "cpu wait duration count failures rss io" -- "${cur}"))
+                    return 0
+                    ;;
+                --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --weight)
+                    COMPREPLY=($(compgen -W "cpu duration count" -- "${cur}"))
                     return 0
                     ;;
                 --max-args)
@@ -283,18 +299,34 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__replay)
-            opts="-p -f -P -e -o -h --format --columns --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --output --color --strict --help"
+            opts="-p -f -P -e -o -h --format --columns --by --sort --top --weight --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --output --color --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto explain" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto path folded explain" -- "${cur}"))
                     return 0
                     ;;
                 --columns)
                     COMPREPLY=($(compgen -W "time pid ppid tid nspid user login event status duration cpu wait rss faults read write unit container cgroup comm command" -- "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -W "command unit container user parent args" -- "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -W "cpu wait duration count failures rss io" -- "${cur}"))
+                    return 0
+                    ;;
+                --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --weight)
+                    COMPREPLY=($(compgen -W "cpu duration count" -- "${cur}"))
                     return 0
                     ;;
                 --pid)

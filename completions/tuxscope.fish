@@ -33,13 +33,15 @@ complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "check" -d 'Check 
 complete -c tuxscope -n "__fish_tuxscope_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l format -d 'How to show the events' -r -f -a "table\t'One aligned line per event'
 json\t'One JSON object per line'
-summary\t'Totals, rates and losses; latency from fork to exec, run times, failures; what ran longest'
+summary\t'Totals and losses; what used the CPU, by command or --by; latencies, run times, failures'
 summary-json\t'The figures of summary, as one JSON object'
 tree\t'The tree of processes with run times and statuses, at the end'
 timeline\t'A picture (SVG) with one bar per process, at the end'
 perfetto\t'Trace events (JSON) for ui.perfetto.dev'
+path\t'What the end waited for: the chain of processes, what each did meanwhile, slack of others'
+folded\t'Stacks of commands with what they took, for flamegraph.pl, inferno and speedscope'
 explain\t'One plain sentence per event'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l columns -d 'The table\'s columns, comma-separated (implies --wide)' -r -f -a "time\t'When, in local time'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l columns -d 'The table\'s columns (implies --wide); where a terminal has no room for all, some give way' -r -f -a "time\t'When, in local time'
 pid\t'Process id'
 ppid\t'Process id of the parent'
 tid\t'Id of the task'
@@ -60,6 +62,23 @@ container\t'Container: the first 12 digits of its id, or its name'
 cgroup\t'Path of the cgroup'
 comm\t'Name of the process'
 command\t'The arguments, or the name in brackets; of a failed exec the file, of a signal its sender'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l by -d 'What makes the groups of processes that a summary ranks (command where it isn\'t given)' -r -f -a "command\t'The name of the process'
+unit\t'The systemd unit, of the user\'s systemd where it is below that'
+container\t'The container\'s id or name'
+user\t'The real user'
+parent\t'The name of the process that forked it'
+args\t'All arguments'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l sort -d 'Which groups come first in a summary: those with the most of this (cpu where it isn\'t given)' -r -f -a "cpu\t'CPU time'
+wait\t'Time without a CPU, though ready to run'
+duration\t'Run times, added up'
+count\t'How many processes'
+failures\t'Processes that failed, and execs that did'
+rss\t'The largest resident set of one process'
+io\t'Block I/O'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l top -d 'How many groups a summary shows, the others being one row (20 where it isn\'t given)' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l weight -d 'What the numbers of folded stacks count (cpu where it isn\'t given)' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
+duration\t'Run time of the processes while none of their children ran, in nanoseconds'
+count\t'How many processes'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'With --wide: bytes to keep of each command line, at most 64K' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s P -l ppid -d 'Only events of the children of these processes' -r
@@ -94,13 +113,15 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose 
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s h -l help -d 'Print help (in full with --help)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l format -d 'How to show the events' -r -f -a "table\t'One aligned line per event'
 json\t'One JSON object per line'
-summary\t'Totals, rates and losses; latency from fork to exec, run times, failures; what ran longest'
+summary\t'Totals and losses; what used the CPU, by command or --by; latencies, run times, failures'
 summary-json\t'The figures of summary, as one JSON object'
 tree\t'The tree of processes with run times and statuses, at the end'
 timeline\t'A picture (SVG) with one bar per process, at the end'
 perfetto\t'Trace events (JSON) for ui.perfetto.dev'
+path\t'What the end waited for: the chain of processes, what each did meanwhile, slack of others'
+folded\t'Stacks of commands with what they took, for flamegraph.pl, inferno and speedscope'
 explain\t'One plain sentence per event'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l columns -d 'The table\'s columns, comma-separated (implies --wide)' -r -f -a "time\t'When, in local time'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l columns -d 'The table\'s columns (implies --wide); where a terminal has no room for all, some give way' -r -f -a "time\t'When, in local time'
 pid\t'Process id'
 ppid\t'Process id of the parent'
 tid\t'Id of the task'
@@ -121,6 +142,23 @@ container\t'Container: the first 12 digits of its id, or its name'
 cgroup\t'Path of the cgroup'
 comm\t'Name of the process'
 command\t'The arguments, or the name in brackets; of a failed exec the file, of a signal its sender'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l by -d 'What makes the groups of processes that a summary ranks (command where it isn\'t given)' -r -f -a "command\t'The name of the process'
+unit\t'The systemd unit, of the user\'s systemd where it is below that'
+container\t'The container\'s id or name'
+user\t'The real user'
+parent\t'The name of the process that forked it'
+args\t'All arguments'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l sort -d 'Which groups come first in a summary: those with the most of this (cpu where it isn\'t given)' -r -f -a "cpu\t'CPU time'
+wait\t'Time without a CPU, though ready to run'
+duration\t'Run times, added up'
+count\t'How many processes'
+failures\t'Processes that failed, and execs that did'
+rss\t'The largest resident set of one process'
+io\t'Block I/O'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l top -d 'How many groups a summary shows, the others being one row (20 where it isn\'t given)' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l weight -d 'What the numbers of folded stacks count (cpu where it isn\'t given)' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
+duration\t'Run time of the processes while none of their children ran, in nanoseconds'
+count\t'How many processes'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s P -l ppid -d 'Only events of the children of these processes' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l comm -d 'Only events of processes with this name' -r

@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use crate::model::failure::{Exit, Failure};
 use crate::output::{Output, Rotation};
 use crate::text::style::Style;
-use crate::view::{self, Column, Settings, Shape, Sink, View};
+use crate::view::{self, By, Column, Ranking, Settings, Shape, Sink, Sort, View, Weight};
 
 /// The values of `--format` are the registry of views.
 impl ValueEnum for &'static View {
@@ -42,12 +42,25 @@ pub struct Drawn {
     #[arg(long, value_enum, default_value = "table")]
     pub format: &'static View,
 
-    /// The table's columns, comma-separated (implies --wide)
-    ///
-    /// Where a terminal is too narrow for all, the less important ones give way, so that COMMAND has
-    /// 32 places.
+    /// The table's columns (implies --wide); where a terminal has no room for all, some give way
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
     pub columns: Vec<&'static Column>,
+
+    /// What makes the groups of processes that a summary ranks (command where it isn't given)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub by: Option<By>,
+
+    /// Which groups come first in a summary: those with the most of this (cpu where it isn't given)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub sort: Option<Sort>,
+
+    /// How many groups a summary shows, the others being one row (20 where it isn't given)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: Option<u32>,
+
+    /// What the numbers of folded stacks count (cpu where it isn't given)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub weight: Option<Weight>,
 }
 
 impl Drawn {
@@ -61,7 +74,13 @@ impl Drawn {
     /// # Errors
     /// An option of another view.
     pub fn check(&self) -> Result<(), Failure> {
-        let given = [("columns", !self.columns.is_empty())];
+        let given = [
+            ("columns", !self.columns.is_empty()),
+            ("by", self.by.is_some()),
+            ("sort", self.sort.is_some()),
+            ("top", self.top.is_some()),
+            ("weight", self.weight.is_some()),
+        ];
         let strange =
             given.iter().find(|(name, given)| *given && !self.format.takes.contains(name));
         let Some((name, _)) = strange else { return Ok(()) };
@@ -74,7 +93,13 @@ impl Drawn {
 
     /// Begins the view.
     pub fn start(&self, wide: bool, style: Style) -> Box<dyn Sink> {
-        (self.format.start)(&Settings { wide, style, columns: self.columns.clone() })
+        let ranking = Ranking {
+            by: self.by.unwrap_or_default(),
+            sort: self.sort.unwrap_or_default(),
+            top: self.top.map_or(Ranking::TOP, |top| top as usize),
+        };
+        let (columns, weight) = (self.columns.clone(), self.weight.unwrap_or_default());
+        (self.format.start)(&Settings { wide, style, columns, ranking, weight })
     }
 }
 

@@ -19,6 +19,14 @@ pub fn meta(filters: Vec<String>, clock_offset_ns: u64) -> Meta {
         boot_id: boot_id.trim().to_owned(),
         filters,
         clock_offset_ns,
+        cpus: cpus_online(),
         ..Meta::default()
     }
+}
+
+/// How many CPUs the machine has, whichever of them this process may use; 0 where that isn't known.
+fn cpus_online() -> u32 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let is_one = |line: &&str| line.strip_prefix("cpu").is_some_and(|rest| !rest.starts_with(' '));
+    stat.lines().filter(is_one).count() as u32
 }

@@ -72,6 +72,9 @@ record! {
         /// When the capture began: events were recorded from then on.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         timestamp_ns: Seldom,
+        /// How many CPUs the machine had online when the capture began.
+        #[serde(default, skip_serializing_if = "Seldom::is_none")]
+        cpus: Seldom,
     }
 }
 
@@ -202,7 +205,8 @@ impl From<Counts> for Lost {
 
 /// Appends the first line of a capture.
 pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
-    let Meta { version, kernel, host, boot_id, filters, clock_offset_ns, began_ns } = meta.clone();
+    let Meta { version, kernel, host, boot_id, filters, clock_offset_ns, began_ns, cpus } =
+        meta.clone();
     let line = MetaLine {
         tool: Tool,
         version,
@@ -213,6 +217,7 @@ pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
         filters,
         clock_offset_ns,
         timestamp_ns: Seldom(began_ns),
+        cpus: Seldom(cpus.into()),
     };
     write_line(MetaLine::NAME, &line, out);
 }
@@ -261,8 +266,10 @@ impl From<MetaLine> for Meta {
             filters,
             clock_offset_ns,
             timestamp_ns: Seldom(began_ns),
+            cpus: Seldom(cpus),
         } = line;
-        Self { version, kernel, host, boot_id, filters, clock_offset_ns, began_ns }
+        let cpus = u32::try_from(cpus).unwrap_or(0);
+        Self { version, kernel, host, boot_id, filters, clock_offset_ns, began_ns, cpus }
     }
 }
 

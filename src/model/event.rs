@@ -357,6 +357,8 @@ pub struct Meta {
     pub clock_offset_ns: u64,
     /// When it began, on the clock of `timestamp_ns`; 0 where it isn't known.
     pub began_ns: u64,
+    /// How many CPUs the machine had online; 0 where it isn't known.
+    pub cpus: u32,
 }
 
 /// What a capture came to: what its `summary` record tells.

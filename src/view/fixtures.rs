@@ -110,6 +110,16 @@ impl Story {
         self
     }
 
+    /// The one that ended last used a CPU for so many microseconds, and had none for so many.
+    pub fn costs(&mut self, cpu_us: u64, wait_us: Option<u64>) -> &mut Self {
+        let detail = self.events.last_mut().and_then(|event| event.wide.as_deref_mut());
+        if let Some(Detail::Exit(ended)) = detail.map(|wide| &mut wide.detail) {
+            ended.cpu_ns = Some(cpu_us * 1_000);
+            ended.cpu_wait_ns = wait_us.map(|us| us * 1_000);
+        }
+        self
+    }
+
     /// `pid`, whose parent is `ppid` then, ends with a status word of wait(2).
     pub fn exit(&mut self, us: u64, pid: u32, ppid: u32, status: u32) -> &mut Self {
         let start = self.starts.get(&pid).copied().unwrap_or(7);

@@ -13,8 +13,10 @@ use crate::text::style::Style;
 mod explain;
 #[cfg(test)]
 mod fixtures;
+mod folded;
 mod json;
 mod lives;
+mod path;
 mod perfetto;
 mod summary;
 mod table;
@@ -22,8 +24,9 @@ mod timeline;
 mod tree;
 mod wide_table;
 
+pub use folded::Weight;
 pub use json::Json;
-pub use summary::Summary;
+pub use summary::{By, Ranking, Sort, Summary};
 pub use table::Table;
 pub use wide_table::{ALL as COLUMNS, Column, WideTable};
 
@@ -36,6 +39,8 @@ pub static ALL: &[&View] = &[
     &tree::VIEW,
     &timeline::VIEW,
     &perfetto::VIEW,
+    &path::VIEW,
+    &folded::VIEW,
     &explain::VIEW,
 ];
 
@@ -66,6 +71,10 @@ pub struct Settings {
     pub style: Style,
     /// The table's columns; the usual ones where there are none.
     pub columns: Vec<&'static Column>,
+    /// How a summary ranks groups of processes.
+    pub ranking: Ranking,
+    /// What the numbers of folded stacks count.
+    pub weight: Weight,
 }
 
 /// What a view's output is.

@@ -36,6 +36,7 @@ mod latency;
 mod loss;
 mod output;
 mod ownership;
+mod path;
 mod pid_filter;
 mod real_build;
 mod record;

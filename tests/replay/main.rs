@@ -11,6 +11,7 @@ mod program;
 mod bad_input;
 mod columns;
 mod filters;
+mod groups;
 mod lines;
 mod memory;
 mod program_behaviour;

@@ -102,6 +102,7 @@ fn records_about_the_capture_come_back() {
         filters: vec!["--pid 1".to_owned()],
         clock_offset_ns: 7,
         began_ns: 8,
+        cpus: 8,
     };
     let lost = Lost::new([1, 2, u64::MAX, 3], 6);
     let totals = Totals {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use tuxscope::model::event::{Event, EventKind, Totals};
 use tuxscope::text::style::Style;
-use tuxscope::view::{Sink as _, Summary};
+use tuxscope::view::{Ranking, Sink as _, Summary};
 
 use crate::events;
 use crate::program::{META, end, line, replay, wide};
@@ -123,6 +123,18 @@ fn the_text_shows_the_same() {
   exit                3           1.5
   and of threads: 1 started, 0 ended
 
+CPU time of processes that ended: 0 ns
+  and of 3 processes it isn't known
+  at most 2 processes at once
+
+By command, the most CPU time first
+      CPU  CPU%     WAIT    PROCS    EXECS  FAILED      P50      P99    RSS    I/O  COMMAND
+     0 ns     -     0 ns        2        2       2  4.01 us  8.00 us      -      0  ls
+     0 ns     -     0 ns        2        0       0  1.00 us  1.00 us      -      0  sh
+     0 ns     -     0 ns        1        1       0        -        -      -      0  old
+     0 ns     -     0 ns        0        1       0        -        -      -      0  env
+  of these, 2 processes still ran at the end: not their CPU time
+
 From fork to exec
   count 2   p50 2.00 us   p90 4.00 us   p99 4.00 us   max 4.00 us
 
@@ -210,7 +222,7 @@ fn a_capture_that_was_cut_off_is_not_complete() {
 
 #[test]
 fn memory_is_bounded_however_many_names_and_processes_there_are() {
-    let mut summary = Summary::json();
+    let mut summary = Summary::json(Ranking::default());
     let mut out = Vec::new();
     let event = |kind, pid, ns| Event {
         kind,
@@ -314,8 +326,8 @@ proptest! {
 
     #[test]
     fn no_order_of_events_gives_nonsense(events in events::disordered()) {
-        let mut json = Summary::json();
-        let mut text = Summary::text(Style::default());
+        let mut json = Summary::json(Ranking::default());
+        let mut text = Summary::text(Style::default(), Ranking::default());
         let (mut out, mut page) = (Vec::new(), Vec::new());
         for event in &events {
             json.event(event, &mut out);

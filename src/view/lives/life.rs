@@ -194,6 +194,8 @@ pub struct End {
     /// What it has cost, where the wide mode tells; none is ever 0.
     pub(super) cpu_ns: Option<NonZero<u64>>,
     pub(super) max_rss_bytes: Option<NonZero<u64>>,
+    /// How long it had no CPU though it was ready, and 1 more.
+    pub(super) cpu_wait_ns: Option<NonZero<u64>>,
 }
 
 impl Life {
@@ -320,6 +322,11 @@ impl Life {
     /// The CPU time that it used, where it ended and that is known.
     pub fn cpu_ns(&self) -> Option<u64> {
         Some(self.end?.cpu_ns?.get())
+    }
+
+    /// How long it was ready to run and had no CPU, where it ended and that is known.
+    pub fn cpu_wait_ns(&self) -> Option<u64> {
+        Some(self.end?.cpu_wait_ns?.get() - 1)
     }
 
     /// Its highest resident set, where it ended and that is known.

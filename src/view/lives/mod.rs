@@ -14,6 +14,7 @@ use crate::process::table::Table;
 use crate::text::elapsed::Elapsed;
 use crate::text::quantity::{counted, plural};
 
+mod chain;
 mod fold;
 mod life;
 mod parents;
@@ -22,6 +23,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
+pub use chain::Segment;
 use fold::Tally;
 use life::Program;
 pub use life::{End, Exec, FailedExecs, Folded, Life, LifeId};
@@ -215,6 +217,7 @@ impl Lives {
                     status,
                     duration_ns,
                     cpu_ns: ended.and_then(|e| NonZero::new(e.cpu_ns?)),
+                    cpu_wait_ns: ended.and_then(|e| NonZero::new(e.cpu_wait_ns?.saturating_add(1))),
                     max_rss_bytes: ended.and_then(|e| NonZero::new(e.max_rss_bytes?)),
                 });
                 let unseen = life.exec_count() == 0 && !life.fork_seen;

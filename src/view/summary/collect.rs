@@ -4,13 +4,19 @@
 use std::collections::HashMap;
 
 use super::figures::{
-    Command, Count, FailedExec, Failure, Figures, Longest, Lost, NeverExeced, OtherExecs, Rate,
-    Status, Threads,
+    Command, Count, Cpu, FailedExec, Failure, Figures, Group, Longest, Lost, NeverExeced,
+    OtherExecs, Rate, Status, Threads,
 };
+use super::groups::Groups;
+use super::ranked;
+use super::ranking::{By, Sort};
 use super::times::Times;
+use super::usage::Usage;
 use crate::json::SCHEMA_VERSION;
 use crate::model::errno::Errno;
-use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Totals, Wide};
+use crate::model::event::{
+    Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Meta, Totals, Wide,
+};
 use crate::model::signal;
 use crate::process::table::Table;
 
@@ -52,6 +58,13 @@ pub struct Collector {
     execs_without_fork: u64,
     backwards: u64,
     last_ns: u64,
+    groups: Groups,
+    usage: Usage,
+    cpu_ns: u64,
+    cpu_unknown: u64,
+    /// How many CPUs there are; 0 where the capture doesn't tell.
+    cpus: u32,
+    most_at_once: usize,
 }
 
 /// What is counted for one name.
@@ -71,10 +84,14 @@ struct Process {
     execed: bool,
     comm: usize,
     args: Option<Args>,
+    /// The name of who forked it.
+    parent: Option<Comm>,
+    group: usize,
 }
 
-impl Default for Collector {
-    fn default() -> Self {
+impl Collector {
+    /// Nothing yet. Groups are made by this.
+    pub fn new(by: By) -> Self {
         Self {
             counts: [0; 4],
             basic: false,
@@ -94,11 +111,23 @@ impl Default for Collector {
             execs_without_fork: 0,
             backwards: 0,
             last_ns: 0,
+            groups: Groups::new(by),
+            usage: Usage::default(),
+            cpu_ns: 0,
+            cpu_unknown: 0,
+            cpus: 0,
+            most_at_once: 0,
         }
     }
-}
 
-impl Collector {
+    /// Takes what the capture tells of itself.
+    pub fn begin(&mut self, meta: &Meta) {
+        self.cpus = meta.cpus;
+        if meta.began_ns != 0 {
+            self.usage.begin(meta.began_ns);
+        }
+    }
+
     /// Counts one event.
     pub fn event(&mut self, event: &Event) {
         self.last_ns = self.last_ns.max(event.timestamp_ns);
@@ -113,7 +142,7 @@ impl Collector {
         self.basic = true;
         self.counts[event.kind as usize] += 1;
         match event.kind {
-            EventKind::Fork => self.begin(event, event.timestamp_ns),
+            EventKind::Fork => self.born(event, event.timestamp_ns, 0),
             EventKind::Exec => {
                 let comm = self.name(event.comm);
                 self.name_mut(comm).execs += 1;
@@ -147,16 +176,34 @@ impl Collector {
             _ => self.counts[event.kind as usize] += 1,
         }
         match &wide.detail {
-            Detail::Fork { .. } => self.begin(event, wide.start_ns),
+            Detail::Fork { .. } => {
+                let group = self.groups.of(event, wide, Some(event.comm), None);
+                self.born(event, wide.start_ns, group);
+            }
             Detail::Exec { args, .. } => self.exec(event, wide, args),
             Detail::ExecFailed { filename, errno, .. } => {
+                let process = self.alive.get(event.pid, wide.start_ns);
+                let args = process.and_then(|process| process.args.clone());
+                let group = self.groups.of(event, wide, self.parent(event, wide), args.as_ref());
+                self.groups.exec_failed(group);
                 self.failed_exec(filename.as_deref(), *errno);
             }
             Detail::Exit(ended) => {
-                let Ended { status, duration_ns, args, .. } = &**ended;
+                let Ended { status, duration_ns, args, cpu_ns, .. } = &**ended;
+                let parent = self.parent(event, wide);
                 let process = self.alive.end(event.pid, wide.start_ns);
-                if process.is_some_and(|process| process.never_execed()) {
+                if process.as_ref().is_some_and(Process::never_execed) {
                     self.never(event.comm);
+                }
+                let known = process.and_then(|process| process.args);
+                let group = self.groups.of(event, wide, parent, args.as_ref().or(known.as_ref()));
+                self.groups.exit(group, ended);
+                match cpu_ns {
+                    Some(cpu_ns) => {
+                        self.cpu_ns = self.cpu_ns.saturating_add(*cpu_ns);
+                        self.usage.add(wide.start_ns, event.timestamp_ns, *cpu_ns);
+                    }
+                    None => self.cpu_unknown += 1,
                 }
                 self.run_time.record(*duration_ns);
                 if status.failed() {
@@ -176,21 +223,35 @@ impl Collector {
         }
     }
 
-    fn begin(&mut self, event: &Event, start_ns: u64) {
+    fn born(&mut self, event: &Event, start_ns: u64, group: usize) {
         let comm = self.name(event.comm);
         let fork_ns = Some(event.timestamp_ns);
-        let process = Process { fork_ns, execed: false, comm, args: None };
+        // A child begins with the name of who forked it.
+        let parent = Some(event.comm);
+        let process = Process { fork_ns, execed: false, comm, args: None, parent, group };
         // One of the same pid has ended unseen: that event was lost, or it was a thread.
         self.alive.begin(event.pid, start_ns, process);
+        self.most_at_once = self.most_at_once.max(self.alive.len());
+    }
+
+    /// The name of who forked the process, or, where that isn't known, of its parent now.
+    fn parent(&self, event: &Event, wide: &Wide) -> Option<Comm> {
+        let forked_by = self.alive.get(event.pid, wide.start_ns).and_then(|process| process.parent);
+        forked_by.or_else(|| self.commands.get(self.alive.get(event.ppid, 0)?.comm)?.comm)
     }
 
     fn exec(&mut self, event: &Event, wide: &Wide, args: &Args) {
         let comm = self.name(event.comm);
         self.name_mut(comm).execs += 1;
-        let new = || Process { fork_ns: None, execed: false, comm, args: None };
+        let parent = self.parent(event, wide);
+        let group = self.groups.of(event, wide, parent, Some(args));
+        self.groups.exec(group);
+        let args = Some(args.clone());
+        let new = || Process { fork_ns: None, execed: false, comm, args: None, parent, group };
         let process = self.alive.meet(event.pid, wide.start_ns, new);
         let (fork_ns, repeated) = (process.fork_ns, process.execed);
-        *process = Process { fork_ns, execed: true, comm, args: Some(args.clone()) };
+        *process = Process { fork_ns, execed: true, comm, args, parent, group };
+        self.most_at_once = self.most_at_once.max(self.alive.len());
         match fork_ns {
             _ if repeated => self.repeated_execs += 1,
             Some(fork_ns) => self.latency(fork_ns, event.timestamp_ns, comm),
@@ -266,6 +327,7 @@ impl Collector {
         if wide_only {
             self.add_running();
         }
+        let (groups, other_groups) = self.group_figures();
         let not_yet = self.alive.iter().filter(|(.., process)| process.never_execed());
         Figures {
             schema: SCHEMA_VERSION,
@@ -287,6 +349,10 @@ impl Collector {
                 exec_failed: totals.lost.of(EventKind::ExecFailed),
             },
             missed: totals.missed,
+            cpu: wide_only.then(|| self.cpu_figures(elapsed_ns)),
+            by: wide_only.then(|| self.groups.by().name()),
+            groups: wide_only.then_some(groups),
+            other_groups: other_groups.filter(|_| wide_only),
             fork_to_exec: self.fork_to_exec.spread(),
             run_time: wide_only.then(|| self.run_time.spread()),
             never_execed: NeverExeced {
@@ -305,6 +371,32 @@ impl Collector {
             backwards: self.backwards,
             dropped: self.alive.forgotten(),
         }
+    }
+
+    fn cpu_figures(&self, elapsed_ns: u64) -> Cpu {
+        let cpus = Some(self.cpus).filter(|&cpus| cpus > 0);
+        let had = cpus.map(|cpus| u128::from(cpus) * u128::from(elapsed_ns)).filter(|&had| had > 0);
+        let (span_ns, busy) = self.usage.figures();
+        Cpu {
+            used_ns: self.cpu_ns,
+            unknown: self.cpu_unknown,
+            cpus,
+            share: had.map(|had| self.cpu_ns as f64 / had as f64),
+            most_at_once: self.most_at_once as u64,
+            busy,
+            span_ns,
+        }
+    }
+
+    /// The most CPU time first.
+    fn group_figures(&self) -> (Vec<Group>, Option<Group>) {
+        let running = self.alive.iter().map(|(.., process)| process.group);
+        let (mut groups, mut others) = self.groups.figures(running);
+        for group in groups.iter_mut().chain(&mut others) {
+            group.cpu_share = (self.cpu_ns > 0).then(|| group.cpu_ns as f64 / self.cpu_ns as f64);
+        }
+        ranked::sort(&mut groups, Sort::Cpu);
+        (groups, others)
     }
 
     /// Those that still run may be those that ran longest.

@@ -27,6 +27,15 @@ pub struct Figures {
     pub lost: Lost,
     /// Times that the kernel skipped a handler.
     pub missed: u64,
+    /// Not in the basic mode, which tells of no cost.
+    pub cpu: Option<Cpu>,
+    /// What makes the groups.
+    pub by: Option<&'static str>,
+    /// In the order of their CPU time; not in the basic mode.
+    pub groups: Option<Vec<Group>>,
+    /// All those beyond the limit together, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_groups: Option<Group>,
     pub fork_to_exec: Spread,
     pub run_time: Option<Spread>,
     /// The most frequent first.
@@ -50,6 +59,93 @@ pub struct Figures {
 pub struct Rate {
     pub count: u64,
     pub per_second: f64,
+}
+
+/// What CPU time was used by those that ended.
+#[derive(Debug, Serialize)]
+pub struct Cpu {
+    pub used_ns: u64,
+    /// Of so many processes that ended it isn't known.
+    pub unknown: u64,
+    /// How many CPUs the machine had, where the capture tells.
+    pub cpus: Option<u32>,
+    /// Of what these had meanwhile, 0 to 1.
+    pub share: Option<f64>,
+    /// How many processes ran at once, of those that the capture tells of.
+    pub most_at_once: u64,
+    /// How many CPUs they used, on average over each span.
+    pub busy: Vec<f64>,
+    pub span_ns: u64,
+}
+
+/// Processes that have something in common.
+#[derive(Clone, Debug, Serialize)]
+pub struct Group {
+    /// None of all those beyond a limit together.
+    #[serde(flatten)]
+    pub name: Option<GroupName>,
+    /// Those that ended in the capture or still ran at its end.
+    pub processes: u64,
+    pub running: u64,
+    pub execs: u64,
+    /// Processes that ended with anything but 0.
+    pub failures: u64,
+    pub failed_execs: u64,
+    /// Processes that ended of which nothing below, but the run time, is known.
+    pub cost_unknown: u64,
+    pub cpu_ns: u64,
+    /// Of what all that ended used, 0 to 1.
+    pub cpu_share: Option<f64>,
+    pub cpu_wait_ns: u64,
+    /// Of those that ended: together, and the quantiles, exact to 1/128.
+    pub run_time_ns: u64,
+    pub run_time_p50_ns: Option<u64>,
+    pub run_time_p99_ns: Option<u64>,
+    /// The highest of one.
+    pub max_rss_bytes: Option<u64>,
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+}
+
+/// What they have in common; null where there is no such thing, or it isn't known.
+#[derive(Clone, Debug, Serialize)]
+pub enum GroupName {
+    #[serde(rename = "comm")]
+    Command(Option<String>),
+    #[serde(rename = "unit")]
+    Unit(Option<String>),
+    #[serde(rename = "container")]
+    Container(Option<String>),
+    #[serde(rename = "uid")]
+    User(u32),
+    #[serde(rename = "parent")]
+    Parent(Option<String>),
+    #[serde(rename = "args", serialize_with = "arguments")]
+    Args(Option<Args>),
+}
+
+impl Group {
+    /// Both together. Their quantiles aren't known.
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            name: None,
+            processes: self.processes + other.processes,
+            running: self.running + other.running,
+            execs: self.execs + other.execs,
+            failures: self.failures + other.failures,
+            failed_execs: self.failed_execs + other.failed_execs,
+            cost_unknown: self.cost_unknown + other.cost_unknown,
+            cpu_ns: self.cpu_ns.saturating_add(other.cpu_ns),
+            cpu_share: self.cpu_share.zip(other.cpu_share).map(|(one, other)| one + other),
+            cpu_wait_ns: self.cpu_wait_ns.saturating_add(other.cpu_wait_ns),
+            run_time_ns: self.run_time_ns.saturating_add(other.run_time_ns),
+            run_time_p50_ns: None,
+            run_time_p99_ns: None,
+            max_rss_bytes: self.max_rss_bytes.max(other.max_rss_bytes),
+            read_bytes: self.read_bytes.saturating_add(other.read_bytes),
+            write_bytes: self.write_bytes.saturating_add(other.write_bytes),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

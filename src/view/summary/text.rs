@@ -4,6 +4,7 @@
 use std::io::Write as _;
 
 use super::figures::{Bin, Command, Count, FailedExec, Failure, Figures, Longest, Spread, Status};
+use super::ranking::Ranking;
 use crate::text;
 use crate::text::command;
 use crate::text::elapsed::Elapsed;
@@ -23,12 +24,16 @@ const LINE_AT: usize = 33;
 const LINE_WIDTH: usize = 100;
 
 /// Appends the text.
-pub fn render(figures: &Figures, style: Style, out: &mut Vec<u8>) {
+pub fn render(figures: &Figures, ranking: &Ranking, style: Style, out: &mut Vec<u8>) {
     let mut page = Page { style, out };
     page.totals(figures);
     if figures.events.count == 0 {
         return;
     }
+    if let Some(cpu) = &figures.cpu {
+        page.cpu(cpu);
+    }
+    page.groups(figures, ranking);
     page.fork_to_exec(figures);
     page.commands(figures);
     page.never_execed(figures);
@@ -47,9 +52,12 @@ pub fn render(figures: &Figures, style: Style, out: &mut Vec<u8>) {
     page.remarks(figures);
 }
 
-struct Page<'a> {
-    style: Style,
-    out: &'a mut Vec<u8>,
+/// A text that grows.
+pub struct Page<'a> {
+    /// What its reader's terminal can show.
+    pub style: Style,
+    /// The text so far.
+    pub out: &'a mut Vec<u8>,
 }
 
 /// Writing to a Vec can't fail.
@@ -322,8 +330,8 @@ impl Page<'_> {
     }
 }
 
-/// What stands for the commands that are not told apart.
-const OTHERS: &str = "(others)";
+/// What stands for those that are not told apart.
+pub const OTHERS: &str = "(others)";
 
 fn column(comm: Option<&str>) -> String {
     let mut text = String::new();

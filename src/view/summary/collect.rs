@@ -3,36 +3,26 @@
 
 use std::collections::HashMap;
 
+use super::failed_files::FailedFiles;
 use super::figures::{
-    Command, Count, Cpu, FailedExec, Failure, Figures, Group, Longest, Lost, NeverExeced,
-    OtherExecs, Rate, Status, Threads,
+    Cpu, Failure, Figures, Group, Longest, Lost, NeverExeced, OtherExecs, Rate, Status, Threads,
 };
 use super::groups::Groups;
+use super::longest::LongestRuns;
+use super::names::Names;
 use super::ranked;
 use super::ranking::{By, Sort};
 use super::times::Times;
 use super::usage::Usage;
 use crate::json::SCHEMA_VERSION;
-use crate::model::errno::Errno;
 use crate::model::event::{
     Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Meta, Totals, Wide,
 };
 use crate::model::signal;
 use crate::process::table::Table;
 
-/// Commands (names, as any process may choose them) that are told apart; the others are counted
-/// together.
-const MAX_COMMANDS: usize = 1024;
-/// Files that could not be executed, and why, that are told apart; of a name so many bytes.
-const MAX_FAILED_EXECS: usize = 1024;
-const MAX_FILENAME: usize = 4096;
 /// Processes that are remembered until their exit: in the basic mode threads, too, take such a place until their id is used again.
 const MAX_ALIVE: usize = 1 << 18;
-/// Processes in the list of those that ran longest.
-const LONGEST: usize = 10;
-
-/// A file, where its name is known, and why it could not be executed.
-type FailedFile = (Option<Box<[u8]>>, Errno);
 
 /// The state between events.
 #[derive(Debug)]
@@ -42,17 +32,13 @@ pub struct Collector {
     threads_started: u64,
     threads_ended: u64,
     alive: Table<Process>,
-    names: HashMap<Comm, usize>,
-    commands: Vec<Name>,
-    /// All names beyond `MAX_COMMANDS`.
-    others: Name,
+    names: Names,
     fork_to_exec: Times<u64, 3>,
     run_time: Times<u64, 3>,
     failures: HashMap<(usize, ExitStatus), u64>,
-    /// By file and error; None: all beyond `MAX_FAILED_EXECS`.
-    failed_execs: HashMap<Option<FailedFile>, u64>,
+    failed_execs: FailedFiles,
     /// The longest first.
-    longest: Vec<Longest>,
+    longest: LongestRuns,
     never_execed: u64,
     repeated_execs: u64,
     execs_without_fork: u64,
@@ -65,15 +51,6 @@ pub struct Collector {
     /// How many CPUs there are; 0 where the capture doesn't tell.
     cpus: u32,
     most_at_once: usize,
-}
-
-/// What is counted for one name.
-#[derive(Debug, Default)]
-struct Name {
-    comm: Option<Comm>,
-    execs: u64,
-    never_execed: u64,
-    fork_to_exec: Times<u32, 2>,
 }
 
 /// A process that has not ended.
@@ -98,14 +75,12 @@ impl Collector {
             threads_started: 0,
             threads_ended: 0,
             alive: Table::new(MAX_ALIVE),
-            names: HashMap::new(),
-            commands: Vec::new(),
-            others: Name::default(),
+            names: Names::default(),
             fork_to_exec: Times::default(),
             run_time: Times::default(),
             failures: HashMap::new(),
-            failed_execs: HashMap::new(),
-            longest: Vec::new(),
+            failed_execs: FailedFiles::default(),
+            longest: LongestRuns::default(),
             never_execed: 0,
             repeated_execs: 0,
             execs_without_fork: 0,
@@ -144,8 +119,8 @@ impl Collector {
         match event.kind {
             EventKind::Fork => self.born(event, event.timestamp_ns, 0),
             EventKind::Exec => {
-                let comm = self.name(event.comm);
-                self.name_mut(comm).execs += 1;
+                let comm = self.names.of(event.comm);
+                self.names.get_mut(comm).execs += 1;
                 match self.alive.end(event.pid, 0) {
                     Some(Process { fork_ns: Some(fork_ns), execed: false, .. }) => {
                         self.latency(fork_ns, event.timestamp_ns, comm)
@@ -186,7 +161,7 @@ impl Collector {
                 let args = process.and_then(|process| process.args.clone());
                 let group = self.groups.of(event, wide, self.parent(event, wide), args.as_ref());
                 self.groups.exec_failed(group);
-                self.failed_exec(filename.as_deref(), *errno);
+                self.failed_execs.add(filename.as_deref(), *errno);
             }
             Detail::Exit(ended) => {
                 let Ended { status, duration_ns, args, cpu_ns, .. } = &**ended;
@@ -207,11 +182,11 @@ impl Collector {
                 }
                 self.run_time.record(*duration_ns);
                 if status.failed() {
-                    let comm = self.name(event.comm);
+                    let comm = self.names.of(event.comm);
                     *self.failures.entry((comm, *status)).or_default() += 1;
                 }
-                if self.is_long(*duration_ns) {
-                    self.keep_long(Longest {
+                if self.longest.takes(*duration_ns) {
+                    self.longest.keep(Longest {
                         pid: event.pid,
                         comm: Some(text(event.comm.as_bytes())),
                         args: args.clone(),
@@ -224,7 +199,7 @@ impl Collector {
     }
 
     fn born(&mut self, event: &Event, start_ns: u64, group: usize) {
-        let comm = self.name(event.comm);
+        let comm = self.names.of(event.comm);
         let fork_ns = Some(event.timestamp_ns);
         // A child begins with the name of who forked it.
         let parent = Some(event.comm);
@@ -237,12 +212,12 @@ impl Collector {
     /// The name of who forked the process, or, where that isn't known, of its parent now.
     fn parent(&self, event: &Event, wide: &Wide) -> Option<Comm> {
         let forked_by = self.alive.get(event.pid, wide.start_ns).and_then(|process| process.parent);
-        forked_by.or_else(|| self.commands.get(self.alive.get(event.ppid, 0)?.comm)?.comm)
+        forked_by.or_else(|| self.names.comm(self.alive.get(event.ppid, 0)?.comm))
     }
 
     fn exec(&mut self, event: &Event, wide: &Wide, args: &Args) {
-        let comm = self.name(event.comm);
-        self.name_mut(comm).execs += 1;
+        let comm = self.names.of(event.comm);
+        self.names.get_mut(comm).execs += 1;
         let parent = self.parent(event, wide);
         let group = self.groups.of(event, wide, parent, Some(args));
         self.groups.exec(group);
@@ -259,21 +234,11 @@ impl Collector {
         }
     }
 
-    fn failed_exec(&mut self, filename: Option<&[u8]>, errno: Errno) {
-        let filename = filename.map(|name| name[..name.len().min(MAX_FILENAME)].into());
-        let mut of_file = Some((filename, errno));
-        if self.failed_execs.len() >= MAX_FAILED_EXECS && !self.failed_execs.contains_key(&of_file)
-        {
-            of_file = None;
-        }
-        *self.failed_execs.entry(of_file).or_default() += 1;
-    }
-
     fn latency(&mut self, fork_ns: u64, exec_ns: u64, comm: usize) {
         match exec_ns.checked_sub(fork_ns) {
             Some(ns) => {
                 self.fork_to_exec.record(ns);
-                self.name_mut(comm).fork_to_exec.record(ns);
+                self.names.get_mut(comm).fork_to_exec.record(ns);
             }
             None => self.backwards += 1,
         }
@@ -281,40 +246,8 @@ impl Collector {
 
     fn never(&mut self, comm: Comm) {
         self.never_execed += 1;
-        let comm = self.name(comm);
-        self.name_mut(comm).never_execed += 1;
-    }
-
-    /// The index of a name; that of `others` lies behind the last.
-    fn name(&mut self, comm: Comm) -> usize {
-        if let Some(&index) = self.names.get(&comm) {
-            return index;
-        }
-        if self.commands.len() == MAX_COMMANDS {
-            return MAX_COMMANDS;
-        }
-        self.commands.push(Name { comm: Some(comm), ..Name::default() });
-        self.names.insert(comm, self.names.len());
-        self.names.len() - 1
-    }
-
-    fn name_mut(&mut self, index: usize) -> &mut Name {
-        self.commands.get_mut(index).unwrap_or(&mut self.others)
-    }
-
-    fn comm(&self, index: usize) -> Option<String> {
-        let comm = self.commands.get(index)?.comm?;
-        Some(text(comm.as_bytes()))
-    }
-
-    fn is_long(&self, ns: u64) -> bool {
-        self.longest.len() < LONGEST || self.longest.last().is_some_and(|run| ns > run.run_time_ns)
-    }
-
-    fn keep_long(&mut self, new: Longest) {
-        let at = self.longest.partition_point(|run| run.run_time_ns >= new.run_time_ns);
-        self.longest.insert(at, new);
-        self.longest.truncate(LONGEST);
+        let comm = self.names.of(comm);
+        self.names.get_mut(comm).never_execed += 1;
     }
 
     /// What was counted up to now.
@@ -358,16 +291,16 @@ impl Collector {
             never_execed: NeverExeced {
                 ended: self.never_execed,
                 not_yet: not_yet.count() as u64,
-                comms: self.never_execed_comms(),
+                comms: self.names.never_execed(),
             },
-            commands: self.command_figures(),
+            commands: self.names.figures(),
             other_execs: OtherExecs {
                 repeated: wide_only.then_some(self.repeated_execs),
                 without_fork: self.execs_without_fork,
             },
             failures: wide_only.then(|| self.failure_figures()),
-            failed_execs: (exec_failed > 0).then(|| self.failed_exec_figures()),
-            longest: wide_only.then(|| std::mem::take(&mut self.longest)),
+            failed_execs: (exec_failed > 0).then(|| self.failed_execs.figures()),
+            longest: wide_only.then(|| self.longest.take()),
             backwards: self.backwards,
             dropped: self.alive.forgotten(),
         }
@@ -404,10 +337,10 @@ impl Collector {
         let alive = std::mem::replace(&mut self.alive, Table::new(0));
         for (pid, start_ns, process) in alive.iter() {
             let ns = self.last_ns.saturating_sub(start_ns);
-            if self.is_long(ns) {
-                self.keep_long(Longest {
+            if self.longest.takes(ns) {
+                self.longest.keep(Longest {
                     pid,
-                    comm: self.comm(process.comm),
+                    comm: self.names.text(process.comm),
                     args: process.args.clone(),
                     run_time_ns: ns,
                     status: None,
@@ -417,65 +350,18 @@ impl Collector {
         self.alive = alive;
     }
 
-    fn all_names(&self) -> impl Iterator<Item = &Name> {
-        self.commands.iter().chain([&self.others])
-    }
-
-    fn command_figures(&self) -> Vec<Command> {
-        let mut list: Vec<Command> = self
-            .all_names()
-            .filter(|name| name.execs > 0)
-            .map(|name| Command {
-                comm: name.comm.map(|comm| text(comm.as_bytes())),
-                execs: name.execs,
-                fork_to_exec: name.fork_to_exec.spread(),
-            })
-            .collect();
-        list.sort_by(|a, b| b.execs.cmp(&a.execs).then_with(|| a.comm.cmp(&b.comm)));
-        list
-    }
-
-    fn never_execed_comms(&self) -> Vec<Count> {
-        let mut list: Vec<Count> = self
-            .all_names()
-            .filter(|name| name.never_execed > 0)
-            .map(|name| Count {
-                comm: name.comm.map(|comm| text(comm.as_bytes())),
-                count: name.never_execed,
-            })
-            .collect();
-        list.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.comm.cmp(&b.comm)));
-        list
-    }
-
     fn failure_figures(&self) -> Vec<Failure> {
         let mut list: Vec<Failure> = self
             .failures
             .iter()
             .map(|(&(comm, status), &count)| Failure {
-                comm: self.comm(comm),
+                comm: self.names.text(comm),
                 status: of_status(status),
                 count,
             })
             .collect();
         list.sort_by(|a, b| {
             let by_name = || (&a.comm, &a.status).cmp(&(&b.comm, &b.status));
-            b.count.cmp(&a.count).then_with(by_name)
-        });
-        list
-    }
-
-    fn failed_exec_figures(&self) -> Vec<FailedExec> {
-        let all = self.failed_execs.iter();
-        let mut list: Vec<FailedExec> = all
-            .map(|(of_file, &count)| FailedExec {
-                filename: of_file.as_ref().and_then(|(name, _)| Some(text(name.as_deref()?))),
-                errno: of_file.as_ref().map(|(_, errno)| errno.name().into_owned()),
-                count,
-            })
-            .collect();
-        list.sort_by(|a, b| {
-            let by_name = || (&a.filename, &a.errno).cmp(&(&b.filename, &b.errno));
             b.count.cmp(&a.count).then_with(by_name)
         });
         list
@@ -488,7 +374,8 @@ impl Process {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+/// As JSON and messages tell it.
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

@@ -3,8 +3,11 @@
 //! what is alive at a time, and by the number of names that are told apart.
 
 mod collect;
+mod failed_files;
 mod figures;
 mod groups;
+mod longest;
+mod names;
 mod ranked;
 mod ranking;
 mod sketch;

@@ -169,14 +169,14 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__proc)
-            opts="-w -p -f -P -e -o -v -h --format --columns --by --sort --top --weight --wide --threads --failed-execs --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
+            opts="-w -p -f -P -e -o -v -h --format --columns --by --sort --top --weight --wide --threads --failed-execs --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --expect --expect-output --junit --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto path folded explain" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto path folded explain none" -- "${cur}"))
                     return 0
                     ;;
                 --columns)
@@ -259,6 +259,18 @@ _tuxscope() {
                     COMPREPLY=($(compgen -W "command all" -- "${cur}"))
                     return 0
                     ;;
+                --expect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --junit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -299,14 +311,14 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__replay)
-            opts="-p -f -P -e -o -h --format --columns --by --sort --top --weight --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --output --color --strict --help"
+            opts="-p -f -P -e -o -h --format --columns --by --sort --top --weight --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --expect --expect-output --junit --output --color --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto path folded explain" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto path folded explain none" -- "${cur}"))
                     return 0
                     ;;
                 --columns)
@@ -374,6 +386,18 @@ _tuxscope() {
                     return 0
                     ;;
                 --match)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --junit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -40,7 +40,8 @@ timeline\t'A picture (SVG) with one bar per process, at the end'
 perfetto\t'Trace events (JSON) for ui.perfetto.dev'
 path\t'What the end waited for: the chain of processes, what each did meanwhile, slack of others'
 folded\t'Stacks of commands with what they took, for flamegraph.pl, inferno and speedscope'
-explain\t'One plain sentence per event'"
+explain\t'One plain sentence per event'
+none\t'Nothing: for --expect'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l columns -d 'The table\'s columns (implies --wide); where a terminal has no room for all, some give way' -r -f -a "time\t'When, in local time'
 pid\t'Process id'
 ppid\t'Process id of the parent'
@@ -92,6 +93,9 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Onl
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l user -d 'Run COMMAND as this user, and set HOME, SHELL, USER and LOGNAME for it' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l wait -d 'End when COMMAND ends, or when the last of its descendants does' -r -f -a "command\t'COMMAND itself'
 all\t'COMMAND and all its descendants, daemons included'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l expect -d 'Exit with status 4 unless this holds, such as \'failures = 0\' or \'cpu[unit=ci] <= 90s\'' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l expect-output -d 'Write what became of the rules to FILE instead of standard error' -r -F
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l junit -d 'Write what became of the rules to FILE as JUnit XML, too' -r -F
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s o -l output -d 'Write to FILE instead of standard output' -r -F
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
@@ -120,7 +124,8 @@ timeline\t'A picture (SVG) with one bar per process, at the end'
 perfetto\t'Trace events (JSON) for ui.perfetto.dev'
 path\t'What the end waited for: the chain of processes, what each did meanwhile, slack of others'
 folded\t'Stacks of commands with what they took, for flamegraph.pl, inferno and speedscope'
-explain\t'One plain sentence per event'"
+explain\t'One plain sentence per event'
+none\t'Nothing: for --expect'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l columns -d 'The table\'s columns (implies --wide); where a terminal has no room for all, some give way' -r -f -a "time\t'When, in local time'
 pid\t'Process id'
 ppid\t'Process id of the parent'
@@ -168,6 +173,9 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l unit -d 'On
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l container -d 'Only events in this container: 12 or more digits of its id, or its name if it has none' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s e -l event -d 'Only events of these kinds: fork, exec, exit, exec_failed' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l match -d 'Only events whose process name or arguments match this regular expression' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l expect -d 'Exit with status 4 unless this holds, such as \'failures = 0\' or \'cpu[unit=ci] <= 90s\'' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l expect-output -d 'Write what became of the rules to FILE instead of standard error' -r -F
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l junit -d 'Write what became of the rules to FILE as JUnit XML, too' -r -F
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s o -l output -d 'Write to FILE instead of standard output' -r -F
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'

@@ -10,7 +10,9 @@ use anyhow::{Context as _, Error, Result, anyhow};
 use crate::capture::bounds::Bounds;
 use crate::capture::enrich::Enricher;
 use crate::capture::launch::Launched;
+use crate::capture::linger::Linger;
 use crate::capture::wait::{Waiter, Woken};
+use crate::expect::Judge;
 use crate::kernel::tracer::Tracer;
 use crate::model::event::{Meta, Totals};
 use crate::output::Output;
@@ -26,6 +28,7 @@ pub mod bounds;
 pub mod enrich;
 mod follow;
 pub mod launch;
+mod linger;
 mod losses;
 mod order;
 mod status;
@@ -68,13 +71,15 @@ pub struct Summary {
     pub totals: Totals,
     /// The output or the ring buffer failed. A pipe that was closed is no failure.
     pub error: Option<Error>,
+    shows_events: bool,
 }
 
 /// `12 events printed, 0 lost in 5.002 s`
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Totals { printed, lost, lost_unshown, missed, unwritten, elapsed_ns, .. } = self.totals;
-        write!(f, "{} printed, {} lost", counted(printed, "event"), lost.total())?;
+        let what = if self.shows_events { "printed" } else { "seen" };
+        write!(f, "{} {what}, {} lost", counted(printed, "event"), lost.total())?;
         if !lost.is_none() {
             write!(f, " ({lost})")?;
         }
@@ -120,6 +125,10 @@ pub struct Capture<'a> {
     pub show_status: bool,
     /// The command's end is not the capture's, but that of the last of its descendants.
     pub wait_for_all: bool,
+    /// Takes all events, whatever is shown of them.
+    pub judge: Option<&'a mut Judge>,
+    /// The view shows something of each event.
+    pub shows_events: bool,
 }
 
 impl fmt::Debug for Capture<'_> {
@@ -145,11 +154,14 @@ impl Capture<'_> {
             filter: self.filter,
             bounds: self.bounds,
             max_count: limits.count,
+            judge: self.judge,
             state: State::default(),
         };
         waiter.add_ring(ring.fd())?;
         // The look at what runs already is a part of the capture: events are recorded by then.
-        let began = writer.begin(self.meta, command.is_some())?;
+        let command_pid = command.as_ref().map_or(0, |command| command.pid());
+        let meta = Meta { command_pid, ..self.meta };
+        let began = writer.begin(meta, command.is_some())?;
         report::say(match tracer.tells_failed_execs() {
             false => "tracing fork, exec and exit (Ctrl-C ends it)",
             true => {
@@ -169,11 +181,12 @@ impl Capture<'_> {
         let deadline = limits.duration.and_then(|duration| began.checked_add(duration));
         let mut losses = Losses::default();
         let mut progress = Progress::new();
+        let linger = Linger::new(writer.counts_leftovers());
         let over = |writer: &Writer<'_>, command_ended: bool| {
             let ended = match (runs_command, wait_for_all) {
                 (false, _) => stop.requested(),
                 (true, true) => command_ended && (stop.requested() || !tracer.any_alive()),
-                (true, false) => command_ended,
+                (true, false) => command_ended && (!tracer.any_alive() || linger.is_over()),
             };
             ended
                 || writer.has_ended()
@@ -253,6 +266,6 @@ impl Capture<'_> {
         writer.finish(nanos(elapsed));
         others.settle(&mut writer);
         let (totals, error) = writer.outcome();
-        Ok(Summary { totals, error })
+        Ok(Summary { totals, error, shows_events: self.shows_events })
     }
 }

@@ -13,6 +13,7 @@ use crate::capture::follow::Follow;
 use crate::capture::nanos;
 use crate::capture::order::{Queue, Turn};
 use crate::capture::status::Status;
+use crate::expect::Judge;
 use crate::host::clock::{monotonic_ns, now_ns};
 use crate::host::running;
 use crate::kernel::ring::Ring;
@@ -44,6 +45,8 @@ pub struct Writer<'a> {
     pub bounds: Bounds,
     /// `--count`
     pub max_count: Option<u64>,
+    /// Takes all events, whatever is shown of them.
+    pub judge: Option<&'a mut Judge>,
     pub state: State,
 }
 
@@ -85,11 +88,19 @@ impl Writer<'_> {
             enricher.learn(&running);
         }
         self.sink.begin(&meta, self.output.buffer());
+        if let Some(judge) = &mut self.judge {
+            judge.begin(&meta, false);
+        }
         running.iter().for_each(|process| self.sink.runs_already(process));
         self.output.keep_head();
         self.output.uncounted();
         self.flush();
         Ok(began)
+    }
+
+    /// Some rule asks who lives on after the command.
+    pub fn counts_leftovers(&self) -> bool {
+        self.judge.as_ref().is_some_and(|judge| judge.counts_leftovers())
     }
 
     /// The command of this process id is let go now; `cost`: of holding it, where that is known.
@@ -242,7 +253,13 @@ impl Writer<'_> {
                 if let Some((task, cost)) = cost {
                     self.tell_cost(&mut record.event, task, cost, inherited_rss);
                 }
-                if !record.hidden && self.filter.matches(&record.event) {
+                if record.hidden {
+                    return;
+                }
+                if let Some(judge) = &mut self.judge {
+                    judge.event(&record.event);
+                }
+                if self.filter.matches(&record.event) {
                     self.print(record.event);
                 }
             }

@@ -12,6 +12,7 @@ use crate::capture::launch;
 
 pub mod check;
 mod events;
+mod expect;
 mod hint;
 mod output;
 mod proc;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::builder::PossibleValue;
+use clap::builder::{ArgPredicate, PossibleValue};
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::model::failure::{Exit, Failure};
@@ -39,7 +39,10 @@ impl ValueEnum for &'static Column {
 #[command(next_help_heading = "View")]
 pub struct Drawn {
     /// How to show the events
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, value_enum, default_value = "table", default_value_ifs([
+        ("output", ArgPredicate::IsPresent, "table"),
+        ("expect", ArgPredicate::IsPresent, "none"),
+    ]))]
     pub format: &'static View,
 
     /// The table's columns (implies --wide); where a terminal has no room for all, some give way

@@ -2,6 +2,7 @@
 //! `tuxscope proc`: from the arguments to a capture, and from what became of it to an exit status.
 
 use std::env;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use crate::capture::launch::Launched;
 use crate::capture::wait::Waiter;
 use crate::capture::{Capture, Limits, READER};
 use crate::cli::events::Choose;
+use crate::cli::expect::Expected;
 use crate::host::{identity, running};
 use crate::kernel::config::{Config, Mode};
 use crate::kernel::tracer::{Storage, Tracer};
@@ -39,10 +41,12 @@ use options::{MAX_BUFFER_SIZE_OF_ANYONE, ViewOptions, Wait};
 pub fn run(args: Proc) -> Result<ExitCode> {
     args.check()?;
     report::prepare();
+    let mut expected = args.expect.open()?;
+    args.check_rules(expected.as_ref())?;
     let mut output = args.open_output()?;
     let style = terminal::style(&output, args.out.target.color.into());
     let mut sink = args.view.drawn.start(args.is_wide(), style);
-    let config = args.config();
+    let config = args.config(expected.as_ref());
     let mut storage = Storage::uninit();
     let tracer = Tracer::attach(&mut storage, &config)?;
 
@@ -51,6 +55,9 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     let mut command = args.hold_command(&tracer, &waiter)?;
     // With all rights still, and when all that may be wrong with the start has been found.
     output.begin()?;
+    if let Some(expected) = &mut expected {
+        expected.begin()?;
+    }
     args.give_up_rights(&tracer, &output);
     // Only now: the handler's thread has the rights of its maker.
     let stop = args.listen_to_signals()?;
@@ -69,6 +76,8 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         command: command.as_mut(),
         show_status: args.view.drawn.format.speaks == Speaks::AtTheEnd && !args.runs_command(),
         wait_for_all: args.run.wait == Wait::All,
+        judge: expected.as_mut().map(|expected| &mut expected.judge),
+        shows_events: args.view.drawn.format.shape != Shape::Nothing,
     };
     let summary = capture.run(&stop, &waiter)?;
     if let Some(error) = &summary.error {
@@ -81,13 +90,19 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     report::say_while(&summary, |stderr| !unread && stop.await_room(stderr, limit));
     // Whatever became of the capture: who started us counts on the command to have ended.
     let status = command.map_or(Ok(0), |mut command| command.status(&stop))?;
+    let wait = |output: BorrowedFd<'_>| stop.await_room(output, limit);
+    let met = expected.map_or(Ok(true), |expected| expected.finish(&summary.totals, 0, wait))?;
 
     Ok(ExitCode::from(if summary.error.is_some() {
         Exit::Failed as u8
+    } else if status != 0 {
+        status
+    } else if !met {
+        Exit::Unmet as u8
     } else if args.limits.strict && !summary.totals.complete() {
         Exit::Lost as u8
     } else {
-        status
+        0
     }))
 }
 
@@ -100,7 +115,11 @@ impl Proc {
         let Choose { unit, container, kinds, .. } = &self.choose;
         let by_place = unit.is_some() || container.is_some();
         let failed_execs = self.view.failed_execs || kinds.contains(&EventKind::ExecFailed);
-        self.view.wide || self.view.drawn.needs_wide() || by_place || failed_execs
+        self.view.wide
+            || self.view.drawn.needs_wide()
+            || self.expect.is_given()
+            || by_place
+            || failed_execs
     }
 
     fn renews_output(&self) -> bool {
@@ -138,6 +157,27 @@ impl Proc {
         Ok(())
     }
 
+    /// What rules ask of the rest of the command line.
+    fn check_rules(&self, expected: Option<&Expected>) -> Result<(), Failure> {
+        let Some(expected) = expected else { return Ok(()) };
+        let wrong = |what, remedy| Err(Failure::new(Exit::Usage, what, remedy));
+        if !self.runs_command() {
+            return wrong("--expect is about a command", "add -- COMMAND, or replay a capture");
+        }
+        let filters = Conditions::from(self.choose.clone()).words();
+        if let Some(filter) = filters.first() {
+            let option = filter.split_once('=').map_or(&**filter, |(option, _)| option);
+            return wrong(
+                &format!("{option} would hide from --expect what its rules ask for"),
+                "omit it, or filter in the rule, such as failures[comm=cc1] = 0",
+            );
+        }
+        if expected.judge.counts_leftovers() && self.run.wait == Wait::All {
+            return wrong("with --wait all nothing is left over", "omit one of the two");
+        }
+        Ok(())
+    }
+
     fn open_output(&self) -> Result<Output> {
         let keep = self.out.rotate_keep;
         let rotation = self.out.rotate_size.map(|size| Rotation { size, keep });
@@ -146,8 +186,10 @@ impl Proc {
         self.out.target.open(self.view.drawn.format, stream, rotation)
     }
 
-    fn config(&self) -> Config {
-        let ViewOptions { threads, failed_execs, max_args, .. } = self.view;
+    fn config(&self, expected: Option<&Expected>) -> Config {
+        let ViewOptions { threads, max_args, .. } = self.view;
+        let failed_execs =
+            self.view.failed_execs || expected.is_some_and(|expected| expected.failed_execs);
         Config {
             mode: if self.is_wide() { Mode::Wide { threads, max_args } } else { Mode::Basic },
             choice: Conditions { failed_execs, ..self.choose.clone().into() },

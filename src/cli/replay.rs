@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tuxscope replay`: from the arguments to a replay, and from what became of it to an exit status.
 
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use clap::Args;
 use rustix::thread::CapabilitySet;
 
 use crate::cli::events::Choose;
+use crate::cli::expect::Expect;
 use crate::cli::output::{Drawn, Help, Target};
 use crate::model::failure::Exit;
 use crate::output::{Output, terminal};
@@ -24,7 +26,8 @@ Examples:
   tuxscope replay --format json --comm make --event exec events.jsonl.zst
   ssh host sudo tuxscope proc --wide --format json | tuxscope replay -
 
-Exit status: 0 success, 1 failure, 2 usage, 3 events were lost (--strict).";
+Exit status: 0 success, 1 failure, 2 usage, 3 events were lost (--strict),
+4 a rule doesn't hold (--expect).";
 
 /// `tuxscope replay`
 #[derive(Debug, Args)]
@@ -39,6 +42,9 @@ pub struct Replay {
 
     #[command(flatten)]
     choose: Choose,
+
+    #[command(flatten)]
+    expect: Expect,
 
     #[command(flatten)]
     target: Target,
@@ -66,6 +72,7 @@ struct Limits {
 pub fn run(args: Replay) -> Result<ExitCode> {
     let Replay { drawn, target, limits: Limits { strict }, .. } = args;
     drawn.check()?;
+    let mut expected = args.expect.open()?;
     let input = Input::open(&args.input)?;
     let mut output = target.open(drawn.format, Output::stdout, None)?;
     if input.is(&output) {
@@ -73,6 +80,9 @@ pub fn run(args: Replay) -> Result<ExitCode> {
     }
     let filter = Filter::new(args.choose.into());
     let style = terminal::style(&output, target.color.into());
+    if let Some(expected) = &mut expected {
+        expected.begin()?;
+    }
     // All that is read besides the capture (users, time zones) is read here.
     let sinks = [false, true].map(|wide| drawn.start(wide, style));
     confine();
@@ -81,12 +91,18 @@ pub fn run(args: Replay) -> Result<ExitCode> {
     if input.is_fed_by_pipe() {
         stop.spare_first_interrupt();
     }
-    let outcome = crate::replay::run(input, filter, sinks, &mut output, &stop)?;
+    let judge = expected.as_mut().map(|expected| &mut expected.judge);
+    let outcome = crate::replay::run(input, filter, sinks, judge, &mut output, &stop)?;
     if let Some(error) = &outcome.error {
         report::error(error);
     }
+    let (totals, unreadable) = (outcome.totals, outcome.unreadable);
+    let wait = |output: BorrowedFd<'_>| stop.await_room(output, None);
+    let met = expected.map_or(Ok(true), |expected| expected.finish(&totals, unreadable, wait))?;
     Ok(if outcome.error.is_some() || strict && (outcome.unreadable > 0 || outcome.empty) {
         ExitCode::from(Exit::Failed as u8)
+    } else if !met {
+        ExitCode::from(Exit::Unmet as u8)
     } else if strict && !outcome.complete {
         ExitCode::from(Exit::Lost as u8)
     } else {

@@ -2,6 +2,9 @@
 //! A rule: a measure, whose, a comparison and a value.
 
 use crate::model::conditions::Conditions;
+use crate::text::bytes::Bytes;
+use crate::text::elapsed::Elapsed;
+use crate::text::quantity::counted;
 
 /// What a capture is expected to come to.
 #[derive(Clone, Debug)]
@@ -107,6 +110,22 @@ impl Measure {
             Self::Cpu | Self::Wall => Unit::Time,
             Self::MaxRss => Unit::Size,
             _ => Unit::Count,
+        }
+    }
+
+    /// So much of it, in words.
+    pub fn tell(self, value: u64) -> String {
+        match self {
+            Self::Cpu | Self::Wall => Elapsed(value).to_string(),
+            Self::MaxRss => Bytes(value).to_string(),
+            Self::Failures => counted(value, "failure"),
+            Self::Execs => counted(value, "exec"),
+            Self::FailedExecs => counted(value, "failed exec"),
+            Self::Processes => counted(value, "process"),
+            Self::Leftovers => counted(value, "leftover"),
+            Self::Killed => format!("{value} killed"),
+            Self::Oom => format!("{value} killed by the OOM killer"),
+            Self::Lost => format!("{value} lost"),
         }
     }
 

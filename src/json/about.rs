@@ -75,6 +75,10 @@ record! {
         /// How many CPUs the machine had online when the capture began.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         cpus: Seldom,
+        /// Of `proc -- COMMAND`: its process id in the PID namespace that tuxscope ran in, where an
+        /// event of it has that as `ns_pid`, or as `pid` without such a key.
+        #[serde(default, skip_serializing_if = "Seldom::is_none")]
+        command_pid: Seldom,
     }
 }
 
@@ -205,8 +209,17 @@ impl From<Counts> for Lost {
 
 /// Appends the first line of a capture.
 pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
-    let Meta { version, kernel, host, boot_id, filters, clock_offset_ns, began_ns, cpus } =
-        meta.clone();
+    let Meta {
+        version,
+        kernel,
+        host,
+        boot_id,
+        filters,
+        clock_offset_ns,
+        began_ns,
+        cpus,
+        command_pid,
+    } = meta.clone();
     let line = MetaLine {
         tool: Tool,
         version,
@@ -218,6 +231,7 @@ pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
         clock_offset_ns,
         timestamp_ns: Seldom(began_ns),
         cpus: Seldom(cpus.into()),
+        command_pid: Seldom(command_pid.into()),
     };
     write_line(MetaLine::NAME, &line, out);
 }
@@ -267,9 +281,20 @@ impl From<MetaLine> for Meta {
             clock_offset_ns,
             timestamp_ns: Seldom(began_ns),
             cpus: Seldom(cpus),
+            command_pid: Seldom(command_pid),
         } = line;
-        let cpus = u32::try_from(cpus).unwrap_or(0);
-        Self { version, kernel, host, boot_id, filters, clock_offset_ns, began_ns, cpus }
+        let [cpus, command_pid] = [cpus, command_pid].map(|n| u32::try_from(n).unwrap_or(0));
+        Self {
+            version,
+            kernel,
+            host,
+            boot_id,
+            filters,
+            clock_offset_ns,
+            began_ns,
+            cpus,
+            command_pid,
+        }
     }
 }
 

@@ -359,6 +359,9 @@ pub struct Meta {
     pub began_ns: u64,
     /// How many CPUs the machine had online; 0 where it isn't known.
     pub cpus: u32,
+    /// The process id of the command that was run, as tuxscope's own PID namespace numbers it; 0
+    /// where none was.
+    pub command_pid: u32,
 }
 
 /// What a capture came to: what its `summary` record tells.

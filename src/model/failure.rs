@@ -13,6 +13,8 @@ pub enum Exit {
     Usage = 2,
     /// Events were lost and `--strict` was given.
     Lost = 3,
+    /// A rule of `--expect` doesn't hold, or isn't known to.
+    Unmet = 4,
     /// `EX_UNAVAILABLE`: the kernel lacks what is needed.
     Kernel = 69,
     /// `EX_NOPERM`: the caller's rights don't suffice.

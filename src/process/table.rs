@@ -109,6 +109,11 @@ impl<T> Table<T> {
         self.alive.iter().map(|(&pid, process)| (pid, process.start_ns, &process.kept))
     }
 
+    /// Takes all of them out, in no order.
+    pub fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.alive.drain().map(|(_, process)| process.kept)
+    }
+
     /// Forgets the half that began first.
     pub fn forget_older_half(&mut self) {
         let mut starts: Vec<u64> = self.alive.values().map(|process| process.start_ns).collect();

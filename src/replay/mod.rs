@@ -6,6 +6,7 @@ use std::io;
 
 use anyhow::{Error, Result, anyhow};
 
+use crate::expect::Judge;
 use crate::json::read::{Decoder, Record};
 use crate::model::event::{Event, Meta, Totals};
 use crate::output::progress::Progress;
@@ -44,10 +45,13 @@ pub struct Outcome {
     pub empty: bool,
     /// The file or the output failed. A pipe that was closed is no failure.
     pub error: Option<Error>,
+    /// What the capture came to.
+    pub totals: Totals,
 }
 
 /// Replays a capture to its end, or until the stop is requested. Of the sinks, the first is for a
-/// capture of the basic mode, the other for one of the wide mode.
+/// capture of the basic mode, the other for one of the wide mode. The judge takes all events, whatever
+/// the filter.
 ///
 /// # Errors
 /// A filter needs what the capture does not tell.
@@ -55,6 +59,7 @@ pub fn run(
     input: Input,
     filter: Filter,
     sinks: [Box<dyn Sink>; 2],
+    judge: Option<&mut Judge>,
     output: &mut Output,
     stop: &Stop,
 ) -> Result<Outcome> {
@@ -62,6 +67,7 @@ pub fn run(
     let mut lines = Lines::new(input.bytes(stop));
     let mut decoder = Decoder::default();
     let mut replay = Replay::new(name, filter, sinks, output, stop);
+    replay.judge = judge;
     let mut progress = Progress::new();
 
     while !replay.over && !stop.requested() {
@@ -153,6 +159,7 @@ struct Replay<'a> {
     sink: Option<usize>,
     output: &'a mut Output,
     stop: &'a Stop,
+    judge: Option<&'a mut Judge>,
     /// The whole file was read.
     ended: bool,
     /// The output takes no more.
@@ -184,6 +191,7 @@ impl<'a> Replay<'a> {
             sinks,
             sink: None,
             output,
+            judge: None,
             ended: false,
             over: false,
             error: None,
@@ -225,6 +233,9 @@ impl<'a> Replay<'a> {
 
     fn event(&mut self, event: &Event) -> Result<()> {
         self.capture.saw(event.timestamp_ns);
+        if let Some(judge) = &mut self.judge {
+            judge.event(event);
+        }
         if !self.filter.keeps(event)? {
             return Ok(());
         }
@@ -240,7 +251,11 @@ impl<'a> Replay<'a> {
     }
 
     fn meta(&mut self, number: u64, meta: Meta) -> Result<()> {
-        if self.capture.begin(&meta) {
+        let another = self.capture.begin(&meta);
+        if let Some(judge) = &mut self.judge {
+            judge.begin(&meta, another);
+        }
+        if another {
             self.say_at(number, "another capture begins here; both are shown as one");
         }
         self.begin(true, meta)
@@ -309,7 +324,8 @@ impl<'a> Replay<'a> {
             report::say(format_args!("{name}: the kernel missed up to {missed}"));
         }
         let error = self.error.take().or_else(|| nothing.then(|| self.no_capture()));
-        Ok(Outcome { complete: totals.complete(), unreadable: self.unreadable, empty, error })
+        let (complete, unreadable) = (totals.complete(), self.unreadable);
+        Ok(Outcome { complete, unreadable, empty, error, totals })
     }
 
     /// No line could be read.

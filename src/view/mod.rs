@@ -16,6 +16,7 @@ mod fixtures;
 mod folded;
 mod json;
 mod lives;
+mod none;
 mod path;
 mod perfetto;
 mod summary;
@@ -42,6 +43,7 @@ pub static ALL: &[&View] = &[
     &path::VIEW,
     &folded::VIEW,
     &explain::VIEW,
+    &none::VIEW,
 ];
 
 /// A view, as the command line knows it.
@@ -86,6 +88,8 @@ pub enum Shape {
     Text,
     /// One document for another program, nothing to look at on a terminal.
     Document,
+    /// There is none.
+    Nothing,
 }
 
 /// When a view speaks.
@@ -155,7 +159,7 @@ mod tests {
         for view in ALL {
             let (before, all) = draw(view, true, &pipeline());
             assert_eq!(before > 0, view.speaks == Speaks::AsItHappens, "{view:?}");
-            assert!(all.ends_with('\n'), "{view:?}");
+            assert_eq!(all.ends_with('\n'), view.shape != Shape::Nothing, "{view:?}");
             if view.shape == Shape::Lines {
                 assert!(all[..before].lines().count() >= pipeline().len(), "{view:?}");
             }

@@ -25,6 +25,7 @@ mod comms;
 mod cost;
 mod ending;
 mod environment;
+mod expect;
 mod failed_execs;
 mod filters;
 mod follow;

@@ -10,6 +10,7 @@ mod program;
 // What is tested.
 mod bad_input;
 mod columns;
+mod expect;
 mod filters;
 mod groups;
 mod lines;

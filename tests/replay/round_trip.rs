@@ -103,6 +103,7 @@ fn records_about_the_capture_come_back() {
         clock_offset_ns: 7,
         began_ns: 8,
         cpus: 8,
+        command_pid: 9,
     };
     let lost = Lost::new([1, 2, u64::MAX, 3], 6);
     let totals = Totals {

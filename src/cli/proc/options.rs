@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::cli::events::Choose;
+use crate::cli::expect::Expect;
 use crate::cli::output::{Drawn, Help, Target};
 use crate::text::values;
 
@@ -20,10 +21,12 @@ Examples:
   tuxscope proc --wide -- make -j4            what does this command start?
   tuxscope proc --format json -o events.jsonl --duration 60s
   tuxscope proc --format json | jq -c 'select(.event_type == \"exec\")'
+  tuxscope proc --expect 'failures = 0' --expect 'wall <= 5m' -- make check
   tuxscope proc --count 1000 --strict         exit status 3 if an event was lost
 
-Exit status: 0 success, 1 failure, 2 usage, 3 events lost (--strict),
-69 missing kernel support, 77 insufficient rights; with COMMAND: its own.";
+Exit status: 0 success, 1 failure, 2 usage, 3 events lost (--strict), 4 a rule
+doesn't hold (--expect), 69 missing kernel support, 77 insufficient rights; with
+COMMAND: its own, unless that is 0.";
 
 /// `tuxscope proc`. A struct a heading, in the order of the headings.
 #[derive(Debug, Args)]
@@ -37,6 +40,9 @@ pub struct Proc {
 
     #[command(flatten)]
     pub run: CommandOptions,
+
+    #[command(flatten)]
+    pub expect: Expect,
 
     #[command(flatten)]
     pub out: OutputOptions,

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Rules about a capture: what they measure, and that nothing passes on what wasn't seen.
+
+use crate::program::{META, Ran, line, replay, wide};
+
+const FORK: &str = "\"thread\":false,\"parent_tid\":1";
+
+fn exec(args: &str) -> String {
+    format!("\"filename\":\"/bin/x\",\"args\":[{args}]")
+}
+
+fn exit(status: &str, ns: u64, cpu_ns: u64, rss: u64) -> String {
+    format!(
+        "\"thread\":false,{status},\"duration_ns\":{ns},\"cpu_ns\":{cpu_ns},\"max_rss_bytes\":{rss}"
+    )
+}
+
+/// make (50) runs two cc, one of which fails and one of which is killed, curl, and a daemon that
+/// stays; then it ends. `filters`: those of the capture.
+fn capture(filters: &str, end: &str) -> String {
+    let meta = META.replace("\"filters\":[]", &format!("\"filters\":[{filters}]")).replace(
+        "\"clock_offset_ns\":5",
+        "\"clock_offset_ns\":5,\"timestamp_ns\":1,\"command_pid\":50",
+    );
+    let killed = "\"signal\":\"SIGKILL\",\"oom\":true";
+    [
+        meta,
+        wide("exec", 50, 1, "make", 1_000, 900, &exec("\"make\"")),
+        wide("fork", 51, 50, "make", 2_000, 1_990, FORK),
+        wide("exec", 51, 50, "cc", 3_000, 1_990, &exec("\"cc\",\"a.c\"")),
+        wide("fork", 52, 50, "make", 4_000, 3_990, FORK),
+        wide("exec", 52, 50, "cc", 5_000, 3_990, &exec("\"cc\",\"b.c\"")),
+        wide("exit", 51, 50, "cc", 6_000, 1_990, &exit("\"exit_code\":1", 4_010, 2_000, 4096)),
+        wide("exit", 52, 50, "cc", 7_000, 3_990, &exit(killed, 3_010, 3_000, 8192)),
+        wide("fork", 53, 50, "make", 8_000, 7_990, FORK),
+        wide("exec", 53, 50, "curl", 8_100, 7_990, &exec("\"curl\",\"-s\"")),
+        wide("exit", 53, 50, "curl", 8_200, 7_990, &exit("\"exit_code\":0", 210, 100, 2048)),
+        wide("fork", 54, 50, "make", 8_300, 8_290, FORK),
+        wide("exit", 50, 1, "make", 9_000, 900, &exit("\"exit_code\":0", 8_100, 500, 1024)),
+        end.to_owned(),
+    ]
+    .concat()
+}
+
+/// The capture's own end, long after the command's.
+fn over(lost: &str) -> String {
+    format!(
+        "{{\"event_type\":\"summary\",\"complete\":true,\"printed\":12,\"lost\":{{{lost}}},\
+         \"elapsed_ns\":2000000000}}\n"
+    )
+}
+
+const NONE: &str = "\"fork\":0,\"exec\":0,\"exit\":0";
+
+fn judge(capture: &str, rules: &[&str]) -> Ran {
+    let args: Vec<&str> = rules.iter().flat_map(|rule| ["--expect", rule]).collect();
+    replay(capture.as_bytes(), &args)
+}
+
+/// What became of one rule.
+fn verdict(capture: &str, rule: &str) -> String {
+    let ran = judge(capture, &[rule]);
+    let found = ran.err.lines().find_map(|line| {
+        let (verdict, _) = line.split_once(": ")?;
+        ["ok", "FAILED", "unknown"].contains(&verdict).then_some(verdict)
+    });
+    let verdict = found.unwrap_or_else(|| panic!("{}", ran.err)).to_owned();
+    assert_eq!(ran.status, if verdict == "ok" { 0 } else { 4 }, "{rule}: {}", ran.err);
+    assert_eq!(ran.out, "", "nothing else is shown");
+    verdict
+}
+
+#[test]
+fn each_measure_is_what_the_lines_come_to() {
+    let capture = capture("\"--failed-execs\"", &over(NONE));
+    for (measure, value, unit) in [
+        ("failures", 2, ""),
+        ("failures[comm=cc]", 2, ""),
+        ("failures[match=a.c$]", 1, ""),
+        ("failures[uid=1]", 1, ""),
+        ("failures[ppid=7]", 0, ""),
+        ("execs", 4, ""),
+        ("execs[match=^(curl|wget)]", 1, ""),
+        ("failed-execs", 0, ""),
+        ("processes", 5, ""),
+        ("processes[comm=cc]", 2, ""),
+        ("leftovers", 1, ""),
+        ("killed", 1, ""),
+        ("oom", 1, ""),
+        ("lost", 0, ""),
+        ("wall", 8_100, "ns"),
+        ("max-rss[comm=cc]", 8192, ""),
+        ("cpu[comm=cc]", 5_000, "ns"),
+    ] {
+        // One more, and one less, would be another verdict.
+        for (comparison, more, want) in [
+            ("=", 0, "ok"),
+            ("=", 1, "FAILED"),
+            ("<=", 0, "ok"),
+            (">", 0, "FAILED"),
+            (">=", 1, "FAILED"),
+            ("<", 1, "ok"),
+        ] {
+            let rule = format!("{measure} {comparison} {}{unit}", value + more);
+            if value + more > 0 || unit.is_empty() {
+                assert_eq!(verdict(&capture, &rule), want, "{rule}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_names_the_first_and_the_file_has_them_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let [rules, junit, report] = ["rules", "junit.xml", "report"].map(|name| dir.path().join(name));
+    std::fs::write(&rules, "# of the build\nfailures = 0\n\nexecs[match=\"^curl\"] = 0\n").unwrap();
+    let [rules, junit, report] = [&rules, &junit, &report].map(|path| path.to_str().unwrap());
+    let at_rules = format!("@{rules}");
+    let args = ["--expect", &at_rules, "--junit", junit, "--expect-output", report];
+    let ran = replay(capture("", &over(NONE)).as_bytes(), &args);
+    assert_eq!((ran.status, &*ran.err), (4, ""));
+    let told = std::fs::read_to_string(report).unwrap();
+    let lines: Vec<_> = told.lines().collect();
+    assert!(lines[0].starts_with("FAILED: failures = 0: 2 failures, first: "), "{told}");
+    assert!(lines[0].ends_with("cc a.c, exit status 1 (51, by 50 make)"), "{told}");
+    assert!(lines[1].starts_with("FAILED: execs[match=\"^curl\"] = 0: 1 exec, first: "), "{told}");
+
+    let xml = std::fs::read_to_string(junit).unwrap();
+    let document = roxmltree::Document::parse(&xml).unwrap();
+    let cases: Vec<_> =
+        document.descendants().filter(|node| node.has_tag_name("testcase")).collect();
+    assert_eq!(cases.len(), 2);
+    assert_eq!(cases[1].attribute("name"), Some("execs[match=\"^curl\"] = 0"));
+    let failure = cases[0].first_element_child().unwrap();
+    assert_eq!(
+        (failure.tag_name().name(), failure.attribute("message")),
+        ("failure", Some("2 failures"))
+    );
+    assert_eq!(failure.text().unwrap().lines().count(), 3, "both are named: {xml}");
+    let suite = document.root_element();
+    assert_eq!((suite.attribute("tests"), suite.attribute("failures")), (Some("2"), Some("2")));
+}
+
+#[test]
+fn nothing_passes_on_what_was_not_seen() {
+    let whole = |lost: &str| capture("", &over(lost));
+    let fork = whole("\"fork\":1,\"exec\":0,\"exit\":0");
+    let exec = whole("\"fork\":0,\"exec\":1,\"exit\":0");
+    let exit = whole("\"fork\":0,\"exec\":0,\"exit\":1");
+    let missed = capture("", &over(NONE).replace("\"complete\"", "\"missed\":1,\"complete\""));
+    let no_end = capture("", "");
+    let basic = line("exec", 2, 0, "ls", 3_000);
+    for (name, capture, rule, want) in [
+        ("fork", &fork, "failures <= 2", "ok"),
+        ("fork", &fork, "failures[comm=cc] <= 2", "unknown"),
+        ("fork", &fork, "processes <= 5", "unknown"),
+        ("fork", &fork, "processes <= 4", "FAILED"),
+        ("fork", &fork, "lost = 0", "FAILED"),
+        ("exec", &exec, "execs <= 4", "unknown"),
+        ("exec", &exec, "execs <= 3", "FAILED"),
+        ("exec", &exec, "execs > 3", "ok"),
+        ("exit", &exit, "failures = 2", "unknown"),
+        ("exit", &exit, "failures = 1", "FAILED"),
+        ("exit", &exit, "failures != 1", "ok"),
+        ("exit", &exit, "leftovers = 0", "unknown"),
+        ("exit", &exit, "max-rss <= 1G", "unknown"),
+        ("missed", &missed, "failures <= 2", "unknown"),
+        ("missed", &missed, "lost = 0", "unknown"),
+        ("missed", &missed, "wall <= 1s", "ok"),
+        ("no end", &no_end, "failures <= 2", "unknown"),
+        ("no end", &no_end, "failures <= 1", "FAILED"),
+        ("basic", &basic, "execs <= 9", "unknown"),
+        ("whole", &whole(NONE), "failed-execs = 0", "unknown"),
+        ("whole", &whole(NONE), "cpu <= 1s", "unknown"),
+        ("whole", &whole(NONE), "cpu <= 5000ns", "FAILED"),
+        ("whole", &whole(NONE), "failures[unit=cron] = 0", "ok"),
+    ] {
+        assert_eq!(verdict(capture, rule), want, "{name}: {rule}");
+    }
+}
+
+#[test]
+fn a_capture_that_was_filtered_answers_what_it_can() {
+    for (filters, rule, want) in [
+        ("\"--comm=cc\"", "failures = 2", "unknown"),
+        ("\"--comm=cc\"", "failures[comm=cc] = 2", "ok"),
+        ("\"--comm=cc\"", "failures[comm=cc,uid=1] = 1", "ok"),
+        ("\"--comm=cc\"", "cpu[comm=cc] <= 1s", "unknown"),
+        ("\"--failed\"", "failures = 2", "ok"),
+        ("\"--failed\"", "execs <= 4", "unknown"),
+        ("\"--event=exit\"", "failures = 2", "ok"),
+        ("\"--event=exit\"", "execs = 4", "unknown"),
+        ("\"--event=exit\",\"--event=exec\"", "execs = 4", "ok"),
+        ("\"--pid=50\"", "failures = 2", "unknown"),
+        ("\"--later=x\"", "failures = 2", "unknown"),
+    ] {
+        assert_eq!(verdict(&capture(filters, &over(NONE)), rule), want, "{filters}: {rule}");
+    }
+}
+
+#[test]
+fn joined_and_damaged_captures_are_not_trusted() {
+    let one = capture("", &over(NONE));
+    let joined = one.clone() + &one.replace("\"boot_id\":\"b\"", "\"boot_id\":\"c\"");
+    assert_eq!(verdict(&joined, "failures <= 9"), "unknown");
+    let damaged =
+        one.replace("\"comm\":\"curl\",\"event_type\":\"exec\"", "\"comm\":\"curl\",\"event_");
+    assert_eq!(verdict(&damaged, "failures <= 2"), "unknown");
+    assert_eq!(verdict(&damaged, "failures <= 1"), "FAILED");
+}
+
+#[test]
+fn a_rule_that_is_none_is_a_usage_error() {
+    let ran = judge("", &["failures ~ 0"]);
+    let want = "tuxscope: --expect: here a comparison should be: =, !=, <, <=, > or >=\n\
+                tuxscope:   failures ~ 0\n\
+                tuxscope:            ^\n\
+                tuxscope: see RULES in tuxscope-proc(8)\n";
+    assert_eq!((ran.status, &*ran.err), (2, want));
+    let ran = judge("", &["@/nonexistent"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    assert!(ran.err.contains("/nonexistent"), "{}", ran.err);
+}

@@ -35,7 +35,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 LIST_TESTS := $(CARGO) --config "target.\"cfg(all())\".runner=\"echo\"" test --locked --tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-fresh check-msrv test-release lint clean install uninstall deps \
+.PHONY: help run build test test-pages test-fresh check-msrv test-release lint clean install uninstall deps \
   test-deps lint-deps check-vmlinux fuzz bench-replay
 
 help: ## list the targets
@@ -52,6 +52,11 @@ test: test-deps ## run all tests, those of the live kernel as root
 	$(Q)$(call AS_OWNER,mkdir -p target/tmp && $(LIST_TESTS) >target/tmp/programs)
 	$(Q)$(call AS_OWNER,$(CARGO) test --locked --doc)
 	$(Q)SUDO=$(SUDO) ./scripts/test.sh target/tmp/programs
+
+test-pages: deps ## the page of --format html in a browser
+	$(Q)./scripts/deps.sh pages
+	$(Q)$(call AS_OWNER,$(CARGO) build --locked --bin tuxscope --example generate)
+	$(Q)$(call AS_OWNER,python3 -B tests/pages/check.py target/debug/tuxscope target/debug/examples/generate)
 
 lint: lint-deps ## rustfmt, clippy, clang-format, shellcheck
 	$(Q)$(call AS_OWNER,$(CARGO) fmt --check)

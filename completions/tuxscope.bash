@@ -176,7 +176,7 @@ _tuxscope() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto path folded explain none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto html path folded explain none" -- "${cur}"))
                     return 0
                     ;;
                 --columns)
@@ -318,7 +318,7 @@ _tuxscope() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto path folded explain none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto html path folded explain none" -- "${cur}"))
                     return 0
                     ;;
                 --columns)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|peers: installs what the
+# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|peers: installs what the
 # build, the tests, the linters, the fuzz targets, the static build, the kernel tests, roots of Debian,
 # the packages, the linters of what they ship, the tests of many hosts' captures or the benchmarks lack
 # of the system's packages. Where that isn't possible it prints the command to give, and fails.
@@ -85,6 +85,10 @@ test)
 	have mount || need mount
 	have zstd || need zstd
 	;;
+pages)
+	have chromium || need chromium
+	have python3 || need python3
+	;;
 fuzz)
 	have c++ || need g++ # libfuzzer-sys compiles its engine
 	;;
@@ -101,7 +105,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|test|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|peers|cargo|cargo-NAME" >&2
+	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|peers|cargo|cargo-NAME" >&2
 	exit 2
 	;;
 esac

@@ -14,6 +14,7 @@ mod explain;
 #[cfg(test)]
 mod fixtures;
 mod folded;
+mod html;
 mod json;
 mod lives;
 mod none;
@@ -40,6 +41,7 @@ pub static ALL: &[&View] = &[
     &tree::VIEW,
     &timeline::VIEW,
     &perfetto::VIEW,
+    &html::VIEW,
     &path::VIEW,
     &folded::VIEW,
     &explain::VIEW,

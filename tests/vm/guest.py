@@ -32,6 +32,10 @@ class Wedged(Exception):
     """The guest did not come to its end."""
 
 
+class NeverBegan(Wedged):
+    """The kernel died before it started anything of ours."""
+
+
 def run(arch, kernel, initramfs, log, memory=768, arguments="", seconds=None):
     """The guest's files: path -> bytes. The console goes to the file `log`, too. `memory` is in
     MiB; the kernel gets `arguments` beside its own; `seconds` is what the guest may take.
@@ -58,7 +62,9 @@ def run(arch, kernel, initramfs, log, memory=768, arguments="", seconds=None):
             process.kill()
     last = next((line for line in reversed(lines) if line), b"nothing").decode(errors="replace")
     why = f"no end within {seconds} s" if timed_out else "the guest died"
-    raise Wedged(f"{why}; its last line: {last}; console: {log}")
+    began = any(b"as init process" in line for line in lines)
+    raised = Wedged if began or timed_out else NeverBegan
+    raise raised(f"{why}; its last line: {last}; console: {log}")
 
 
 def _files(lines):

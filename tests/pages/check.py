@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""tests/pages/check.py TUXSCOPE GENERATE: the page of `--format html` in headless Chromium: that it
+draws, loads nothing and complains of nothing, that what it shows is what the capture's lines come
+to, that its keys and its search work, and that it keeps its budgets of size, time and memory."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from browser import Browser
+
+TUXSCOPE, GENERATE = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
+META = {"event_type": "meta", "tool": "tuxscope", "version": "0.1.0", "schema": 1, "kernel": "6.18",
+        "host": "builder", "boot_id": "b", "filters": [], "clock_offset_ns": 5, "timestamp_ns": 900,
+        "cpus": 2}
+HOSTILE = "</script><img src=x onerror=document.title='broken'>"
+
+
+def event(kind, pid, ppid, comm, us, start_us, **more):
+    """A line of the wide mode."""
+    return {"pid": pid, "ppid": ppid, "comm": comm, "event_type": kind, "timestamp_ns": us * 1000,
+            "time": f"2026-01-01T00:00:00.{us * 1000:09}Z", "tid": pid, "uid": 0,
+            "start_ns": start_us * 1000, "cgroup_id": 1, "cgroup": "/", **more}
+
+
+def life(pid, ppid, args, begin, end, code, cpu):
+    """A process that was forked, ran a program, and ended."""
+    return [event("fork", pid, ppid, "make", begin, begin, thread=False, parent_tid=ppid),
+            event("exec", pid, ppid, args[0][:15], begin, begin, filename=args[0], args=args),
+            event("exit", pid, ppid, args[0][:15], end, begin, thread=False, exit_code=code,
+                  duration_ns=(end - begin) * 1000, cpu_ns=cpu * 1000, cpu_wait_ns=0)]
+
+
+def failing_build():
+    """make, a probe that it tolerates, and a compiler that fails below cc; a hostile name."""
+    lines = [*life(10, 1, ["make", "all"], 1, 100_000, 2, 500),
+             *life(11, 10, ["probe"], 1_000, 2_000, 1, 900),
+             *life(12, 10, [HOSTILE], 3_000, 4_000, 0, 100),
+             *life(13, 10, ["cc", "a.c"], 5_000, 90_000, 1, 1_000),
+             *life(14, 13, ["cc1", "a.c"], 6_000, 80_000, 1, 70_000)]
+    lines.sort(key=lambda line: line["timestamp_ns"])
+    end = {"event_type": "summary", "complete": True, "printed": len(lines),
+           "lost": {"fork": 0, "exec": 0, "exit": 0}, "elapsed_ns": 100_000_000}
+    return "".join(json.dumps(line) + "\n" for line in [META, *lines, end])
+
+
+def page(capture, directory):
+    path = pathlib.Path(directory) / f"{pathlib.Path(capture).name}.html"
+    subprocess.run([TUXSCOPE, "replay", "--format", "html", "-o", path, capture], check=True,
+                   stderr=subprocess.DEVNULL)
+    return path
+
+
+class Page(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def made(self, events):
+        """A capture of so many events."""
+        capture = pathlib.Path(self.directory) / f"{events}.jsonl"
+        with open(capture, "wb") as file:
+            subprocess.run([GENERATE, str(events), "wide"], check=True, stdout=file)
+        return capture
+
+    def failing(self):
+        capture = pathlib.Path(self.directory) / "failing.jsonl"
+        capture.write_text(failing_build())
+        return page(capture, self.directory)
+
+    def well(self, browser, path):
+        """Nothing was loaded but the file, and nothing went wrong."""
+        self.assertEqual(browser.complaints(), [])
+        self.assertEqual([url.split("#")[0] for url in browser.requests()], [f"file://{path}"])
+
+    def test_the_verdict_and_the_failures(self):
+        path = self.failing()
+        with Browser(1000, 800) as browser:
+            browser.open(path)
+            header = browser.ask("document.querySelector('header').innerText")
+            for part in ("make all", "ended with 2", "14 ended with 1", "cc1 a.c",
+                         "passed up by cc, make", "3 passed up to the root, 1 tolerated"):
+                self.assertIn(part, header)
+            # The name is a name: shown, and nothing else.
+            self.assertEqual(browser.ask("document.images.length"), 0)
+            self.assertNotEqual(browser.ask("document.title"), "broken")
+            # From failure to failure, in the order of their ends.
+            seen = []
+            for _ in range(4):
+                browser.press("n")
+                seen.append(browser.ask("document.getElementById('details').textContent"))
+            self.assertEqual([text.split()[0] for text in seen], ["11", "14", "13", "10"])
+            self.assertIn("this failure was tolerated", seen[0])
+            self.assertIn("this failure was passed up", seen[1])
+            self.well(browser, path)
+
+    def test_a_failure_is_seen_at_every_zoom(self):
+        path = self.failing()
+        color = "getComputedStyle(document.documentElement).getPropertyValue('--failed').trim()"
+        count = """(() => {
+          const canvas = document.getElementById('lanes');
+          const probe = document.createElement('canvas').getContext('2d');
+          probe.fillStyle = %s; probe.fillRect(0, 0, 1, 1);
+          const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
+          const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          let n = 0;
+          for (let i = 0; i < data.length; i += 4) {
+            if (data[i] === r && data[i + 1] === g && data[i + 2] === b) n++;
+          }
+          return n;
+        })()""" % color
+        for shown in ("", "#t=79000-81000", "#t=0-100000", "#t=79990-80010"):
+            with Browser(800, 700) as browser:
+                browser.open(path, shown)
+                time.sleep(0.3)
+                self.assertGreater(browser.ask(count), 10, shown)
+
+    def test_search_and_address(self):
+        path = self.failing()
+        with Browser(1000, 800) as browser:
+            browser.open(path, "#q=%2F%5Ecc%2F&t=4000-90000&c=1")
+            self.assertEqual(browser.ask("document.getElementById('hits').textContent"), "2 found")
+            pressed = "document.getElementById('chain').getAttribute('aria-pressed')"
+            self.assertEqual(browser.ask(pressed), "true")
+            self.assertIn("t=4000-90000", browser.ask("location.hash"))
+            browser.press("Escape")
+            self.assertEqual(browser.ask("document.getElementById('hits').textContent"), "4 failed")
+            browser.press("0")
+            self.assertNotIn("t=", browser.ask("location.hash"))
+            self.well(browser, path)
+
+    def test_the_table_is_what_the_lines_come_to(self):
+        capture = self.made(3_000)
+        lines = [json.loads(line) for line in capture.read_text().splitlines()]
+        ends = {}
+        for line in lines:
+            if line["event_type"] == "exit" and not line.get("thread"):
+                count, failed = ends.get(line["comm"], (0, 0))
+                ends[line["comm"]] = (count + 1, failed + (line.get("exit_code") != 0))
+        path = page(capture, self.directory)
+        with Browser(1200, 900) as browser:
+            browser.open(path)
+            rows = browser.ask("[...document.querySelectorAll('#commands tbody tr')]"
+                               ".map((row) => [...row.cells].map((cell) => cell.textContent))")
+            shown = {row[0]: int(row[2].replace(",", "")) for row in rows}
+            for comm, (count, failed) in ends.items():
+                self.assertEqual(shown.get(comm), failed, comm)
+            self.well(browser, path)
+
+    def test_budgets(self):
+        # Processes, bytes of the file, seconds until it is drawn (three times what is aimed at).
+        for processes, most, seconds in ((1_000, 150e3, 0.9), (10_000, 500e3, 1.5), (100_000, 6e6, 4.5)):
+            path = page(self.made(3 * processes), self.directory)
+            size = path.stat().st_size
+            self.assertLess(size, most, f"{processes} processes")
+            painted, zooms = [], []
+            for _ in range(3):
+                with Browser(1400, 900) as browser:
+                    browser.open(path)
+                    painted.append(browser.ask("Number(document.documentElement.dataset.painted)"))
+                    zooms.append(browser.ask(ZOOM))
+                    heap = browser.ask("performance.memory.usedJSHeapSize")
+                    self.well(browser, path)
+            print(f"{processes} processes: {size / 1e3:.0f} KB, drawn in {min(painted)} ms, "
+                  f"a zoom step {min(zooms):.0f} ms (95th percentile), heap {heap / 1e6:.0f} MB")
+            self.assertLess(min(painted), seconds * 1000)
+            self.assertLess(min(zooms), 150)
+            self.assertLess(heap, 200e6)
+
+    def test_narrow_and_dark(self):
+        path = self.failing()
+        with Browser(390, 800, dark=True) as browser:
+            browser.open(path)
+            wide = browser.ask("document.documentElement.scrollWidth <= innerWidth")
+            self.assertTrue(wide, "nothing sticks out")
+            page_color = browser.ask("getComputedStyle(document.body).backgroundColor")
+            self.assertNotEqual(page_color, "rgb(255, 255, 255)")
+            self.well(browser, path)
+
+
+# 40 steps in and out, each until it is drawn.
+ZOOM = """(async () => {
+  const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const took = [];
+  for (let n = 0; n < 40; n++) {
+    const key = n % 20 < 10 ? '+' : '-';
+    const began = performance.now();
+    dispatchEvent(new KeyboardEvent('keydown', { key }));
+    await frame();
+    took.push(performance.now() - began - 16);
+  }
+  took.sort((a, b) => a - b);
+  return took[37];
+})()"""
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -169,7 +169,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__proc)
-            opts="-w -p -f -P -e -o -v -h --format --columns --by --sort --top --weight --wide --threads --failed-execs --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --expect --expect-output --junit --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
+            opts="-w -p -f -P -e -o -v -h --format --columns --by --sort --top --every --weight --wide --threads --failed-execs --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --expect --expect-output --junit --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -192,6 +192,10 @@ _tuxscope() {
                     return 0
                     ;;
                 --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --every)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -311,7 +315,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__replay)
-            opts="-p -f -P -e -o -h --format --columns --by --sort --top --weight --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --expect --expect-output --junit --output --color --strict --help"
+            opts="-p -f -P -e -o -h --format --columns --by --sort --top --every --weight --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --expect --expect-output --junit --output --color --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -334,6 +338,10 @@ _tuxscope() {
                     return 0
                     ;;
                 --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --every)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -78,6 +78,7 @@ failures\t'Processes that failed, and execs that did'
 rss\t'The largest resident set of one process'
 io\t'Block I/O'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l top -d 'How many groups a summary shows, the others being one row (20 where it isn\'t given)' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l every -d 'A summary for each such time in which anything happened: seconds, or with units, such as 1m' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l weight -d 'What the numbers of folded stacks count (cpu where it isn\'t given)' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
 duration\t'Run time of the processes while none of their children ran, in nanoseconds'
 count\t'How many processes'"
@@ -163,6 +164,7 @@ failures\t'Processes that failed, and execs that did'
 rss\t'The largest resident set of one process'
 io\t'Block I/O'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l top -d 'How many groups a summary shows, the others being one row (20 where it isn\'t given)' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l every -d 'A summary for each such time in which anything happened: seconds, or with units, such as 1m' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l weight -d 'What the numbers of folded stacks count (cpu where it isn\'t given)' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
 duration\t'Run time of the processes while none of their children ran, in nanoseconds'
 count\t'How many processes'"

@@ -124,6 +124,9 @@ impl Writer<'_> {
         });
         // A reader that lags behind has only read what happened up to then.
         self.release(if read < limit { before } else { self.state.queue.newest_ns() });
+        if read < limit && self.state.queue.is_empty() && self.state.end.is_none() {
+            self.sink.tick(before, self.output.buffer());
+        }
         self.flush();
         read
     }

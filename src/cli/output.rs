@@ -2,6 +2,7 @@
 //! What is drawn and where it goes, alike for a live capture and for a replay.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::builder::{ArgPredicate, PossibleValue};
@@ -10,7 +11,8 @@ use clap::{ArgAction, Args, ValueEnum};
 use crate::model::failure::{Exit, Failure};
 use crate::output::{Output, Rotation};
 use crate::text::style::Style;
-use crate::view::{self, By, Column, Ranking, Settings, Shape, Sink, Sort, View, Weight};
+use crate::text::values;
+use crate::view::{self, By, Column, Ranking, Settings, Shape, Sink, Sort, Speaks, View, Weight};
 
 /// The values of `--format` are the registry of views.
 impl ValueEnum for &'static View {
@@ -61,6 +63,10 @@ pub struct Drawn {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
 
+    /// A summary for each such time in which anything happened: seconds, or with units, such as 1m
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub every: Option<Duration>,
+
     /// What the numbers of folded stacks count (cpu where it isn't given)
     #[arg(long, value_enum, value_name = "WHAT")]
     pub weight: Option<Weight>,
@@ -70,6 +76,11 @@ impl Drawn {
     /// It is drawn from the wide mode's events.
     pub fn needs_wide(&self) -> bool {
         self.format.needs_wide || !self.columns.is_empty()
+    }
+
+    /// It says nothing before the capture is over.
+    pub fn speaks_at_the_end(&self) -> bool {
+        self.format.speaks == Speaks::AtTheEnd && self.every.is_none()
     }
 
     /// What the command line's grammar can't tell.
@@ -82,6 +93,7 @@ impl Drawn {
             ("by", self.by.is_some()),
             ("sort", self.sort.is_some()),
             ("top", self.top.is_some()),
+            ("every", self.every.is_some()),
             ("weight", self.weight.is_some()),
         ];
         let strange =
@@ -102,7 +114,8 @@ impl Drawn {
             top: self.top.map_or(Ranking::TOP, |top| top as usize),
         };
         let (columns, weight) = (self.columns.clone(), self.weight.unwrap_or_default());
-        (self.format.start)(&Settings { wide, style, columns, ranking, weight })
+        let every = self.every;
+        (self.format.start)(&Settings { wide, style, columns, ranking, every, weight })
     }
 }
 

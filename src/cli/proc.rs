@@ -27,7 +27,7 @@ use crate::process::filter::Filter;
 use crate::runtime::report;
 use crate::runtime::stop::{Hangup, Stop};
 use crate::runtime::{rights, sandbox};
-use crate::view::{self, Shape, Speaks};
+use crate::view::{self, Shape};
 
 mod options;
 
@@ -74,7 +74,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         bounds: Bounds::new(args.view.max_args, !args.view.no_exit_args),
         filter: Filter::new(config.choice.clone()),
         command: command.as_mut(),
-        show_status: args.view.drawn.format.speaks == Speaks::AtTheEnd && !args.runs_command(),
+        show_status: args.view.drawn.speaks_at_the_end() && !args.runs_command(),
         wait_for_all: args.run.wait == Wait::All,
         judge: expected.as_mut().map(|expected| &mut expected.judge),
         shows_events: args.view.drawn.format.shape != Shape::Nothing,

@@ -5,6 +5,7 @@
 //! of a view elsewhere (`--format`, help, completions, the fuzzing) comes from [`ALL`].
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::host::running::Running;
 use crate::model::event::{Event, Lost, Meta, Totals};
@@ -77,6 +78,8 @@ pub struct Settings {
     pub columns: Vec<&'static Column>,
     /// How a summary ranks groups of processes.
     pub ranking: Ranking,
+    /// A summary for each such time; one for all where there is none.
+    pub every: Option<Duration>,
     /// What the numbers of folded stacks count.
     pub weight: Weight,
 }
@@ -124,6 +127,9 @@ pub trait Sink {
     /// Appends word of events that were lost before this point of the capture, counted since
     /// its beginning. `time_ns` is when that was noticed, in nanoseconds since 1970.
     fn lost(&mut self, _lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {}
+
+    /// All that happened up to now has been told: now on `CLOCK_MONOTONIC`, in nanoseconds.
+    fn tick(&mut self, _now_ns: u64, _out: &mut Vec<u8>) {}
 
     /// The reader's terminal has so many columns now.
     fn resize(&mut self, _columns: usize, _out: &mut Vec<u8>) {}

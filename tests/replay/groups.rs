@@ -189,3 +189,43 @@ fn losses_and_options_of_others_are_told() {
     let ran = replay(META.as_bytes(), &["--format", "summary-json", "--sort", "cpu"]);
     assert_eq!(ran.status, 2, "{}", ran.err);
 }
+
+/// Each period's figures, and that they add up to those of the whole.
+#[test]
+fn periods_add_up_to_the_whole() {
+    let meta =
+        META.replace("\"clock_offset_ns\":5", "\"clock_offset_ns\":0,\"timestamp_ns\":100000");
+    let whole = capture(&end(true, 3)).lines().skip(1).fold(meta, |all, line| all + line + "\n");
+    let lines = |every: &[&str]| {
+        let args = [&["--format", "summary-json"], every].concat();
+        let ran = replay(whole.as_bytes(), &args);
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let all = &lines(&[])[0];
+    let parts = lines(&["--every", "400us"]);
+    let times: Vec<_> = parts.iter().map(|part| part["time"].as_str().unwrap()).collect();
+    // Forks and execs, then nothing, then the exits.
+    assert_eq!(times, ["1970-01-01T00:00:00.000100000Z", "1970-01-01T00:00:00.000900000Z"]);
+    assert_eq!(all["time"], Value::Null);
+    let sum = |key: fn(&Value) -> u64| parts.iter().map(key).sum::<u64>();
+    let figures: [fn(&Value) -> u64; 5] = [
+        |part| part["exec"]["count"].as_u64().unwrap(),
+        |part| part["exit"]["count"].as_u64().unwrap(),
+        |part| part["cpu"]["used_ns"].as_u64().unwrap(),
+        |part| part["lost"]["fork"].as_u64().unwrap(),
+        |part| {
+            part["groups"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|group| group["failures"].as_u64().unwrap())
+                .sum()
+        },
+    ];
+    for figure in figures {
+        assert_eq!(sum(figure), figure(all), "{parts:?}");
+    }
+    let cc = |part: &Value| part["groups"][0]["running"].clone();
+    assert_eq!((cc(&parts[0]), cc(&parts[1])), (json!(3), json!(1)), "those alive stay known");
+}

@@ -103,6 +103,26 @@ impl Collector {
         }
     }
 
+    /// Nothing has happened since it began, or began anew.
+    pub fn is_empty(&self) -> bool {
+        self.counts == [0; 4] && self.threads_started + self.threads_ended == 0
+    }
+
+    /// Forgets what was counted, but not who is alive; all since then counts.
+    pub fn begin_anew(&mut self, from_ns: u64) {
+        self.names.begin_anew();
+        self.groups.begin_anew();
+        let by = self.groups.by();
+        let new = Self::new(by);
+        let alive = std::mem::replace(&mut self.alive, Table::new(0));
+        let names = std::mem::take(&mut self.names);
+        let groups = std::mem::replace(&mut self.groups, Groups::new(by));
+        let (basic, cpus, last_ns, most_at_once) =
+            (self.basic, self.cpus, self.last_ns, alive.len());
+        *self = Self { alive, names, groups, basic, cpus, last_ns, most_at_once, ..new };
+        self.usage.begin(from_ns);
+    }
+
     /// Counts one event.
     pub fn event(&mut self, event: &Event) {
         self.last_ns = self.last_ns.max(event.timestamp_ns);
@@ -266,6 +286,7 @@ impl Collector {
             schema: SCHEMA_VERSION,
             view: if self.basic { "basic" } else { "wide" },
             complete: totals.complete(),
+            time: None,
             cut_off: totals.cut_off,
             elapsed_ns,
             events: rate(events),

@@ -13,6 +13,9 @@ pub struct Figures {
     /// `basic` where any event was of that mode: it limits what can be said.
     pub view: &'static str,
     pub complete: bool,
+    /// Of a period: when it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
     #[serde(skip)] // said by the text, where losses are told by their number
     pub cut_off: bool,
     pub elapsed_ns: u64,

@@ -58,6 +58,12 @@ impl Groups {
         Self { by, keys, names: 0, counts, others }
     }
 
+    /// Forgets what was counted, but not the groups.
+    pub fn begin_anew(&mut self) {
+        self.counts.fill(Counts::default());
+        self.others = Counts::default();
+    }
+
     /// What makes a group.
     pub fn by(&self) -> By {
         self.by

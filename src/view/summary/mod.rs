@@ -2,12 +2,15 @@
 //! What a capture comes to: counts, latencies, life times, failures. Its memory is bounded by
 //! what is alive at a time, and by the number of names that are told apart.
 
+use std::time::Duration;
+
 mod collect;
 mod failed_files;
 mod figures;
 mod groups;
 mod longest;
 mod names;
+mod periods;
 mod ranked;
 mod ranking;
 mod sketch;
@@ -17,9 +20,10 @@ mod usage;
 
 use super::{Shape, Sink, Speaks, View};
 use crate::json;
-use crate::model::event::{Event, Meta, Totals};
+use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::text::style::Style;
 use collect::Collector;
+use periods::{Period, Periods};
 pub use ranking::{By, Ranking, Sort};
 
 /// `--format summary`
@@ -29,8 +33,10 @@ pub static TEXT: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
-    takes: &["by", "sort", "top"],
-    start: |settings| Box::new(Summary::text(settings.style, settings.ranking)),
+    takes: &["by", "sort", "top", "every"],
+    start: |settings| {
+        Box::new(Summary::text(settings.style, settings.ranking).every(settings.every))
+    },
 };
 
 /// `--format summary-json`
@@ -40,8 +46,8 @@ pub static JSON: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
-    takes: &["by"],
-    start: |settings| Box::new(Summary::json(settings.ranking)),
+    takes: &["by", "every"],
+    start: |settings| Box::new(Summary::json(settings.ranking).every(settings.every)),
 };
 
 /// The sink of `--format summary` and `--format summary-json`: both show the same figures.
@@ -51,27 +57,87 @@ pub struct Summary {
     ranking: Ranking,
     /// None: as JSON.
     style: Option<Style>,
+    /// None: one summary for all.
+    periods: Option<Periods>,
+    /// What was lost so far.
+    lost: Lost,
 }
 
 impl Summary {
     /// For people.
     pub fn text(style: Style, ranking: Ranking) -> Self {
-        Self { collector: Collector::new(ranking.by), ranking, style: Some(style) }
+        Self {
+            collector: Collector::new(ranking.by),
+            ranking,
+            style: Some(style),
+            periods: None,
+            lost: Lost::default(),
+        }
     }
 
     /// One JSON object on one line.
     pub fn json(ranking: Ranking) -> Self {
-        Self { collector: Collector::new(ranking.by), ranking, style: None }
+        Self {
+            collector: Collector::new(ranking.by),
+            ranking,
+            style: None,
+            periods: None,
+            lost: Lost::default(),
+        }
+    }
+
+    /// With one for each such time.
+    fn every(self, time: Option<Duration>) -> Self {
+        Self { periods: time.map(Periods::new), ..self }
+    }
+
+    /// Ends the period if it was over by then.
+    fn turn(&mut self, now_ns: u64, out: &mut Vec<u8>) {
+        let lost = self.lost;
+        let over = self.periods.as_mut().and_then(|periods| periods.turn(now_ns, &lost));
+        if let Some(period) = over {
+            self.print(&period, out);
+            let from_ns = self.periods.as_ref().map_or(now_ns, Periods::from_ns);
+            self.collector.begin_anew(from_ns);
+        }
+    }
+
+    fn print(&mut self, Period { totals, time }: &Period, out: &mut Vec<u8>) {
+        let is_empty = self.collector.is_empty() && totals.lost.is_none();
+        if is_empty && time.is_some() {
+            return;
+        }
+        let mut figures = self.collector.figures(totals);
+        figures.time.clone_from(time);
+        match self.style {
+            Some(style) => text::render(&figures, &self.ranking, style, out),
+            None => {
+                json::write(&figures, out);
+                out.push(b'\n');
+            }
+        }
     }
 }
 
 impl Sink for Summary {
     fn begin(&mut self, meta: &Meta, _out: &mut Vec<u8>) {
         self.collector.begin(meta);
+        if let Some(periods) = &mut self.periods {
+            periods.begin(meta);
+        }
     }
 
-    fn event(&mut self, event: &Event, _out: &mut Vec<u8>) {
+    fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
+        self.turn(event.timestamp_ns, out);
         self.collector.event(event);
+    }
+
+    fn lost(&mut self, lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {
+        self.lost = *lost;
+    }
+
+    fn tick(&mut self, now_ns: u64, out: &mut Vec<u8>) {
+        self.turn(now_ns, out);
     }
 
     fn resize(&mut self, columns: usize, _out: &mut Vec<u8>) {
@@ -81,13 +147,10 @@ impl Sink for Summary {
     }
 
     fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
-        let figures = self.collector.figures(totals);
-        match self.style {
-            Some(style) => text::render(&figures, &self.ranking, style, out),
-            None => {
-                json::write(&figures, out);
-                out.push(b'\n');
-            }
-        }
+        let period = match &mut self.periods {
+            Some(periods) => periods.last(totals),
+            None => Period { totals: *totals, time: None },
+        };
+        self.print(&period, out);
     }
 }

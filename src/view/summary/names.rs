@@ -34,6 +34,14 @@ pub struct Name {
 }
 
 impl Names {
+    /// Forgets what was counted, but not the places.
+    pub fn begin_anew(&mut self) {
+        for name in &mut self.names {
+            *name = Name { comm: name.comm, ..Name::default() };
+        }
+        self.others = Name::default();
+    }
+
     /// The place of a name; that of all that aren't told apart lies behind the last.
     pub fn of(&mut self, comm: Comm) -> usize {
         if let Some(&place) = self.places.get(&comm) {

@@ -76,6 +76,10 @@ impl Page<'_> {
             _ => format!("{} LOST and not counted below", count(lost)),
         };
         let time = Elapsed(*elapsed_ns);
+        if let Some(began) = &figures.time {
+            let (seconds, _) = began.split_once('.').unwrap_or((began, ""));
+            line!(self, "\n== {} UTC", seconds.replace('T', " "));
+        }
         let (n, noun) = (count(events.count), plural(events.count, "event"));
         line!(self, "{n} {noun} of the {view} mode in {time}{what}, {loss}");
         if events.count == 0 {

@@ -11,7 +11,7 @@ use tuxscope::model::event::{Event, Totals};
 use tuxscope::process::filter::Filter;
 use tuxscope::replay::{Line, Lines};
 use tuxscope::text::style::Style;
-use tuxscope::view::{Json, Sink, Summary, Table};
+use tuxscope::view::{Json, Ranking, Sink, Summary, Table};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut lines = Lines::new(bytes);
@@ -20,8 +20,8 @@ fuzz_target!(|bytes: &[u8]| {
     let mut filter = Filter::new(conditions);
     let mut sinks: [Box<dyn Sink>; 3] = [
         Box::new(Table::default()),
-        Box::new(Summary::text(Style::default())),
-        Box::new(Summary::json()),
+        Box::new(Summary::text(Style::default(), Ranking::default())),
+        Box::new(Summary::json(Ranking::default())),
     ];
     let mut out = Vec::new();
     while let Ok(Some(line)) = lines.next_line() {

@@ -97,7 +97,7 @@ impl Summary {
         let over = self.periods.as_mut().and_then(|periods| periods.turn(now_ns, &lost));
         if let Some(period) = over {
             self.print(&period, out);
-            let from_ns = self.periods.as_ref().map_or(now_ns, Periods::from_ns);
+            let from_ns = self.periods.as_ref().map_or(now_ns, Periods::this_began_ns);
             self.collector.begin_anew(from_ns);
         }
     }

@@ -61,13 +61,13 @@ impl Periods {
     }
 
     /// When this one began.
-    pub fn from_ns(&self) -> u64 {
+    pub fn this_began_ns(&self) -> u64 {
         self.from_ns.unwrap_or_default()
     }
 
     /// The last one, of a capture that came to this.
     pub fn last(&mut self, totals: &Totals) -> Period {
-        let from_ns = self.from_ns();
+        let from_ns = self.this_began_ns();
         let before = from_ns - self.began_ns.unwrap_or(from_ns);
         let elapsed_ns = totals.elapsed_ns.saturating_sub(before).min(self.length_ns);
         let lost = self.since(&totals.lost).lost;

@@ -11,7 +11,7 @@ use tuxscope::view;
 
 fuzz_target!(|bytes: &[u8]| {
     let style = Style { unicode: true, ..Style::default() };
-    let settings = view::Settings { wide: true, style };
+    let settings = view::Settings { wide: true, style, ..view::Settings::default() };
     for view in view::ALL {
         let mut sink = (view.start)(&settings);
         let mut lines = Lines::new(bytes);

@@ -148,6 +148,7 @@ fn note(life: &Life) -> Option<String> {
         .later_execs()
         .map(|exec| format!("then {}", exec.command_line()))
         .chain(life.failed_execs().map(ToString::to_string))
+        .chain(life.killed().map(str::to_owned))
         .collect();
     if life.threads > 0 {
         notes.push(format!("{} more threads", life.threads));

@@ -51,6 +51,8 @@ pub struct Life {
     first_exec: Option<Exec>,
     later_execs: Option<Box<LaterExecs>>,
     failed_execs: Option<Box<FailedExecs>>,
+    /// How the signal came about that ended it, in words.
+    killed: Option<Box<str>>,
     /// The wide mode told when it began, which tells it from others with its pid.
     pub(super) start_known: bool,
     /// Exits in the basic mode: one for each of its threads.
@@ -215,6 +217,7 @@ impl Life {
             first_exec: None,
             later_execs: None,
             failed_execs: None,
+            killed: None,
             start_known: false,
             exits: 0,
             above: None,
@@ -295,6 +298,18 @@ impl Life {
         bytes
     }
 
+    /// Notes how the signal came about that ended it. Returns the bytes that takes.
+    pub(super) fn killed_by(&mut self, text: String) -> usize {
+        let text = self.killed.insert(text.into());
+        text.len()
+    }
+
+    /// How the signal came about that ended it, where that is known: `killed by SIGKILL, which 7 (sh)
+    /// sent`, for a terminal.
+    pub fn killed(&self) -> Option<&str> {
+        self.killed.as_deref()
+    }
+
     /// What it could not run, if it tried.
     pub fn failed_execs(&self) -> Option<&FailedExecs> {
         self.failed_execs.as_deref()
@@ -354,7 +369,8 @@ impl Life {
     /// What it takes in memory, about; what it shares is counted as its own.
     pub(super) fn bytes(&self) -> usize {
         let failed = self.failed_execs().map_or(0, FailedExecs::bytes);
-        LIFE_BYTES + self.execs().map(Exec::bytes).sum::<usize>() + failed
+        let killed = self.killed().map_or(0, str::len);
+        LIFE_BYTES + self.execs().map(Exec::bytes).sum::<usize>() + failed + killed
     }
 }
 

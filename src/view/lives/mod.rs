@@ -12,6 +12,7 @@ use crate::model::event::{Args, Comm, Detail, Event, EventKind, Meta, Totals};
 use crate::model::pid::PID_MAX_LIMIT;
 use crate::process::table::Table;
 use crate::text::elapsed::Elapsed;
+use crate::text::killed;
 use crate::text::quantity::{counted, plural};
 
 mod chain;
@@ -220,7 +221,16 @@ impl Lives {
                     cpu_wait_ns: ended.and_then(|e| NonZero::new(e.cpu_wait_ns?.saturating_add(1))),
                     max_rss_bytes: ended.and_then(|e| NonZero::new(e.max_rss_bytes?)),
                 });
+                let told =
+                    ended.filter(|ended| ended.signal_code.is_some() && life.killed().is_none());
+                let mut killed = 0;
+                if let Some(ended) = told {
+                    let mut text = String::new();
+                    killed::by(event.pid, ended, &mut text);
+                    killed = life.killed_by(text);
+                }
                 let unseen = life.exec_count() == 0 && !life.fork_seen;
+                self.bytes += killed;
                 if let Some(args) = ended.and_then(|ended| ended.args.as_ref()).filter(|_| unseen) {
                     let args = Some(args.cut(self.max_args));
                     self.execed(id, event.comm, None, (None, args), false);

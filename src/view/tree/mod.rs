@@ -114,6 +114,7 @@ struct Cells {
     pid: String,
     to_exec: String,
     lived: String,
+    cpu: String,
     exit: String,
 }
 
@@ -123,6 +124,8 @@ struct Widths {
     pid: usize,
     to_exec: usize,
     lived: usize,
+    /// 0 where it is known of nobody: then the column is left out.
+    cpu: usize,
     exit: usize,
 }
 
@@ -214,6 +217,7 @@ impl Tree {
                 };
                 if !life.is_bystander() {
                     cells.lived = life.lived_ns(now).map(elapsed).unwrap_or_default();
+                    cells.cpu = life.cpu_ns().map(elapsed).unwrap_or_default();
                     cells.exit = match life.end {
                         None => "running".to_owned(),
                         Some(end) if !end.seen => "unseen".to_owned(),
@@ -235,6 +239,9 @@ impl Tree {
         let mut remarks = Vec::new();
         if life.never_execed() {
             remarks.push(Remark { text: "no exec".to_owned(), color: DIM });
+        }
+        if let Some(killed) = life.killed() {
+            remarks.push(Remark { text: killed.to_owned(), color: RED });
         }
         if let Some(failed) = life.failed_execs() {
             remarks.push(Remark { text: failed.to_string(), color: RED });
@@ -268,15 +275,16 @@ impl Tree {
             widths.get_or_insert(Widths::HEADER).take_in(&cells);
         });
         let Some(widths) = widths else { return };
-        let Widths { pid, to_exec, lived, exit } = widths;
+        let Widths { pid, to_exec, lived, exit, .. } = widths;
         // Writing to a Vec can't fail.
         let _ = writeln!(
             out,
-            "{}{:>pid$}  {:>to_exec$}  {:>lived$}  {:<exit$}  COMMAND{}",
+            "{}{:>pid$}  {:>to_exec$}  {:>lived$}  {}{:<exit$}  COMMAND{}",
             self.style.color(DIM),
             "PID",
             "FORK-EXEC",
             "LIVED",
+            widths.cpu("CPU"),
             "EXIT",
             self.style.color(RESET),
         );
@@ -284,8 +292,9 @@ impl Tree {
     }
 
     fn row(&self, Row { branch, of }: &Row<'_>, widths: Widths, out: &mut Vec<u8>) {
-        let Cells { pid, to_exec, lived, exit } = self.cells(of);
-        let Widths { pid: pids, to_exec: to_execs, lived: lives, exit: exits } = widths;
+        let Cells { pid, to_exec, lived, cpu, exit } = self.cells(of);
+        let Widths { pid: pids, to_exec: to_execs, lived: lives, exit: exits, .. } = widths;
+        let cpu = widths.cpu(&cpu);
         let (command, grey, failed, remarks) = match of {
             Of::Process(life) => {
                 (life.command_line(), life.is_bystander(), life.failed(), self.remarks(life))
@@ -306,11 +315,11 @@ impl Tree {
         // Writing to a Vec can't fail.
         let _ = write!(
             out,
-            "{line}{pid:>pids$}  {to_exec:>to_execs$}  {lived:>lives$}  \
+            "{line}{pid:>pids$}  {to_exec:>to_execs$}  {lived:>lives$}  {cpu}\
              {exit_color}{exit:<exits$}{exit_end}  ",
         );
         let after: usize = remarks.iter().map(|remark| remark.text.width() + 4).sum();
-        let used = pids + to_execs + lives + exits + 8 + branch.width() + after;
+        let used = pids + to_execs + lives + cpu.len() + exits + 8 + branch.width() + after;
         let room = self.style.width.map(|width| width.saturating_sub(used).max(MIN_COMMAND));
         let command = self.style.cut(&command, Some(room.unwrap_or(MAX_COMMAND)));
         let (dim, dim_end) = match grey || branch.is_empty() {
@@ -339,13 +348,23 @@ impl Widths {
         pid: "PID".len(),
         to_exec: "FORK-EXEC".len(),
         lived: "LIVED".len(),
+        cpu: 0,
         exit: "EXIT".len(),
     };
+
+    /// The cell of that column, if there is one, and the blanks behind it.
+    fn cpu(self, text: &str) -> String {
+        match self.cpu {
+            0 => String::new(),
+            width => format!("{text:>0$}  ", width.max("CPU".len())),
+        }
+    }
 
     fn take_in(&mut self, cells: &Cells) {
         self.pid = self.pid.max(cells.pid.width());
         self.to_exec = self.to_exec.max(cells.to_exec.width());
         self.lived = self.lived.max(cells.lived.width());
+        self.cpu = self.cpu.max(cells.cpu.width());
         self.exit = self.exit.max(cells.exit.width());
     }
 }

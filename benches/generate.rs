@@ -227,6 +227,8 @@ impl World {
                 ns_pid: None,
                 pidns: None,
                 login_uid: None,
+                host: None,
+                boot_id: None,
                 detail,
             })
         });

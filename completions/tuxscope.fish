@@ -110,6 +110,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l buffer-size -
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Wide mode: processes instead of tasks, with parent, user, arguments, status, duration'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'With --wide: also forks and exits of threads'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed-execs -d 'Also execs that fail (implies --wide); slows each system call of the machine by some 100 ns'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l host-fields -d 'Each event tells its host and its boot, so that lines of several can be mixed (implies --wide)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l no-exit-args -d 'With --wide: leave the arguments out of exits, which repeat those of the exec'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -d 'With --pid: also events of all their descendants'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed -d 'Only exits with a status other than 0, or by a signal, and execs that failed'

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
 -- What `--format summary` tells of one capture, asked of many hosts' lines with ClickHouse.
--- 'captures/*.jsonl' stands for wherever they are. What ships lines gives each its host. Where they
--- have none, it is the one that the first line of their file names: so the files of several hosts
+-- 'captures/*.jsonl' stands for wherever they are. With --host-fields each line has its host, or what
+-- ships lines gives it one. Where they have none, it is the one that the first line of their file names: so the files of several hosts
 -- must not be joined. Lines of such a file have no host here.
 create view lines as
 select *, _path as file

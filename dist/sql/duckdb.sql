@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
 -- What `--format summary` tells of one capture, asked of many hosts' lines with DuckDB.
--- 'captures/*.jsonl' stands for wherever they are: 'captures/*/*.jsonl.zst' works as well. What ships
--- lines gives each its host. Where they have none, it is the one that the first line of their file
+-- 'captures/*.jsonl' stands for wherever they are: 'captures/*/*.jsonl.zst' works as well. With
+-- --host-fields each line has its host, or what ships lines gives it one. Where they have none, it is the one that the first line of their file
 -- tells, so that files of several hosts must not be joined: lines of such a file have no host here.
 create view lines as
 select * from read_json('captures/*.jsonl', format = 'newline_delimited', filename = 'file', columns = {

@@ -103,6 +103,8 @@ mod tests {
             ns_pid: None,
             pidns: None,
             login_uid: None,
+            host: None,
+            boot_id: None,
             detail,
         };
         Event {
@@ -204,6 +206,9 @@ mod tests {
             wide.place = Some(Arc::new(place));
             (wide.ns_pid, wide.pidns) = (Some(u32::MAX), Some(u32::MAX));
             wide.login_uid = Some(u32::MAX - 1);
+            // As long as the kernel allows, and a UUID.
+            wide.host = Some(String::from_utf8_lossy(&many(64)).into());
+            wide.boot_id = Some("0123456789abcdef0123456789abcdef0123".into());
             Bounds::new(4096, true).fit(&mut event);
             let mut line = Vec::new();
             Json::new(true).event(&event, &mut line);

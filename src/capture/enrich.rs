@@ -2,6 +2,8 @@
 //! Completes events of the wide mode: the wall clock, the cgroup's path, and what only a
 //! process' earlier events tell.
 
+use std::sync::Arc;
+
 use rustix::time::ClockId;
 
 use crate::capture::bounds;
@@ -10,7 +12,7 @@ use crate::host::clock::{monotonic_ns, now_ns};
 use crate::host::running::{self, Running};
 use crate::kernel::wire::{Image, RingRecord, Task};
 use crate::model::cost::Cost;
-use crate::model::event::{Args, Detail, Wide};
+use crate::model::event::{Args, Detail, Meta, Wide};
 use crate::process::table::Table;
 
 /// Below this many processes, none is looked through.
@@ -107,6 +109,8 @@ pub struct Enricher {
     command: Option<Command>,
     cgroups: Cgroups,
     clock_offset_ns: u64,
+    /// What each event is to tell of where it was: the host's name, and the boot's id.
+    origin: Option<(Arc<str>, Arc<str>)>,
     max_args: usize,
     /// Who is gone can be told.
     knows_pids: bool,
@@ -123,11 +127,17 @@ impl Enricher {
             command: None,
             cgroups: Cgroups::default(),
             clock_offset_ns: 0,
+            origin: None,
             max_args,
             knows_pids: running::pids_are_the_kernels(),
         };
         new.sample_clock();
         new
+    }
+
+    /// From here on each event tells its host and its boot.
+    pub fn name_host(&mut self, meta: &Meta) {
+        self.origin = Some((meta.host.as_str().into(), meta.boot_id.as_str().into()));
     }
 
     /// Learns the arguments of processes that run already. After the BPF programs are
@@ -228,6 +238,7 @@ impl Enricher {
         }
         wide.time_ns = timestamp_ns.saturating_add(self.clock_offset_ns);
         wide.place = self.cgroups.place(wide.cgroup_id);
+        (wide.host, wide.boot_id) = self.origin.clone().unzip();
         match &mut wide.detail {
             detail if detail.is_of_thread() => None,
             Detail::Fork { .. } => {

@@ -62,13 +62,17 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     // Only now: the handler's thread has the rights of its maker.
     let stop = args.listen_to_signals()?;
 
-    let enricher = args.is_wide().then(|| Enricher::new(args.view.max_args as usize));
+    let mut enricher = args.is_wide().then(|| Enricher::new(args.view.max_args as usize));
     let clock_offset_ns = enricher.as_ref().map_or(0, Enricher::clock_offset_ns);
+    let meta = identity::meta(config.choice.words(), clock_offset_ns);
+    if let Some(enricher) = enricher.as_mut().filter(|_| args.view.host_fields) {
+        enricher.name_host(&meta);
+    }
     let capture = Capture {
         tracer: &tracer,
         sink: &mut *sink,
         output: &mut output,
-        meta: identity::meta(config.choice.words(), clock_offset_ns),
+        meta,
         limits: Limits { duration: args.limits.duration, count: args.limits.count },
         enricher,
         bounds: Bounds::new(args.view.max_args, !args.view.no_exit_args),
@@ -118,6 +122,7 @@ impl Proc {
         self.view.wide
             || self.view.drawn.needs_wide()
             || self.expect.is_given()
+            || self.view.host_fields
             || by_place
             || failed_execs
     }

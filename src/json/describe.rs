@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use super::SCHEMA_VERSION;
 use super::about::{Counts, LostLine, MetaLine, Moment, Schema, Seldom, SummaryLine, Tool};
 use super::arguments::Arguments;
-use super::form::{Count, ErrorName, Flag, Form as _, Id, Number, Optional, Status, Text, Time};
+use super::form::{
+    Count, ErrorName, Flag, Form as _, Id, Number, Optional, Shared, Status, Text, Time,
+};
 use crate::model::event::EventKind;
 use crate::model::keys::event_keys;
 

@@ -9,7 +9,8 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::arguments::Arguments;
 use super::form::{
-    Count, ErrorName, Flag, Form, Id, Number, Optional, Slot, Status, Str, Text, Time, number,
+    Count, ErrorName, Flag, Form, Id, Number, Optional, Shared, Slot, Status, Str, Text, Time,
+    number,
 };
 use super::place::{Places, Where};
 use super::write;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess};
@@ -165,6 +166,13 @@ plain!(
     /// Bytes that somebody chose.
     Text: Vec<u8>, 'a Str<'a>, |bytes, out| write::string(bytes, out),
     |text| text.0.into_owned().into_bytes(),
+    serde_json::json!({ "type": "string" })
+);
+
+plain!(
+    /// Text that many lines have in common.
+    Shared: Arc<str>, 'a Str<'a>, |text, out| write::string(text.as_bytes(), out),
+    |text| text.0.as_ref().into(),
     serde_json::json!({ "type": "string" })
 );
 

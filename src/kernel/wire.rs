@@ -411,6 +411,8 @@ fn event(raw: &wide_event, kind: EventKind, detail: Detail) -> RingRecord {
             ns_pid: Some(raw.ns_pid).filter(|&pid| pid != 0),
             pidns: Some(raw.pidns).filter(|&inode| inode != 0),
             login_uid: Some(raw.login_uid).filter(|&uid| uid != NO_LOGIN),
+            host: None,
+            boot_id: None,
             detail,
         })),
     };

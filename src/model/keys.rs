@@ -40,6 +40,10 @@ macro_rules! event_keys {
                 /// namespace numbers it (`/proc/PID/loginuid`); missing where nobody did, and on
                 /// kernels without audit (`CONFIG_AUDIT`).
                 login_uid: Option<u32> as Optional<Number>,
+                /// The host's name (only with `--host-fields`, as that of the `meta` record).
+                host: Option<Arc<str>> as Optional<Shared>,
+                /// The kernel's id of this boot (likewise).
+                boot_id: Option<Arc<str>> as Optional<Shared>,
             }
             /// A process began, or with `thread` one of its threads.
             Fork {

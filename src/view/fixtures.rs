@@ -58,6 +58,8 @@ impl Story {
             ns_pid: None,
             pidns: None,
             login_uid: None,
+            host: None,
+            boot_id: None,
             detail,
         };
         self.events.push(Event { comm, wide: Some(Box::new(wide)), ..event });
@@ -263,6 +265,8 @@ impl Random {
                 ns_pid: self.one_in(3).then(|| self.pid()),
                 pidns: None,
                 login_uid: self.one_in(3).then(|| self.pid()),
+                host: None,
+                boot_id: None,
                 detail,
             })
         });

@@ -89,6 +89,8 @@ mod tests {
             ns_pid: Some(7),
             pidns: Some(4_026_532_000),
             login_uid: Some(1000),
+            host: Some("vm".into()),
+            boot_id: Some("0a".into()),
             detail,
         })
     }
@@ -97,7 +99,8 @@ mod tests {
          \"timestamp_ns\":128934567890";
     const COMMON: &str = ",\"time\":\"2023-11-14T22:13:20.000000042Z\",\"tid\":4521,\"uid\":1000,\
          \"start_ns\":128900000000,\"cgroup_id\":77,\"cgroup\":\"/system.slice/cron.service\",\
-         \"unit\":\"cron.service\",\"ns_pid\":7,\"pidns\":4026532000,\"login_uid\":1000";
+         \"unit\":\"cron.service\",\"ns_pid\":7,\"pidns\":4026532000,\"login_uid\":1000,\
+         \"host\":\"vm\",\"boot_id\":\"0a\"";
 
     #[test]
     fn basic_is_the_contract_to_the_byte() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Runs dist/sql with DuckDB and with ClickHouse's engine (chdb) on the same made-up captures of two
+"""Runs dist/sql with DuckDB and with ClickHouse's engine (chdb) on the same made-up captures of four
 hosts, in which the same ids mean others, and compares both answers with what was made up."""
 
 import json
@@ -43,21 +43,24 @@ def without_host(lines: list[dict]) -> list[dict]:
 
 
 def captures() -> dict[str, list[dict]]:
-    """Files: alpha's as they are, rotated once; beta's with a host in each line, as shipped; and one
-    of two hosts, of whose lines nobody can tell which is whose."""
+    """Files: alpha's as they are, rotated once; beta's with a host in each line, as shipped; one
+    of two hosts, of whose lines nobody can tell which is whose; and one with lines of two more and of
+    alpha, mixed, each of which names its host."""
     lives = {
         host: [
             *life(host, 10, "ls", 100, 5, exit_code=0),
             *life(host, 11, "ls", 300, 7, exit_code=2),
             *life(host, 12, "make", 200, 9000, signal="SIGSEGV", core_dumped=False),
         ]
-        for host in ("alpha", "beta")
+        for host in ("alpha", "beta", "gamma", "delta")
     }
     alpha = without_host(lives["alpha"])
     more = life("beta", 13, "ls", 400, 6, exit_code=2)
     # Not the first exec of any process of theirs.
     whose = without_host(life("", 10, "whose", 1, 1, exit_code=0)[1:2])
+    mixed = [line for pair in zip(lives["gamma"], lives["delta"]) for line in pair]
     return {
+        "mixed.jsonl": [meta("gamma"), *mixed, meta("delta"), *life("alpha", 14, "ls", 250, 4, exit_code=0)],
         "alpha.jsonl": [meta("alpha"), *alpha[5:], SUMMARY],
         "alpha.1.jsonl": [meta("alpha"), *alpha[:5]],
         "shipped.jsonl": [meta("beta"), *lives["beta"], SUMMARY | {"host": "beta"}, *more],
@@ -65,18 +68,25 @@ def captures() -> dict[str, list[dict]]:
     }
 
 
+HOSTS = ("alpha", "beta", "delta", "gamma")
 WANTED = {
-    "counts": [["alpha", "exec", 3], ["alpha", "exit", 3], ["alpha", "fork", 3],
-               ["beta", "exec", 4], ["beta", "exit", 4], ["beta", "fork", 4], [None, "exec", 1]],
-    "commands": [["beta", "ls", 3], ["alpha", "ls", 2], ["alpha", "make", 1], ["beta", "make", 1],
-                 [None, "whose", 1]],
+    "counts": [[host, kind, number]
+               for host, number in (("alpha", 4), ("beta", 4), ("delta", 3), ("gamma", 3))
+               for kind in ("exec", "exit", "fork")] + [[None, "exec", 1]],
+    "commands": [["alpha", "ls", 3], ["beta", "ls", 3], ["delta", "ls", 2], ["gamma", "ls", 2],
+                 ["alpha", "make", 1], ["beta", "make", 1], ["delta", "make", 1],
+                 ["gamma", "make", 1], [None, "whose", 1]],
     "failures": [["beta", "ls", "2", 2], ["alpha", "ls", "2", 1], ["alpha", "make", "SIGSEGV", 1],
-                 ["beta", "make", "SIGSEGV", 1]],
-    "latency": [["alpha", 3, 200, 300], ["beta", 4, 200, 400]],
-    "longest": [["alpha", 12, "make", 9000, "make 12"], ["beta", 12, "make", 9000, "make 12"],
-                ["alpha", 11, "ls", 7, "ls 11"], ["beta", 11, "ls", 7, "ls 11"],
-                ["beta", 13, "ls", 6, "ls 13"], ["alpha", 10, "ls", 5, "ls 10"],
-                ["beta", 10, "ls", 5, "ls 10"]],
+                 ["beta", "make", "SIGSEGV", 1], ["delta", "ls", "2", 1],
+                 ["delta", "make", "SIGSEGV", 1], ["gamma", "ls", "2", 1],
+                 ["gamma", "make", "SIGSEGV", 1]],
+    "latency": [["alpha", 4, 200, 300], ["beta", 4, 200, 400], ["delta", 3, 200, 300],
+                ["gamma", 3, 200, 300]],
+    "longest": [[host, 12, "make", 9000, "make 12"] for host in HOSTS]
+               + [[host, 11, "ls", 7, "ls 11"] for host in HOSTS]
+               + [["beta", 13, "ls", 6, "ls 13"]]
+               + [[host, 10, "ls", 5, "ls 10"] for host in HOSTS]
+               + [["alpha", 14, "ls", 4, "ls 14"]],
 }
 
 

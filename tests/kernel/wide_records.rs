@@ -8,7 +8,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::program::{BINARY, Tuxscope};
+use crate::program::{BINARY, Tuxscope, command};
 use crate::wide::Capture;
 use crate::{machine, process, worker};
 
@@ -158,6 +158,25 @@ fn the_documentation_has_every_record_and_key() {
     for definition in ["basic", "fork", "exec", "exit", "meta", "lost", "summary"] {
         for key in described(&schema, definition) {
             assert!(text.contains(&format!("| `{key}`")), "docs/json.md lacks {key}");
+        }
+    }
+}
+
+#[test]
+fn each_event_names_its_host_and_boot_where_that_is_asked_for() {
+    let Some(_machine) = machine::shared() else { return };
+    let read = |path: &str| fs::read_to_string(path).unwrap().trim().to_owned();
+    let (host, boot) = (read("/proc/sys/kernel/hostname"), read("/proc/sys/kernel/random/boot_id"));
+    for (options, named) in [(&["--host-fields"][..], true), (&["--wide"][..], false)] {
+        let args = [options, &["--format", "json", "-o", "/dev/stdout", "--", "true"]].concat();
+        let lines = process::output(&mut command(&args));
+        let all = lines.lines().map(|line| serde_json::from_str(line).unwrap());
+        let events: Vec<Value> = all.filter(|line: &Value| line.get("pid").is_some()).collect();
+        assert!(events.len() >= 2, "{lines}");
+        check(lines.as_bytes(), true);
+        for event in &events {
+            assert_eq!(event["host"] == host.as_str(), named, "{event}");
+            assert_eq!(event["boot_id"] == boot.as_str(), named, "{event}");
         }
     }
 }

@@ -50,28 +50,34 @@ fn wide_event(
     let place = option::of(place().prop_map(Arc::new));
     let common =
         (any::<u64>(), any::<u32>(), any::<u32>(), times.clone(), any::<u64>(), place, run());
-    (basic_event(ids, times), common, detail()).prop_map(|(basic, common, detail)| {
-        let (time_ns, tid, uid, start_ns, cgroup_id, place, (ns_pid, pidns, login_uid)) = common;
-        let kind = match detail {
-            Detail::Fork { .. } => EventKind::Fork,
-            Detail::Exec { .. } => EventKind::Exec,
-            Detail::ExecFailed { .. } => EventKind::ExecFailed,
-            Detail::Exit(_) => EventKind::Exit,
-        };
-        let wide = Wide {
-            time_ns,
-            tid,
-            uid,
-            start_ns,
-            cgroup_id,
-            place,
-            ns_pid,
-            pidns,
-            login_uid,
-            detail,
-        };
-        Event { kind, wide: Some(Box::new(wide)), ..basic }
-    })
+    let origin = option::of(bytes(20).prop_map(|text| String::from_utf8_lossy(&text).into()));
+    (basic_event(ids, times), common, origin, detail()).prop_map(
+        |(basic, common, origin, detail)| {
+            let (time_ns, tid, uid, start_ns, cgroup_id, place, (ns_pid, pidns, login_uid)) =
+                common;
+            let kind = match detail {
+                Detail::Fork { .. } => EventKind::Fork,
+                Detail::Exec { .. } => EventKind::Exec,
+                Detail::ExecFailed { .. } => EventKind::ExecFailed,
+                Detail::Exit(_) => EventKind::Exit,
+            };
+            let wide = Wide {
+                time_ns,
+                tid,
+                uid,
+                start_ns,
+                cgroup_id,
+                place,
+                ns_pid,
+                pidns,
+                login_uid,
+                host: origin.clone(),
+                boot_id: origin,
+                detail,
+            };
+            Event { kind, wide: Some(Box::new(wide)), ..basic }
+        },
+    )
 }
 
 /// The rest of where it runs.

@@ -19,6 +19,8 @@ fn record(kind: EventKind, ppid: u32, start_ns: u64, execs: u64, detail: Detail)
         ns_pid: None,
         pidns: None,
         login_uid: None,
+        host: None,
+        boot_id: None,
         detail,
     };
     let event = Event {

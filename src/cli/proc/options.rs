@@ -75,6 +75,10 @@ pub struct ViewOptions {
     #[arg(long)]
     pub failed_execs: bool,
 
+    /// Each event tells its host and its boot, so that lines of several can be mixed (implies --wide)
+    #[arg(long)]
+    pub host_fields: bool,
+
     /// With --wide: bytes to keep of each command line, at most 64K
     ///
     /// In JSON they take at most twice that: where characters have to be escaped, fewer are kept.

@@ -95,6 +95,8 @@ fn decodes_each_field_from_its_place() {
         ns_pid: Some(12),
         pidns: Some(4_026_532_000),
         login_uid: None,
+        host: None,
+        boot_id: None,
         detail: Detail::Fork { thread: true, parent_tid: 9, made_by: None },
     };
     let event = Event { wide: Some(Box::new(more)), ..want };

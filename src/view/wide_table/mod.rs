@@ -191,6 +191,8 @@ mod tests {
                 ns_pid: None,
                 pidns: None,
                 login_uid: None,
+                host: None,
+                boot_id: None,
                 detail,
             })),
         };

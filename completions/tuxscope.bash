@@ -315,7 +315,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__replay)
-            opts="-p -f -P -e -o -h --format --columns --by --sort --top --every --weight --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --expect --expect-output --junit --output --color --strict --help"
+            opts="-p -f -P -e -o -h --format --columns --by --sort --top --every --weight --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --since --until --min-duration --min-cpu --expect --expect-output --junit --output --color --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -394,6 +394,22 @@ _tuxscope() {
                     return 0
                     ;;
                 --match)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --min-duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --min-cpu)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

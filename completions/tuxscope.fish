@@ -178,6 +178,10 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l unit -d 'On
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l container -d 'Only events in this container: 12 or more digits of its id, or its name if it has none' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s e -l event -d 'Only events of these kinds: fork, exec, exit, exec_failed' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l match -d 'Only events whose process name or arguments match this regular expression' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l since -d 'Only events at this time or later: 2026-11-23T14:00:00Z, \'2026-11-23 14:00\', today, -2h' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l until -d 'Only events before this time, as --since' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l min-duration -d 'Only exits of processes that lived this long or longer' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l min-cpu -d 'Only exits of processes that used this much CPU time or more' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l expect -d 'Exit with status 4 unless this holds, such as \'failures = 0\' or \'cpu[unit=ci] <= 90s\'' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l expect-output -d 'Write what became of the rules to FILE instead of standard error' -r -F
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l junit -d 'Write what became of the rules to FILE as JUnit XML, too' -r -F

@@ -93,6 +93,10 @@ impl From<Choose> for Conditions {
             failed,
             failed_execs: false,
             pattern,
+            since_ns: None,
+            until_ns: None,
+            min_duration_ns: None,
+            min_cpu_ns: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -12,17 +13,20 @@ use rustix::thread::CapabilitySet;
 use crate::cli::events::Choose;
 use crate::cli::expect::Expect;
 use crate::cli::output::{Drawn, Help, Target};
+use crate::model::conditions::Conditions;
 use crate::model::failure::Exit;
 use crate::output::{Output, terminal};
 use crate::process::filter::Filter;
 use crate::replay::Input;
 use crate::runtime::stop::{Hangup, Stop};
 use crate::runtime::{report, rights, sandbox};
+use crate::text::{moment, values};
 
 const EXAMPLES: &str = "\
 Examples:
   tuxscope replay events.jsonl                as a table
   tuxscope replay --format summary events.jsonl.gz
+  tuxscope replay --since -2h --failed events.jsonl
   tuxscope replay --format json --comm make --event exec events.jsonl.zst
   ssh host sudo tuxscope proc --wide --format json | tuxscope replay -
 
@@ -44,6 +48,9 @@ pub struct Replay {
     choose: Choose,
 
     #[command(flatten)]
+    when: When,
+
+    #[command(flatten)]
     expect: Expect,
 
     #[command(flatten)]
@@ -54,6 +61,40 @@ pub struct Replay {
 
     #[command(flatten)]
     help: Help,
+}
+
+/// More that chooses events: of a capture that is there.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Events")]
+struct When {
+    /// Only events at this time or later: 2026-11-23T14:00:00Z, '2026-11-23 14:00', today, -2h
+    #[arg(long, value_name = "TIME", value_parser = moment::parse, allow_hyphen_values = true)]
+    since: Option<u64>,
+
+    /// Only events before this time, as --since
+    #[arg(long, value_name = "TIME", value_parser = moment::parse, allow_hyphen_values = true)]
+    until: Option<u64>,
+
+    /// Only exits of processes that lived this long or longer
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    min_duration: Option<Duration>,
+
+    /// Only exits of processes that used this much CPU time or more
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    min_cpu: Option<Duration>,
+}
+
+impl When {
+    fn and(self, conditions: Conditions) -> Conditions {
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Conditions {
+            since_ns: self.since,
+            until_ns: self.until,
+            min_duration_ns: self.min_duration.map(ns),
+            min_cpu_ns: self.min_cpu.map(ns),
+            ..conditions
+        }
+    }
 }
 
 /// When a replay counts as failed.
@@ -78,7 +119,7 @@ pub fn run(args: Replay) -> Result<ExitCode> {
     if input.is(&output) {
         bail!("{} is also the output: write to another file", input.name());
     }
-    let filter = Filter::new(args.choose.into());
+    let filter = Filter::new(args.when.and(args.choose.into()));
     let style = terminal::style(&output, target.color.into());
     if let Some(expected) = &mut expected {
         expected.begin()?;

@@ -57,15 +57,34 @@ struct Offender {
     text: String,
 }
 
-/// A process that lives.
+/// A process that lives, as of its last event.
 #[derive(Debug)]
 struct Member {
+    time_ns: u64,
+    pid: u32,
+    ppid: u32,
     comm: Comm,
     args: Option<Args>,
-    /// What it is for each rule, as of its last event.
+    /// What it is for each rule.
     answers: Box<[Answer]>,
-    /// What is told of it.
-    text: String,
+}
+
+/// Somebody of whom there may be something to tell.
+#[derive(Clone, Copy)]
+struct Who<'a> {
+    time_ns: u64,
+    pid: u32,
+    ppid: u32,
+    comm: Comm,
+    args: Option<&'a Args>,
+    detail: Option<&'a Detail>,
+}
+
+impl Member {
+    fn who(&self) -> Who<'_> {
+        let &Self { time_ns, pid, ppid, comm, ref args, .. } = self;
+        Who { time_ns, pid, ppid, comm, args: args.as_ref(), detail: None }
+    }
 }
 
 /// What became of a rule.
@@ -131,24 +150,31 @@ impl Judge {
         self.last_ns = self.last_ns.max(event.timestamp_ns);
         let known = self.alive.get(event.pid, wide.start_ns);
         let args = wide.detail.args().or_else(|| known?.args.as_ref()).cloned();
-        let seen = known.is_some() || event.kind == EventKind::Fork;
+        let known = known.is_some();
+        let seen = known || event.kind == EventKind::Fork;
         let answers: Box<[Answer]> = self
             .tallies
             .iter_mut()
             .map(|tally| tally.whose.answer(event, args.as_ref(), seen))
             .collect();
-        let text = self.tell(event, args.as_ref());
+        let (pid, ppid, comm, time_ns) = (event.pid, event.ppid, event.comm, wide.time_ns);
+        let who = Who { time_ns, pid, ppid, comm, args: args.as_ref(), detail: Some(&wide.detail) };
         match &wide.detail {
-            Detail::Exec { .. } => self.count(Measure::Execs, 1, &answers, &text),
-            Detail::ExecFailed { .. } => self.count(Measure::FailedExecs, 1, &answers, &text),
+            Detail::Exec { .. } => self.count(Measure::Execs, 1, &answers, who),
+            Detail::ExecFailed { .. } => {
+                self.count(Measure::FailedExecs, 1, &answers, who);
+                if known {
+                    return; // it is who it was
+                }
+            }
             Detail::Exit(ended) => {
-                self.end_of(event, ended, &answers, &text);
+                self.end_of(event, ended, &answers, who);
                 self.alive.end(event.pid, wide.start_ns);
                 return;
             }
             Detail::Fork { .. } => {}
         }
-        let member = Member { comm: event.comm, args, answers, text };
+        let member = Member { time_ns, pid, ppid, comm, args, answers };
         let unseen = match event.kind {
             EventKind::Fork => self.alive.begin(event.pid, wide.start_ns, member),
             _ => {
@@ -162,41 +188,42 @@ impl Judge {
             }
         };
         // Its end was lost, or is no event that is captured.
-        if let Some(Member { answers, text, .. }) = unseen {
-            self.count(Measure::Processes, 1, &answers, &text);
+        if let Some(member) = unseen {
+            self.count(Measure::Processes, 1, &member.answers, member.who());
         }
     }
 
-    fn end_of(&mut self, event: &Event, ended: &Ended, answers: &[Answer], text: &str) {
-        self.count(Measure::Processes, 1, answers, text);
+    fn end_of(&mut self, event: &Event, ended: &Ended, answers: &[Answer], who: Who<'_>) {
+        self.count(Measure::Processes, 1, answers, who);
         if ended.status.failed() {
-            self.count(Measure::Failures, 1, answers, text);
+            self.count(Measure::Failures, 1, answers, who);
         }
         if matches!(ended.status, ExitStatus::Signal { .. }) {
-            self.count(Measure::Killed, 1, answers, text);
+            self.count(Measure::Killed, 1, answers, who);
         }
         if ended.oom == Some(true) {
-            self.count(Measure::Oom, 1, answers, text);
+            self.count(Measure::Oom, 1, answers, who);
         }
         match ended.cpu_ns {
-            Some(cpu_ns) => self.count(Measure::Cpu, cpu_ns, answers, text),
+            Some(cpu_ns) => self.count(Measure::Cpu, cpu_ns, answers, who),
             None => self.open(Measure::Cpu, answers, "what a process used is not known"),
         }
         match ended.max_rss_bytes {
-            Some(bytes) => self.count(Measure::MaxRss, bytes, answers, text),
+            Some(bytes) => self.count(Measure::MaxRss, bytes, answers, who),
             None => self.open(Measure::MaxRss, answers, "a process' resident set is not known"),
         }
         let Some(wide) = event.wide.as_deref() else { return };
         let command = self.meta.as_ref().map_or(0, |meta| meta.command_pid);
         if command != 0 && self.command.is_none() && wide.ns_pid.unwrap_or(event.pid) == command {
             self.command = Some((event.timestamp_ns, ended.duration_ns));
-            self.count(Measure::Wall, ended.duration_ns, &vec![Answer::Yes; answers.len()], text);
+            self.count(Measure::Wall, ended.duration_ns, &vec![Answer::Yes; answers.len()], who);
         }
     }
 
     /// So much of what some rules measure.
-    fn count(&mut self, measure: Measure, value: u64, answers: &[Answer], text: &str) {
-        for (tally, answer) in self.tallies.iter_mut().zip(answers) {
+    fn count(&mut self, measure: Measure, value: u64, answers: &[Answer], who: Who<'_>) {
+        let Self { tallies, alive, zone, .. } = self;
+        for (tally, answer) in tallies.iter_mut().zip(answers) {
             if tally.rule.measure != measure || *answer == Answer::No {
                 continue;
             }
@@ -208,7 +235,7 @@ impl Judge {
                 Measure::MaxRss => value.max(*sum),
                 _ => sum.saturating_add(value),
             };
-            tally.name(value, text);
+            tally.name(value, || tell(who, alive, zone));
         }
     }
 
@@ -224,17 +251,18 @@ impl Judge {
         if std::mem::replace(&mut self.counted_leftovers, true) {
             return;
         }
-        for (tally, i) in self.tallies.iter_mut().zip(0..) {
+        let Self { tallies, alive, zone, .. } = self;
+        for (tally, i) in tallies.iter_mut().zip(0..) {
             if tally.rule.measure != Measure::Leftovers {
                 continue;
             }
-            for (_, _, member) in self.alive.iter() {
+            for (_, _, member) in alive.iter() {
                 match member.answers.get::<usize>(i) {
                     Some(Answer::Yes) => tally.sure += 1,
                     Some(Answer::Maybe) => tally.perhaps += 1,
                     _ => continue,
                 }
-                tally.name(1, &member.text);
+                tally.name(1, || tell(member.who(), alive, zone));
             }
         }
     }
@@ -250,10 +278,11 @@ impl Judge {
             self.count_leftovers();
         }
         let living: Vec<Member> = self.alive.drain().collect();
-        for Member { answers, text, .. } in living {
-            self.count(Measure::Processes, 1, &answers, &text);
-            self.open(Measure::Cpu, &answers, "a process still ran at the end");
-            self.open(Measure::MaxRss, &answers, "a process still ran at the end");
+        for member in living {
+            let answers = &member.answers;
+            self.count(Measure::Processes, 1, answers, member.who());
+            self.open(Measure::Cpu, answers, "a process still ran at the end");
+            self.open(Measure::MaxRss, answers, "a process still ran at the end");
         }
         let whole = Whole {
             meta: self.meta.as_ref(),
@@ -276,53 +305,53 @@ impl Judge {
         };
         self.tallies.into_iter().map(outcome).collect()
     }
+}
 
-    /// `12:00:01 curl -s ... (4711, by 4700 sh)`, for a terminal.
-    fn tell(&self, event: &Event, args: Option<&Args>) -> String {
-        /// Bytes of a command line that are told.
-        const SHOWN: usize = 200;
-        let Some(wide) = event.wide.as_deref() else { return String::new() };
-        let time = Timestamp::from_nanosecond(i128::from(wide.time_ns)).unwrap_or_default();
-        let mut out = time.to_zoned(self.zone.clone()).strftime("%H:%M:%S ").to_string();
-        let (filename, args) = match &wide.detail {
-            Detail::ExecFailed { filename, args, .. } => (filename.as_deref(), Some(args)),
-            _ => (None, args),
-        };
-        match (filename, args.filter(|args| !args.is_empty())) {
-            (_, Some(args)) => command::quote(&args.cut(SHOWN), &mut out),
-            (Some(filename), None) => text::escape(filename, &mut out),
-            (None, None) => text::escape(event.comm.as_bytes(), &mut out),
-        }
-        if let Detail::ExecFailed { errno, .. } = &wide.detail {
-            out += &format!(": {}", errno.name());
-        }
-        if let Some(ended) = event.ended() {
-            if ended.signal_code.is_some() {
-                out.push_str(", ");
-                killed::by(event.pid, ended, &mut out);
-            } else if ended.status.failed() {
-                out += &format!(", exit status {}", ended.status);
-            }
-        }
-        out += &format!(" ({}, by {}", event.pid, event.ppid);
-        if let Some(parent) = self.alive.get(event.ppid, 0) {
-            out.push(' ');
-            text::escape(parent.comm.as_bytes(), &mut out);
-        }
-        out.push(')');
-        out
+/// `12:00:01 curl -s ... (4711, by 4700 sh)`, for a terminal.
+fn tell(who: Who<'_>, alive: &Table<Member>, zone: &TimeZone) -> String {
+    /// Bytes of a command line that are told.
+    const SHOWN: usize = 200;
+    let time = Timestamp::from_nanosecond(i128::from(who.time_ns)).unwrap_or_default();
+    let mut out = time.to_zoned(zone.clone()).strftime("%H:%M:%S ").to_string();
+    let filename = match who.detail {
+        Some(Detail::ExecFailed { filename, .. }) => filename.as_deref(),
+        _ => None,
+    };
+    match (filename, who.args.filter(|args| !args.is_empty())) {
+        (_, Some(args)) => command::quote(&args.cut(SHOWN), &mut out),
+        (Some(filename), None) => text::escape(filename, &mut out),
+        (None, None) => text::escape(who.comm.as_bytes(), &mut out),
     }
+    match who.detail {
+        Some(Detail::ExecFailed { errno, .. }) => out += &format!(": {}", errno.name()),
+        Some(Detail::Exit(ended)) if ended.signal_code.is_some() => {
+            out.push_str(", ");
+            killed::by(who.pid, ended, &mut out);
+        }
+        Some(Detail::Exit(ended)) if ended.status.failed() => {
+            out += &format!(", exit status {}", ended.status);
+        }
+        _ => {}
+    }
+    out += &format!(" ({}, by {}", who.pid, who.ppid);
+    if let Some(parent) = alive.get(who.ppid, 0) {
+        out.push(' ');
+        text::escape(parent.comm.as_bytes(), &mut out);
+    }
+    out.push(')');
+    out
 }
 
 impl Member {
     fn nobody() -> Self {
-        Self { comm: Comm::new(b""), args: None, answers: Box::default(), text: String::new() }
+        let (comm, args, answers) = (Comm::new(b""), None, Box::default());
+        Self { time_ns: 0, pid: 0, ppid: 0, comm, args, answers }
     }
 }
 
 impl Tally {
     /// Keeps the first, or of what is large the largest.
-    fn name(&mut self, value: u64, text: &str) {
+    fn name(&mut self, value: u64, text: impl FnOnce() -> String) {
         let largest = matches!(self.rule.measure, Measure::Cpu | Measure::MaxRss);
         let full = self.offenders.len() >= NAMED;
         let at = match largest {
@@ -330,7 +359,10 @@ impl Tally {
             false if full => return,
             false => self.offenders.len(),
         };
-        self.offenders.insert(at, Offender { value, text: text.to_owned() });
+        if at >= NAMED {
+            return;
+        }
+        self.offenders.insert(at, Offender { value, text: text() });
         self.offenders.truncate(NAMED);
     }
 

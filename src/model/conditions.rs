@@ -33,6 +33,14 @@ pub struct Conditions {
     pub follow: bool,
     /// What the name, or the arguments with blanks between, must contain.
     pub pattern: Option<Regex>,
+    /// Not before, and before: nanoseconds since 1970 (wide mode, in a capture).
+    pub since_ns: Option<u64>,
+    /// See `since_ns`.
+    pub until_ns: Option<u64>,
+    /// Only ends of what lived so long, in nanoseconds (wide mode, in a capture).
+    pub min_duration_ns: Option<u64>,
+    /// Only ends of what used so much CPU time, in nanoseconds (wide mode, in a capture).
+    pub min_cpu_ns: Option<u64>,
 }
 
 impl Conditions {
@@ -59,8 +67,17 @@ impl Conditions {
         words.extend(self.failed.then(|| "--failed".to_owned()));
         words.extend(self.failed_execs.then(|| "--failed-execs".to_owned()));
         words.extend(self.pattern.iter().map(|pattern| format!("--match={pattern}")));
+        words.extend(self.since_ns.map(|ns| format!("--since={}", since_1970(ns))));
+        words.extend(self.until_ns.map(|ns| format!("--until={}", since_1970(ns))));
+        words.extend(self.min_duration_ns.map(|ns| format!("--min-duration={ns}ns")));
+        words.extend(self.min_cpu_ns.map(|ns| format!("--min-cpu={ns}ns")));
         words
     }
+}
+
+/// Seconds since 1970, as the options of times take them.
+fn since_1970(ns: u64) -> String {
+    format!("@{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
 }
 
 /// One word, however many there are.

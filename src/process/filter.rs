@@ -70,11 +70,13 @@ impl Filter {
                 .as_ref()
                 .is_none_or(|id| place.is_some_and(|own| is_in_container(own, id)))
             && (!failed || has_failed(event))
+            && self.is_in_time(event)
             && self.matches(event))
     }
 
     fn basic_suffices(&self) -> Result<(), Failure> {
         let Conditions { ppids, uid, cgroup, unit, container, failed, .. } = &self.conditions;
+        let Conditions { since_ns, until_ns, min_duration_ns, min_cpu_ns, .. } = &self.conditions;
         let option = match () {
             // Only its forks have a parent, and that is a task.
             () if !ppids.is_empty() => "--ppid",
@@ -83,6 +85,10 @@ impl Filter {
             () if unit.is_some() => "--unit",
             () if container.is_some() => "--container",
             () if *failed => "--failed",
+            () if since_ns.is_some() => "--since",
+            () if until_ns.is_some() => "--until",
+            () if min_duration_ns.is_some() => "--min-duration",
+            () if min_cpu_ns.is_some() => "--min-cpu",
             () => return Ok(()),
         };
         Err(Failure::new(
@@ -139,6 +145,20 @@ impl Filter {
             self.followed.end(event.pid, start_ns);
         }
         chosen
+    }
+
+    /// Whether it happened then, and whether what ended lived so long and used so much.
+    fn is_in_time(&self, event: &Event) -> bool {
+        let Conditions { since_ns, until_ns, min_duration_ns, min_cpu_ns, .. } = self.conditions;
+        let at_ns = event.wide.as_deref().map_or(0, |wide| wide.time_ns);
+        let ended = event.ended();
+        let at_least = |least: Option<u64>, value: Option<u64>| {
+            least.is_none_or(|least| value.is_some_and(|value| value >= least))
+        };
+        since_ns.is_none_or(|since| at_ns >= since)
+            && until_ns.is_none_or(|until| at_ns < until)
+            && at_least(min_duration_ns, ended.map(|ended| ended.duration_ns))
+            && at_least(min_cpu_ns, ended.and_then(|ended| ended.cpu_ns))
     }
 
     /// Whether the pattern is found in the name or the arguments; without one, always.

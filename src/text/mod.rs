@@ -6,6 +6,7 @@ pub mod command;
 pub mod elapsed;
 mod escape;
 pub mod killed;
+pub mod moment;
 pub mod quantity;
 pub mod style;
 pub mod time;

@@ -18,3 +18,4 @@ mod memory;
 mod program_behaviour;
 mod round_trip;
 mod summary;
+mod times;

@@ -201,3 +201,34 @@ impl Counts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::fixtures::Story;
+
+    /// Whatever is chosen, nobody is left out of the sums.
+    #[test]
+    fn beyond_so_many_the_others_are_one() {
+        let mut story = Story::default();
+        story.exit(9, 77, 4, 1 << 8).costs(2, None);
+        let event = &mut story.events[0];
+        let mut groups = Groups::new(By::User);
+        let many = MAX_GROUPS as u32 + 1_000;
+        for uid in 0..many {
+            let wide = event.wide.as_deref_mut().expect("of the wide mode");
+            wide.uid = uid;
+            let group = groups.of(event, event.wide.as_deref().expect("wide"), None, None);
+            let Some(ended) = event.ended() else { unreachable!("it is an exit") };
+            groups.exit(group, ended);
+        }
+        let (figures, others) = groups.figures([0, MAX_GROUPS, usize::MAX].into_iter());
+        assert_eq!(figures.len(), MAX_GROUPS);
+        let others = others.expect("others");
+        assert_eq!((others.processes, others.running, others.failures), (1_002, 2, 1_000));
+        let all = figures.iter().fold(others, |sum, group| sum.plus(group));
+        assert_eq!((all.failures, all.cpu_ns), (u64::from(many), u64::from(many) * 2_000));
+        groups.begin_anew();
+        assert!(groups.figures([].into_iter()).0.is_empty());
+    }
+}

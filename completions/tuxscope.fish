@@ -64,22 +64,22 @@ container\t'Container: the first 12 digits of its id, or its name'
 cgroup\t'Path of the cgroup'
 comm\t'Name of the process'
 command\t'The arguments, or the name in brackets; of a failed exec the file, of a signal its sender'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l by -d 'What makes the groups of processes that a summary ranks (command where it isn\'t given)' -r -f -a "command\t'The name of the process'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l by -d 'Group the processes of a summary by this [default: command]' -r -f -a "command\t'The name of the process'
 unit\t'The systemd unit, of the user\'s systemd where it is below that'
 container\t'The container\'s id or name'
 user\t'The real user'
 parent\t'The name of the process that forked it'
 args\t'All arguments'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l sort -d 'Which groups come first in a summary: those with the most of this (cpu where it isn\'t given)' -r -f -a "cpu\t'CPU time'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l sort -d 'Show first the groups of a summary with the most of this [default: cpu]' -r -f -a "cpu\t'CPU time'
 wait\t'Time without a CPU, though ready to run'
 duration\t'Run times, added up'
 count\t'How many processes'
 failures\t'Processes that failed, and execs that did'
 rss\t'The largest resident set of one process'
 io\t'Block I/O'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l top -d 'How many groups a summary shows, the others being one row (20 where it isn\'t given)' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l every -d 'A summary for each such time in which anything happened: seconds, or with units, such as 1m' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l weight -d 'What the numbers of folded stacks count (cpu where it isn\'t given)' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l top -d 'Show this many groups of a summary, and the others as one row [default: 20]' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l every -d 'Make a summary for each such time in which anything happened: seconds, or with units' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l weight -d 'What the numbers of folded stacks count [default: cpu]' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
 duration\t'Run time of the processes while none of their children ran, in nanoseconds'
 count\t'How many processes'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'With --wide: bytes to keep of each command line, at most 64K' -r
@@ -110,7 +110,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l buffer-size -
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Wide mode: processes instead of tasks, with parent, user, arguments, status, duration'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'With --wide: also forks and exits of threads'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed-execs -d 'Also execs that fail (implies --wide); slows each system call of the machine by some 100 ns'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l host-fields -d 'Each event tells its host and its boot, so that lines of several can be mixed (implies --wide)'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l host-fields -d 'Name the host and its boot in each event, so that lines of several hosts can be mixed (implies --wide)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l no-exit-args -d 'With --wide: leave the arguments out of exits, which repeat those of the exec'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -d 'With --pid: also events of all their descendants'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed -d 'Only exits with a status other than 0, or by a signal, and execs that failed'
@@ -151,22 +151,22 @@ container\t'Container: the first 12 digits of its id, or its name'
 cgroup\t'Path of the cgroup'
 comm\t'Name of the process'
 command\t'The arguments, or the name in brackets; of a failed exec the file, of a signal its sender'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l by -d 'What makes the groups of processes that a summary ranks (command where it isn\'t given)' -r -f -a "command\t'The name of the process'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l by -d 'Group the processes of a summary by this [default: command]' -r -f -a "command\t'The name of the process'
 unit\t'The systemd unit, of the user\'s systemd where it is below that'
 container\t'The container\'s id or name'
 user\t'The real user'
 parent\t'The name of the process that forked it'
 args\t'All arguments'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l sort -d 'Which groups come first in a summary: those with the most of this (cpu where it isn\'t given)' -r -f -a "cpu\t'CPU time'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l sort -d 'Show first the groups of a summary with the most of this [default: cpu]' -r -f -a "cpu\t'CPU time'
 wait\t'Time without a CPU, though ready to run'
 duration\t'Run times, added up'
 count\t'How many processes'
 failures\t'Processes that failed, and execs that did'
 rss\t'The largest resident set of one process'
 io\t'Block I/O'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l top -d 'How many groups a summary shows, the others being one row (20 where it isn\'t given)' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l every -d 'A summary for each such time in which anything happened: seconds, or with units, such as 1m' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l weight -d 'What the numbers of folded stacks count (cpu where it isn\'t given)' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l top -d 'Show this many groups of a summary, and the others as one row [default: 20]' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l every -d 'Make a summary for each such time in which anything happened: seconds, or with units' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l weight -d 'What the numbers of folded stacks count [default: cpu]' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
 duration\t'Run time of the processes while none of their children ran, in nanoseconds'
 count\t'How many processes'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r

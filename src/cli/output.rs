@@ -51,24 +51,37 @@ pub struct Drawn {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
     pub columns: Vec<&'static Column>,
 
-    /// What makes the groups of processes that a summary ranks (command where it isn't given)
-    #[arg(long, value_enum, value_name = "WHAT")]
+    // These have a default, but whether they were given matters: another view refuses them.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        help = "Group the processes of a summary by this [default: command]"
+    )]
     pub by: Option<By>,
 
-    /// Which groups come first in a summary: those with the most of this (cpu where it isn't given)
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        help = "Show first the groups of a summary with the most of this [default: cpu]"
+    )]
     pub sort: Option<Sort>,
 
-    /// How many groups a summary shows, the others being one row (20 where it isn't given)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..),
+          help = "Show this many groups of a summary, and the others as one row [default: 20]")]
     pub top: Option<u32>,
 
-    /// A summary for each such time in which anything happened: seconds, or with units, such as 1m
+    /// Make a summary for each such time in which anything happened: seconds, or with units
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub every: Option<Duration>,
 
-    /// What the numbers of folded stacks count (cpu where it isn't given)
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        help = "What the numbers of folded stacks count [default: cpu]"
+    )]
     pub weight: Option<Weight>,
 }
 

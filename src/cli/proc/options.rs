@@ -75,7 +75,8 @@ pub struct ViewOptions {
     #[arg(long)]
     pub failed_execs: bool,
 
-    /// Each event tells its host and its boot, so that lines of several can be mixed (implies --wide)
+    /// Name the host and its boot in each event, so that lines of several hosts can be mixed (implies
+    /// --wide)
     #[arg(long)]
     pub host_fields: bool,
 

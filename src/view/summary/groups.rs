@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(figures.len(), MAX_GROUPS);
         let others = others.expect("others");
         assert_eq!((others.processes, others.running, others.failures), (1_002, 2, 1_000));
-        let all = figures.iter().fold(others, |sum, group| sum.plus(group));
+        let all = figures.iter().fold(others, Group::plus);
         assert_eq!((all.failures, all.cpu_ns), (u64::from(many), u64::from(many) * 2_000));
         groups.begin_anew();
         assert!(groups.figures([].into_iter()).0.is_empty());

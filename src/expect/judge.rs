@@ -17,6 +17,8 @@ use crate::text::killed;
 
 /// What still lives so long after the command's end is left over, in nanoseconds.
 pub const GRACE_NS: u64 = 100_000_000;
+/// What the OOM killer sends.
+const SIGKILL: u8 = 9;
 /// Offenders of a rule that are named.
 const NAMED: usize = 10;
 
@@ -29,6 +31,8 @@ pub struct Judge {
     meta: Option<Meta>,
     joined: bool,
     basic: bool,
+    /// No exec was left out: the last that was seen of a process is the last that it made.
+    tells_execs: bool,
     /// When the command ended, and how long it ran.
     command: Option<(u64, u64)>,
     /// The living were counted when they had had their time after the command's end.
@@ -118,6 +122,7 @@ impl Judge {
             meta: None,
             joined: false,
             basic: false,
+            tells_execs: false,
             command: None,
             counted_leftovers: false,
             last_ns: 0,
@@ -132,6 +137,7 @@ impl Judge {
     /// A capture begins. `another`: it isn't the first one.
     pub fn begin(&mut self, meta: &Meta, another: bool) {
         self.joined |= another;
+        self.tells_execs = meta.filters.iter().all(|word| word == "--failed-execs");
         self.meta.get_or_insert_with(|| meta.clone());
     }
 
@@ -149,9 +155,10 @@ impl Judge {
         }
         self.last_ns = self.last_ns.max(event.timestamp_ns);
         let known = self.alive.get(event.pid, wide.start_ns);
-        let args = wide.detail.args().or_else(|| known?.args.as_ref()).cloned();
+        let learned = known.filter(|_| self.tells_execs).and_then(|known| known.args.as_ref());
+        let args = wide.detail.args().or(learned).cloned();
         let known = known.is_some();
-        let seen = known || event.kind == EventKind::Fork;
+        let seen = self.tells_execs && (known || event.kind == EventKind::Fork);
         let answers: Box<[Answer]> = self
             .tallies
             .iter_mut()
@@ -163,9 +170,13 @@ impl Judge {
             Detail::Exec { .. } => self.count(Measure::Execs, 1, &answers, who),
             Detail::ExecFailed { .. } => {
                 self.count(Measure::FailedExecs, 1, &answers, who);
-                if known {
-                    return; // it is who it was
+                // The process keeps its own arguments, which may be any if it wasn't seen before.
+                if !known {
+                    let answers = vec![Answer::Maybe; answers.len()].into();
+                    let member = Member { time_ns, pid, ppid, comm, args: None, answers };
+                    self.alive.begin(pid, wide.start_ns, member);
                 }
+                return;
             }
             Detail::Exit(ended) => {
                 self.end_of(event, ended, &answers, who);
@@ -201,8 +212,11 @@ impl Judge {
         if matches!(ended.status, ExitStatus::Signal { .. }) {
             self.count(Measure::Killed, 1, answers, who);
         }
+        let sigkill = matches!(ended.status, ExitStatus::Signal { number: SIGKILL, .. });
         if ended.oom == Some(true) {
             self.count(Measure::Oom, 1, answers, who);
+        } else if sigkill && ended.signal_code.is_none() {
+            self.open(Measure::Oom, answers, "who killed a process is not known");
         }
         match ended.cpu_ns {
             Some(cpu_ns) => self.count(Measure::Cpu, cpu_ns, answers, who),
@@ -300,6 +314,8 @@ impl Judge {
             }
             if measure == Measure::Leftovers && too_early {
                 tally.open.get_or_insert("the capture ended too soon after the command");
+                // They may have ended in time.
+                tally.perhaps = tally.perhaps.saturating_add(std::mem::take(&mut tally.sure));
             }
             tally.outcome(&whole)
         };

@@ -186,6 +186,7 @@ fn a_capture_that_was_filtered_answers_what_it_can() {
         ("\"--comm=cc\"", "failures[comm=cc] = 2", "ok"),
         ("\"--comm=cc\"", "failures[comm=cc,uid=1] = 1", "ok"),
         ("\"--comm=cc\"", "cpu[comm=cc] <= 1s", "unknown"),
+        ("\"--match=cc\"", "failures[match=cc] <= 2", "unknown"),
         ("\"--failed\"", "failures = 2", "ok"),
         ("\"--failed\"", "execs <= 4", "unknown"),
         ("\"--event=exit\"", "failures = 2", "ok"),
@@ -196,6 +197,50 @@ fn a_capture_that_was_filtered_answers_what_it_can() {
     ] {
         assert_eq!(verdict(&capture(filters, &over(NONE)), rule), want, "{filters}: {rule}");
     }
+}
+
+#[test]
+fn who_may_have_ended_in_time_is_not_left_over_for_sure() {
+    let whole = capture("", &over(NONE));
+    assert_eq!(verdict(&whole, "leftovers >= 1"), "ok");
+    let too_soon = whole.replace("\"elapsed_ns\":2000000000", "\"elapsed_ns\":9000");
+    for rule in ["leftovers >= 1", "leftovers = 1", "leftovers = 0"] {
+        assert_eq!(verdict(&too_soon, rule), "unknown", "{rule}");
+    }
+}
+
+#[test]
+fn who_killed_a_process_must_be_known_if_it_is_to_be_somebody_else() {
+    let told = capture("", &over(NONE));
+    let untold = told.replace(",\"oom\":true", "");
+    assert_eq!(verdict(&untold, "oom = 0"), "unknown");
+    assert_eq!(verdict(&untold, "oom[comm=make] = 0"), "ok");
+    let by_somebody = told.replace("\"oom\":true", "\"signal_code\":\"SI_USER\"");
+    assert_eq!(verdict(&by_somebody, "oom = 0"), "ok");
+}
+
+/// The fixture's exits have no arguments, as with `--no-exit-args`.
+#[test]
+fn arguments_are_those_of_the_execs_if_all_are_there() {
+    let kinds = "\"--event=fork\",\"--event=exit\"";
+    let all = capture(kinds, &over(NONE).replace("\"printed\":12", "\"printed\":8"));
+    let is_exec = |line: &&str| line.contains("\"event_type\":\"exec\"");
+    let without: String = all.split_inclusive('\n').filter(|line| !is_exec(line)).collect();
+    assert_eq!(verdict(&without, "failures = 2"), "ok");
+    assert_eq!(verdict(&without, "failures[match=a.c$] = 0"), "unknown");
+
+    // What a process failed to exec is nothing that it runs.
+    let served = wide("exec", 54, 50, "server", 8_400, 8_290, &exec("\"server\",\"--now\""));
+    let failed = exec("\"y\"") + ",\"errno\":\"ENOENT\",\"tried\":1";
+    let failed = wide("exec_failed", 54, 50, "server", 8_500, 8_290, &failed);
+    let whole = capture("\"--failed-execs\"", &over(NONE).replace(":12", ":14"));
+    let mut lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    // Before make ends.
+    lines.splice(12..12, [&*served, &failed]);
+    let capture = lines.concat();
+    assert_eq!(verdict(&capture, "failed-execs[match=^y$] = 1"), "ok");
+    assert_eq!(verdict(&capture, "leftovers[match=--now$] = 1"), "ok");
+    assert_eq!(verdict(&capture, "leftovers[match=^y$] = 0"), "ok");
 }
 
 #[test]

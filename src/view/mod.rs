@@ -25,6 +25,7 @@ mod summary;
 mod table;
 mod timeline;
 mod tree;
+mod usage;
 mod wide_table;
 
 pub use folded::Weight;

@@ -9,11 +9,12 @@
 //! Times are those of the events, `CLOCK_MONOTONIC`, in microseconds, so that a trace goes together
 //! with others of the same clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
 use super::lives::{Life, LifeId, Lives, Step};
+use super::usage::Usage;
 use super::{Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::json;
@@ -51,6 +52,10 @@ pub struct Perfetto {
     lost: u64,
     /// Something was written to the list of events.
     begun: bool,
+    /// Who lives, as far as events tell, and when their number was last written.
+    alive: HashSet<LifeId>,
+    counted_ns: Option<u64>,
+    usage: Usage,
 }
 
 /// Where a process is drawn.
@@ -79,6 +84,7 @@ impl Sink for Perfetto {
         if event.wide.is_none() {
             return;
         }
+        self.usage.begin(self.lives.capture_began_ns());
         match step {
             Step::Born(id)
             | Step::ThreadBorn(id)
@@ -86,8 +92,16 @@ impl Sink for Perfetto {
             | Step::ExecFailed(id)
             | Step::ThreadEnded(id) => {
                 self.track(id, out);
+                self.alive.insert(id);
+                self.count(event.timestamp_ns, out);
             }
             Step::Ended(id) => {
+                self.alive.remove(&id);
+                self.count(event.timestamp_ns, out);
+                if let Some((begin, end)) = self.lives.span_of(id) {
+                    let cpu_ns = self.lives.get(id).and_then(Life::cpu_ns).unwrap_or(0);
+                    self.usage.add(begin, end, cpu_ns);
+                }
                 self.process(id, out);
                 self.lives.remove(id);
                 self.tracks.remove(&id);
@@ -110,6 +124,7 @@ impl Sink for Perfetto {
         for (_, id) in ids {
             self.process(id, out);
         }
+        self.tell_usage(out);
         let about = About {
             tool: "tuxscope",
             version: &self.meta.version,
@@ -174,6 +189,31 @@ impl Perfetto {
             Writer { out, lane, begun }.lane(&self.meta.host);
         }
         lane
+    }
+
+    /// Writes how many live, but not more often than each millisecond.
+    fn count(&mut self, now_ns: u64, out: &mut Vec<u8>) {
+        const OFTEN_NS: u64 = 1_000_000;
+        if self.counted_ns.is_some_and(|last| now_ns < last.saturating_add(OFTEN_NS)) {
+            return;
+        }
+        self.counted_ns = Some(now_ns);
+        let begun = std::mem::replace(&mut self.begun, true);
+        Writer { out, lane: 0, begun }.counter("processes running", now_ns, &self.alive.len());
+    }
+
+    /// Writes how many CPUs those that ended used, when.
+    fn tell_usage(&mut self, out: &mut Vec<u8>) {
+        let (span_ns, busy) = self.usage.figures();
+        let Some(from_ns) = self.usage.began_ns().filter(|_| busy.iter().any(|cpus| *cpus > 0.0))
+        else {
+            return;
+        };
+        for (i, cpus) in busy.iter().chain([&0.0]).enumerate() {
+            let at_ns = from_ns.saturating_add(span_ns.saturating_mul(i as u64));
+            let begun = std::mem::replace(&mut self.begun, true);
+            Writer { out, lane: 0, begun }.counter("CPUs used by those that ended", at_ns, cpus);
+        }
     }
 
     /// Writes all that is drawn of a process, and leaves its lane.

@@ -57,6 +57,12 @@ fn check(events: &[Value]) {
                 assert!(event["cat"].is_string() && event["args"].is_object(), "{event}");
                 assert!(start(event) >= 0.0 && end(event) >= start(event), "{event}");
             }
+            Some("C") => {
+                let known = ["processes running", "CPUs used by those that ended"];
+                assert!(known.contains(&event["name"].as_str().expect("a name")), "{event}");
+                assert!(start(event) >= 0.0, "{event}");
+                assert!(event["args"]["value"].as_f64().is_some_and(|n| n >= 0.0), "{event}");
+            }
             Some("s" | "f") => {
                 assert!(event["cat"].is_string() && event["id"].is_u64(), "{event}");
                 assert!(start(event) >= 0.0, "{event}");
@@ -193,7 +199,9 @@ fn a_process_is_written_and_forgotten_when_it_ends() {
     let mut sink = Perfetto::default();
     let mut out = Vec::new();
     fixtures::pipeline().iter().for_each(|event| sink.event(event, &mut out));
-    assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 4 * 2 + 1 + 3 * 4);
+    let text = String::from_utf8(out).expect("JSON is UTF-8");
+    let counters = text.lines().filter(|line| line.contains("\"ph\":\"C\"")).count();
+    assert_eq!(text.matches('\n').count() - counters, 4 * 2 + 1 + 3 * 4);
     assert_eq!(sink.lives.iter().count(), 1, "the shell that was there before");
     assert_eq!(sink.tracks.len(), 1);
 }
@@ -249,4 +257,24 @@ fn a_command_that_is_not_there_is_told_by_a_click() {
         (&details["failed_execs"], &details["failed_exec"]),
         (&1.into(), &"/bin/no: ENOENT".into())
     );
+}
+
+/// As many as live at each time, and the CPU time of those that ended.
+#[test]
+fn counters_tell_who_runs_and_what_was_used() {
+    let mut story = Story::default();
+    story.fork(0, 10, 1).fork(2_000, 11, 10).exit(4_000, 11, 10, 0).costs(1_000, None);
+    story.exit(6_000, 10, 1, 0).costs(3_000, None);
+    let events = trace(&story.events);
+    let counters = |name: &str| -> Vec<(f64, f64)> {
+        let named = of(&events, "C").into_iter().filter(|event| event["name"] == name);
+        named.map(|event| (start(event), event["args"]["value"].as_f64().expect("n"))).collect()
+    };
+    let at = |ms: f64| 1_000_000.0 + ms * 1_000.0;
+    let running = [(at(0.0), 1.0), (at(2.0), 2.0), (at(4.0), 1.0), (at(6.0), 0.0)];
+    assert_eq!(counters("processes running"), running);
+    let used = counters("CPUs used by those that ended");
+    // The CPUs of each ms, which add up to 4 ms.
+    let all: f64 = used.windows(2).map(|two| two[0].1 * (two[1].0 - two[0].0)).sum();
+    assert!((all - 4_000.0).abs() < 1.0, "{used:?}");
 }

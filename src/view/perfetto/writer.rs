@@ -76,6 +76,14 @@ impl Writer<'_> {
         self.out.push(b'}');
     }
 
+    /// A value at a time, drawn as a line over all lanes.
+    pub fn counter(&mut self, name: &str, at_ns: u64, value: &impl Serialize) {
+        self.begin("C", 0, name);
+        let _ = write!(self.out, ",\"ts\":{},\"args\":{{\"value\":", Micros(at_ns));
+        json::write(value, self.out);
+        self.out.extend_from_slice(b"}}");
+    }
+
     /// One end of an arrow.
     pub fn flow(&mut self, phase: &str, lane: usize, id: LifeId, at_ns: u64) {
         self.begin(phase, lane, "fork");

@@ -13,13 +13,13 @@ use super::names::Names;
 use super::ranked;
 use super::ranking::{By, Sort};
 use super::times::Times;
-use super::usage::Usage;
 use crate::json::SCHEMA_VERSION;
 use crate::model::event::{
     Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Meta, Totals, Wide,
 };
 use crate::model::signal;
 use crate::process::table::Table;
+use crate::view::usage::Usage;
 
 /// Processes that are remembered until their exit: in the basic mode threads, too, take such a place until their id is used again.
 const MAX_ALIVE: usize = 1 << 18;

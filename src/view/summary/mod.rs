@@ -16,7 +16,6 @@ mod ranking;
 mod sketch;
 mod text;
 mod times;
-mod usage;
 
 use super::{Shape, Sink, Speaks, View};
 use crate::json;

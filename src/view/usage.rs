@@ -43,10 +43,17 @@ impl Usage {
         }
         for span in spans {
             let begin = (span as u64 * self.span_ns).max(first);
-            let end = (span as u64 + 1).saturating_mul(self.span_ns).min(last.max(first + 1));
+            let end = (span as u64 + 1)
+                .saturating_mul(self.span_ns)
+                .min(last.max(first.saturating_add(1)));
             let part = end.saturating_sub(begin) as f64 / lived;
             self.used_ns[span] += cpu_ns as f64 * part.min(1.0);
         }
+    }
+
+    /// When the first span begins; none where nothing was counted.
+    pub fn began_ns(&self) -> Option<u64> {
+        self.from_ns
     }
 
     /// The span's length in nanoseconds, and how many CPUs were used in each, to four digits.

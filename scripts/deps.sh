@@ -87,6 +87,7 @@ test)
 	;;
 pages)
 	have chromium || need chromium
+	if ! have fc-list || [ -z "$(fc-list)" ]; then need fonts; fi
 	have python3 || need python3
 	;;
 fuzz)
@@ -118,6 +119,10 @@ names() {
 		apt:libc-dev | apt:libc-static) echo libc6-dev ;;
 		apt:libelf) echo libelf-dev zlib1g-dev ;;
 		apt:perf) echo linux-perf ;;
+		apt:fonts) echo fonts-dejavu-core fontconfig ;;
+		dnf:fonts) echo dejavu-sans-fonts fontconfig ;;
+		pacman:fonts) echo ttf-dejavu fontconfig ;;
+		zypper:fonts) echo dejavu-fonts fontconfig ;;
 		apt:setcap) echo libcap2-bin ;;
 		zypper:setcap) echo libcap-progs ;;
 		*:setcap) echo libcap ;;

@@ -123,6 +123,8 @@ fn fold(lives: &Lives, weight: Weight) -> Vec<(String, u64)> {
         };
         frames[frame].weight = frames[frame].weight.saturating_add(match weight {
             Weight::Cpu => life.cpu_ns().unwrap_or(0),
+            // Nothing but that it exists is known of a bystander.
+            Weight::Duration if life.is_bystander() => 0,
             Weight::Duration => alone_ns(lives, &children, id),
             Weight::Count => u64::from(!life.is_bystander()),
         });

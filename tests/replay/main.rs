@@ -9,6 +9,7 @@ mod program;
 
 // What is tested.
 mod bad_input;
+mod chains;
 mod columns;
 mod expect;
 mod filters;

@@ -120,7 +120,7 @@ impl Page<'_> {
     }
 
     fn segments(&mut self, segments: &[Segment], shares: &Shares, whole_ns: u64) {
-        self.line("\nIt waited for, from the begin to the end".to_owned());
+        self.line("\nIt waited for, from its beginning to its end".to_owned());
         self.header("PID", "COMMAND");
         let mut longest: Vec<u64> = segments.iter().map(Segment::len_ns).collect();
         longest.sort_unstable_by_key(|&len_ns| std::cmp::Reverse(len_ns));

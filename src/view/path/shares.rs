@@ -69,7 +69,12 @@ impl Shares {
         let len_ns = segment.len_ns();
         let part =
             |ns: u64| (u128::from(ns) * u128::from(len_ns) / u128::from(all.len_ns.max(1))) as u64;
-        let (cpu_ns, no_cpu_ns) = (all.cpu_ns.map(part), all.no_cpu_ns.map(part));
+        let cpu_ns = all.cpu_ns.map(part);
+        // What rounding leaves is nothing that it waited for.
+        let no_cpu_ns = match all.waiting_ns {
+            Some(0) => cpu_ns.map(|cpu_ns| len_ns - cpu_ns),
+            _ => all.no_cpu_ns.map(part),
+        };
         let waiting_ns = cpu_ns.zip(no_cpu_ns).map(|(cpu, no_cpu)| len_ns - cpu - no_cpu);
         Share { len_ns, cpu_ns, no_cpu_ns, waiting_ns }
     }

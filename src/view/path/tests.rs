@@ -25,7 +25,7 @@ fn parts_and_sums_are_told_with_what_was_done_meanwhile() {
     let want = "\
 The end of 10, after 10.0 ms: make
 
-It waited for, from the begin to the end
+It waited for, from its beginning to its end
    LENGTH             CPU   NO CPU  WAITING      PID  COMMAND
    100 us   1.0%  25.0 us  8.33 us  66.6 us       10  make
   4.90 ms  49.0%  4.00 ms        -        -       12    b

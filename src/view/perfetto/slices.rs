@@ -28,6 +28,8 @@ pub struct Details {
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_ns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_wait_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_rss_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     more_threads: Option<u32>,
@@ -101,6 +103,7 @@ pub fn details(life: &Life, slice: &Slice<'_>, last: bool) -> Details {
         details.failed_exec = failed.map(FailedExecs::last);
         details.folded = Some(life.folded.count).filter(|&count| count > 0);
         details.cpu_ns = life.cpu_ns();
+        details.cpu_wait_ns = life.cpu_wait_ns();
         details.max_rss_bytes = life.max_rss_bytes();
         details.more_threads = Some(life.threads).filter(|&threads| threads > 0);
         match life.status() {

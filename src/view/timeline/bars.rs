@@ -133,6 +133,9 @@ impl Timeline {
         if let Some(lived) = life.lived_ns(last) {
             let _ = write!(out, "\nlived {}", Elapsed(lived));
         }
+        if let Some(cpu_ns) = life.cpu_ns() {
+            let _ = write!(out, ", with {} of CPU time", Elapsed(cpu_ns));
+        }
         if let Some(ns) = life.fork_to_exec_ns() {
             let _ = write!(out, ", {} from fork to exec", Elapsed(ns));
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What has too many processes for bars: how many were alive, and which failed, on the same axis.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -8,8 +9,9 @@ use super::colors::{Colors, OTHER};
 use super::layout::{Layout, Node};
 use super::{BAR, MARGIN, PAD, ROW, WIDTH, columns, escaped, tag};
 use crate::model::event::Comm;
+use crate::text::elapsed::Elapsed;
 use crate::text::quantity::counted;
-use crate::view::lives::Lives;
+use crate::view::lives::{Life, Lives};
 
 /// Stretches of time that are told apart: 4 pixels each.
 const STRETCHES: usize = 290;
@@ -121,29 +123,72 @@ pub fn strip(lives: &Lives, nodes: &[Node], top: f64, svg: &mut String) {
     svg.push_str("</g>\n");
 }
 
-/// The processes without a bar of their own, by their names.
+/// The processes of one name that have no bar of their own.
+struct Row {
+    /// None: all other names.
+    name: Option<String>,
+    class: &'static str,
+    density: Density,
+    /// What those used of which that is known, and how many they are.
+    cpu_ns: u64,
+    cpu_known: usize,
+    /// How long they ran, together.
+    ran_ns: u64,
+}
+
+impl Row {
+    fn new(name: Option<String>, class: &'static str) -> Self {
+        Self { name, class, density: Density::new(), cpu_ns: 0, cpu_known: 0, ran_ns: 0 }
+    }
+
+    fn add(&mut self, life: &Life, node: &Node, last_ns: u64) {
+        self.density.add(node.x0, node.x1, node.failed);
+        self.cpu_ns = self.cpu_ns.saturating_add(life.cpu_ns().unwrap_or(0));
+        self.cpu_known += usize::from(life.cpu_ns().is_some());
+        self.ran_ns = self.ran_ns.saturating_add(life.lived_ns(last_ns).unwrap_or(0));
+    }
+
+    /// `cc ×120, 3.20 s of CPU time ✗ 2 failed`
+    fn text(&self) -> String {
+        let mut text =
+            format!("{} ×{}", self.name.as_deref().unwrap_or("others"), self.density.count);
+        // Writing to a String can't fail.
+        if self.cpu_known == self.density.count {
+            let _ = write!(text, ", {} of CPU time", Elapsed(self.cpu_ns));
+        }
+        if self.density.failed > 0 {
+            let _ = write!(text, " ✗ {} failed", self.density.failed);
+        }
+        text
+    }
+}
+
+/// The processes without a bar of their own, by their names: what took the most comes first.
 pub struct Rows {
-    rows: Vec<(Option<String>, &'static str, Density)>,
+    rows: Vec<Row>,
+    /// They are ranked by CPU time, otherwise by how long they ran.
+    by_cpu: bool,
 }
 
 impl Rows {
     /// Of those that the layout left out.
     pub fn of(lives: &Lives, layout: &Layout, colors: &Colors) -> Self {
-        let mut names: HashMap<&'static str, (Option<String>, Density)> = HashMap::new();
+        let (_, last_ns) = lives.span_ns();
+        let mut names: HashMap<&'static str, Row> = HashMap::new();
         for node in &layout.left_out {
             let Some(life) = lives.get(node.id) else { continue };
             let class = colors.class_of(life);
             let name = colors.name_of(life).filter(|_| class != OTHER);
             let name = name.map(|comm: Comm| escaped(comm.as_bytes()));
-            let (_, density) = names.entry(class).or_insert_with(|| (name, Density::new()));
-            density.add(node.x0, node.x1, node.failed);
+            names.entry(class).or_insert_with(|| Row::new(name, class)).add(life, node, last_ns);
         }
-        let mut rows: Vec<_> =
-            names.into_iter().map(|(class, (name, density))| (name, class, density)).collect();
-        rows.sort_by_key(|(_, class, density)| {
-            (*class == OTHER, usize::MAX - density.count, *class)
+        let mut rows: Vec<_> = names.into_values().collect();
+        let by_cpu = rows.iter().any(|row| row.cpu_known > 0);
+        rows.sort_by_key(|row| {
+            let took_ns = if by_cpu { row.cpu_ns } else { row.ran_ns };
+            (row.class == OTHER, Reverse((took_ns, row.density.count)), row.class)
         });
-        Self { rows }
+        Self { rows, by_cpu }
     }
 
     /// Their height, in pixels.
@@ -153,24 +198,22 @@ impl Rows {
 
     /// Draws them.
     pub fn draw(&self, top: f64, svg: &mut String) {
-        let count: usize = self.rows.iter().map(|(.., density)| density.count).sum();
+        let count: usize = self.rows.iter().map(|row| row.density.count).sum();
         if count == 0 {
             return;
         }
         let more = counted(count as u64, "more process");
-        let what = format!("{more}, by name: the stronger the colour, the more were alive");
+        let first = if self.by_cpu { "what used the most CPU time" } else { "what ran longest" };
+        let what =
+            format!("{more}, by name, {first} first: the stronger the colour, the more were alive");
         let place = format!("class=\"facts\" x=\"{MARGIN}\" y=\"{}\"", top + PAD + BAR - 3.2);
         tag("text", &place, &what, svg);
-        for (i, (name, class, density)) in self.rows.iter().enumerate() {
+        for (i, row) in self.rows.iter().enumerate() {
             let y = top + PAD + (i + 1) as f64 * ROW;
-            let name = name.as_deref().unwrap_or("others");
-            let mut text = format!("{name} ×{}", density.count);
-            if density.failed > 0 {
-                let _ = write!(text, " ✗ {} failed", density.failed);
-            }
+            let (text, density) = (row.text(), &row.density);
             svg.push_str("<g>");
             tag("title", "", &text, svg);
-            shades(&density.alive(), class, y, svg);
+            shades(&density.alive(), row.class, y, svg);
             density.draw_failures(y, BAR, svg);
             // On a ground of its own: failures may lie as close as in a curtain.
             let width = columns(&text) + 2.0 * PAD;

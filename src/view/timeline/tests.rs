@@ -153,6 +153,33 @@ fn no_failure_is_hidden_and_colours_are_those_of_the_legend() {
 }
 
 #[test]
+fn rows_are_ranked_by_what_they_took() {
+    let rows = |cost: u64| {
+        let mut story = Story::default();
+        for i in 0..6_000 {
+            let (us, pid) = (u64::from(i) * 10, i + 10);
+            let (name, cpu_us) = if i % 4 == 0 { ("cc", 4 * cost) } else { ("sh", cost) };
+            story.fork(us, pid, 9).exec(us + 1, pid, 9, &[name]).exit(us + 9, pid, 9, 0);
+            if cost > 0 {
+                story.costs(cpu_us, None);
+            }
+        }
+        run(Timeline::default(), &story.events)
+    };
+    let (known, unknown) = (rows(1), rows(0));
+    let place = |text: &str, name: &str| text.find(&format!("<title>{name} ×")).expect(name);
+    assert!(known.contains(", by name, what used the most CPU time first: "));
+    assert!(place(&known, "cc") < place(&known, "sh"), "few, but they took more");
+    let svg = Document::parse(&known).expect("well-formed");
+    let tooltip = tooltips(&svg).into_iter().find(|tip| tip.starts_with("cc ×")).expect("a row");
+    let (count, cpu) = tooltip["cc ×".len()..].split_once(", ").expect("both");
+    let cpu_us: u64 = count.parse::<u64>().expect("a count") * 4;
+    assert_eq!(cpu, format!("{} of CPU time", crate::text::elapsed::Elapsed(cpu_us * 1_000)));
+    assert!(unknown.contains(", by name, what ran longest first: "));
+    assert!(place(&unknown, "sh") < place(&unknown, "cc") && !unknown.contains("CPU time"));
+}
+
+#[test]
 fn takes_any_events() {
     Document::parse(&run(Timeline::default(), &[])).expect("well-formed");
     for seed in 1..300 {

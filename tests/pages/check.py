@@ -114,7 +114,7 @@ class Page(unittest.TestCase):
           }
           return n;
         })()""" % color
-        for shown in ("", "#t=79000-81000", "#t=0-100000", "#t=79990-80010"):
+        for shown in ("", "#t=79000-81000", "#t=0-100000", "#t=79990-80010", "#t=20000-30000"):
             with Browser(800, 700) as browser:
                 browser.open(path, shown)
                 time.sleep(0.3)
@@ -127,11 +127,54 @@ class Page(unittest.TestCase):
             self.assertEqual(browser.ask("document.getElementById('hits').textContent"), "2 found")
             pressed = "document.getElementById('chain').getAttribute('aria-pressed')"
             self.assertEqual(browser.ask(pressed), "true")
-            self.assertIn("t=4000-90000", browser.ask("location.hash"))
+            self.assertIn("t=4000-90000", self.address(browser))
             browser.press("Escape")
             self.assertEqual(browser.ask("document.getElementById('hits').textContent"), "4 failed")
             browser.press("0")
-            self.assertNotIn("t=", browser.ask("location.hash"))
+            self.assertNotIn("t=", self.address(browser))
+            # A long drag changes it oftener than a browser allows.
+            for _ in range(150):
+                browser.press("+")
+                browser.press("-")
+            self.address(browser)
+            self.well(browser, path)
+
+    def address(self, browser):
+        """The address, once it tells what is shown."""
+        time.sleep(0.5)
+        return browser.ask("location.hash")
+
+    def test_marks_of_the_axis_differ(self):
+        path = self.failing()
+        with Browser(1000, 800) as browser:
+            browser.open(path)
+            # Each step of the axis, wherever: no two marks are told alike.
+            wrong = browser.ask("""[1, 2, 4, 5, 10, 20, 25, 50, 100, 250, 1e3, 2.5e3, 1e4, 5e4, 1e6, 5e6]
+              .flatMap((step) => [0, 990, 79_000, 999_990, 61e6].map((from) => [step, from]))
+              .filter(([step, from]) => {
+                const first = Math.ceil(from / step) * step;
+                const told = Array.from({ length: 12 }, (_, n) => instant(first + n * step, step));
+                return new Set(told).size < 12;
+              })""")
+            self.assertEqual(wrong, [])
+            self.assertEqual(browser.ask("[999.6, 999_600, 59.97e6].map(time)"),
+                             ["1.00 ms", "1.00 s", "0m 59s"])
+            self.well(browser, path)
+
+    def test_what_is_not_known_is_not_told_as_0(self):
+        # Lines without costs, and of many process trees.
+        capture = self.made(3_000)
+        lines = [json.loads(line) for line in capture.read_text().splitlines()]
+        self.assertFalse(any("cpu_ns" in line or "cpus" in line for line in lines))
+        path = page(capture, self.directory)
+        with Browser(1000, 800) as browser:
+            browser.open(path)
+            cells = browser.ask("[...document.querySelectorAll('#commands tbody tr')]"
+                                ".map((row) => row.cells[3].textContent)")
+            self.assertEqual(set(cells), {"-"})
+            self.assertIn("Run time", browser.ask("document.getElementById('weight').textContent"))
+            self.assertIn("not known", browser.ask("document.getElementById('legend').textContent"))
+            self.assertIsNone(browser.ask("document.querySelector('.verdict')"))
             self.well(browser, path)
 
     def test_the_table_is_what_the_lines_come_to(self):

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::lives::{Life, Lives};
+use super::lives::{Life, LifeId, Lives};
 use super::{Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Event, Lost, Meta, Totals};
@@ -100,7 +100,11 @@ impl Page {
         let children = self.lives.children();
         let (placed, rows) = lanes::place(&self.lives, &children);
         let failures = Failures::of(&self.lives, &placed);
-        let root = self.lives.longest_root(&children);
+        let root = self.command(&placed).or_else(|| {
+            let roots = placed.iter().filter(|process| process.parent.is_none()).count();
+            let is_one = roots == 1 || self.meta.command_pid > 0;
+            self.lives.longest_root(&children).filter(|_| is_one)
+        });
         let chain = root.map(|root| self.lives.chain(root, &children)).unwrap_or_default();
         let about = data::About { cpus: self.meta.cpus, rows };
         let data = data::encode(&self.lives, &placed, &failures, &chain, about);
@@ -130,10 +134,25 @@ impl Page {
         page
     }
 
-    /// The command that the capture is about.
+    /// The command that was run, if the capture was made of one.
+    fn command(&self, placed: &[Placed]) -> Option<LifeId> {
+        let pid = Some(self.meta.command_pid).filter(|&pid| pid > 0)?;
+        let is_it = |process: &&Placed| {
+            process.parent.is_none()
+                && self.lives.get(process.id).is_some_and(|life| life.pid == pid)
+        };
+        placed.iter().find(is_it).map(|process| process.id)
+    }
+
+    /// The command that the capture is about; of a capture of many, the machine's name.
     fn title(&self, placed: &[Placed], root: Option<usize>) -> String {
         let life = root.and_then(|root| self.lives.get(placed[root].id));
-        life.map_or_else(|| "no process".to_owned(), |life| escaped(&life.command_line()))
+        match life {
+            Some(life) => escaped(&life.command_line()),
+            None if placed.is_empty() => "no process".to_owned(),
+            None if self.meta.host.is_empty() => "processes of a machine".to_owned(),
+            None => escaped(&self.meta.host),
+        }
     }
 
     /// What there is to know first, without a script.
@@ -165,8 +184,9 @@ impl Page {
         let (passed, tolerated) = failures.counts();
         let mut facts = vec![self.lives.summary()];
         if passed + tolerated > 0 {
+            let whom = if root.is_some() { "the root" } else { "the top of their trees" };
             facts.push(format!(
-                "of the failures {passed} passed up to the root, {tolerated} tolerated"
+                "of the failures {passed} passed up to {whom}, {tolerated} tolerated"
             ));
         }
         facts.push(self.cpu(totals));

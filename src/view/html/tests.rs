@@ -97,6 +97,28 @@ fn a_hostile_name_is_a_name() {
     assert!(texts.contains("</script><img src=x"), "the name as it is: {texts}");
 }
 
+/// Of a machine there is no end to tell; of a command there is, whatever else the capture has.
+#[test]
+fn only_a_command_has_a_verdict() {
+    let mut story = Story::default();
+    story.fork(0, 10, 1).exec(0, 10, 1, &["one"]).exit(500, 10, 1, 1 << 8);
+    story.fork(0, 20, 1).exec(0, 20, 1, &["two"]).exit(100, 20, 1, 0);
+    let of = |command_pid| {
+        let (mut view, mut out) = (Page::default(), Vec::new());
+        let meta = Meta { host: "builder".to_owned(), command_pid, ..Meta::default() };
+        view.begin(&meta, &mut out);
+        story.events.iter().for_each(|event| view.event(event, &mut out));
+        view.end(&Totals::default(), &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    };
+    let machine = of(0);
+    assert!(machine.contains("<h1>builder</h1>") && !machine.contains("class=\"verdict"));
+    assert!(machine.contains("1 passed up to the top of their trees, 0 tolerated"));
+    assert_eq!(data(&machine)["chain"], json!([]));
+    let command = of(20);
+    assert!(command.contains("<h1>two</h1>\n<p class=\"verdict good\">ended with 0"));
+}
+
 #[test]
 fn losses_are_in_the_header() {
     let mut view = Page::default();

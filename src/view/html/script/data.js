@@ -38,10 +38,20 @@ function complete(data) {
 /** A time in microseconds, with three digits. */
 function time(us) {
   if (us < 0) return '-';
-  if (us < 1e3) return `${Math.round(us)} us`;
-  if (us < 1e6) return `${(us / 1e3).toPrecision(3)} ms`;
-  if (us < 60e6) return `${(us / 1e6).toPrecision(3)} s`;
+  if (us < 999.5) return `${Math.round(us)} us`;
+  // Beyond that three digits would be 1.00e+3.
+  if (us < 999.5e3) return `${(us / 1e3).toPrecision(3)} ms`;
+  if (us < 59.95e6) return `${(us / 1e6).toPrecision(3)} s`;
   return `${Math.floor(us / 60e6)}m ${String(Math.floor((us / 1e6) % 60)).padStart(2, '0')}s`;
+}
+
+/** A point of time in microseconds, so exact that marks this far apart differ. */
+function instant(us, step) {
+  const [unit, name] = us < 1e3 ? [1, 'us'] : us < 1e6 ? [1e3, 'ms'] : [1e6, 's'];
+  const digits = Math.max(0, Math.ceil(Math.log10(unit / step) - 1e-9));
+  // A step such as 2.5 takes one digit more.
+  const exact = Number.isInteger(Number((step / unit * 10 ** digits).toFixed(6))) ? digits : digits + 1;
+  return `${(us / unit).toFixed(exact)} ${name}`;
 }
 
 /** A number of KiB. */

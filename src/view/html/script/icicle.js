@@ -5,6 +5,7 @@ class Icicle {
     this.canvas = canvas;
     this.data = data;
     this.boxes = [];
+    this.showsCpu = data.cpu.some((cpu) => cpu > 0);
     const level = 18;
     const [root, deepest] = this.fold();
     this.depth = Math.min(deepest, 24);
@@ -24,7 +25,7 @@ class Icicle {
   /** Nodes by the names from the root down; the weight is CPU time, or where none is known run time. */
   fold() {
     const { data } = this;
-    const known = data.cpu.some((cpu) => cpu > 0);
+    const known = this.showsCpu;
     const root = { name: '', path: '', own: 0, count: 0, children: new Map() };
     const nodes = new Array(data.count);
     const depths = new Uint16Array(data.count);

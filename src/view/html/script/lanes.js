@@ -3,12 +3,14 @@
 /** Colours, as the style sheet has them. */
 function palette() {
   const style = getComputedStyle(document.documentElement);
-  const names = ['page', 'text', 'dim', 'line', 'bar', 'cpu', 'failed', 'tolerated', 'chain', 'hit'];
+  const names = ['page', 'text', 'dim', 'line', 'bar', 'cpu', 'waiting', 'failed', 'tolerated', 'chain', 'hit'];
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
 /** Bars narrower than this are drawn as runs. */
 const THIN = 1.5;
+/** How high the axis is, above the rows. */
+const AXIS = 22;
 /** A failure is at least so wide, at every zoom. */
 const FAILURE = 3;
 
@@ -43,13 +45,13 @@ class Lanes {
     this.context = this.canvas.getContext('2d');
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
     // All rows, if they can be told apart; else as many as fit.
-    const room = this.height - 22;
+    const room = this.height - AXIS;
     this.rowHeight = Math.min(20, Math.max(4, Math.floor(room / Math.max(this.data.rows.length, 1))));
     this.scroll(0);
   }
 
   scroll(by) {
-    const most = Math.max(0, this.data.rows.length * this.rowHeight - (this.height - 22));
+    const most = Math.max(0, this.data.rows.length * this.rowHeight - (this.height - AXIS));
     this.top = Math.min(Math.max(this.top + by, 0), most);
   }
 
@@ -91,19 +93,19 @@ class Lanes {
     this.axis();
     context.save();
     context.beginPath();
-    context.rect(0, 22, width, height - 22);
+    context.rect(0, AXIS, width, height - AXIS);
     context.clip();
     const firstRow = Math.floor(this.top / rowHeight);
-    const lastRow = Math.min(this.data.rows.length, Math.ceil((this.top + height - 22) / rowHeight));
+    const lastRow = Math.min(this.data.rows.length, Math.ceil((this.top + height - AXIS) / rowHeight));
     for (let row = firstRow; row < lastRow; row++) this.row(this.data.rows[row], this.y(row));
-    this.failures(firstRow, lastRow);
     if (this.showsChain) this.drawChain(firstRow, lastRow);
     for (const i of [this.hovered, this.selected]) if (i >= 0) this.outline(i);
     context.restore();
+    this.failures(firstRow, lastRow);
     document.documentElement.dataset.painted = String(Math.round(performance.now()));
   }
 
-  y(row) { return 22 + row * this.rowHeight - this.top; }
+  y(row) { return AXIS + row * this.rowHeight - this.top; }
 
   axis() {
     const { context, colors, width } = this;
@@ -118,7 +120,7 @@ class Lanes {
       context.fillStyle = colors.line;
       context.fillRect(x, 0, 1, this.height);
       context.fillStyle = colors.dim;
-      context.fillText(time(us), x + 3, 4);
+      context.fillText(instant(us, step), x + 3, 4);
     }
   }
 
@@ -201,7 +203,10 @@ class Lanes {
     context.fillText(shown, begin, y + 2);
   }
 
-  /** Last, over all others, and at least so wide that they are seen. */
+  /**
+   * Last, over all others, and at least so wide that they are seen; above the rows also those of
+   * rows that aren't shown. What ends later than is shown is marked at the edge.
+   */
   failures(firstRow, lastRow) {
     const { context, colors, data, rowHeight, width } = this;
     const bar = Math.max(rowHeight - 2, 2);
@@ -209,10 +214,11 @@ class Lanes {
       context.fillStyle = tolerated ? colors.tolerated : colors.failed;
       for (const i of data.failures) {
         if (data.passed.has(i) === tolerated) continue;
-        if (data.row[i] < firstRow || data.row[i] >= lastRow) continue;
-        if (data.end[i] < this.from || data.end[i] > this.to) continue;
+        if (data.end[i] < this.from || data.begin[i] > this.to) continue;
         const x = Math.min(Math.max(Math.round(this.x(data.end[i])) - FAILURE, 0), width - FAILURE);
-        context.fillRect(x, this.y(data.row[i]), FAILURE, bar);
+        context.fillRect(x, AXIS - 4, FAILURE, 3);
+        if (data.row[i] < firstRow || data.row[i] >= lastRow) continue;
+        context.fillRect(x, Math.max(this.y(data.row[i]), AXIS), FAILURE, bar);
       }
     }
   }
@@ -237,8 +243,8 @@ class Lanes {
 
   /** The process at a point. */
   at(x, y) {
-    const row = this.data.rows[Math.floor((y - 22 + this.top) / this.rowHeight)];
-    if (!row || y < 22) return -1;
+    const row = this.data.rows[Math.floor((y - AXIS + this.top) / this.rowHeight)];
+    if (!row || y < AXIS) return -1;
     const near = 3 / this.width * (this.to - this.from);
     const us = this.us(x);
     let best = -1;
@@ -262,7 +268,7 @@ class Lanes {
       this.show(data.begin[i] + length / 2 - around / 2, data.begin[i] + length / 2 + around / 2);
     }
     const y = data.row[i] * this.rowHeight;
-    if (y < this.top || y > this.top + this.height - 22 - this.rowHeight) {
+    if (y < this.top || y > this.top + this.height - AXIS - this.rowHeight) {
       this.top = y - this.height / 2;
       this.scroll(0);
     }
@@ -284,7 +290,7 @@ class Usage {
 
   /** The legend. */
   tell(busy, waiting, running, colors) {
-    const parts = [[colors.cpu, busy], [colors.tolerated, waiting], [colors.dim, running],
+    const parts = [[colors.cpu, busy], [colors.waiting, waiting], [colors.dim, running],
       [colors.failed, 'failure passed up'], [colors.tolerated, 'tolerated'], [colors.chain, 'chain']];
     this.legend.replaceChildren(...parts.flatMap(([color, text]) => {
       const key = document.createElement('span');
@@ -331,7 +337,7 @@ class Usage {
       const waited = waiting[n] / most * (height - 4);
       context.fillStyle = colors.cpu;
       context.fillRect(n * 2, height - used, 2, used);
-      context.fillStyle = colors.tolerated;
+      context.fillStyle = colors.waiting;
       context.fillRect(n * 2, height - used - waited, 2, waited);
     }
     const crowd = Math.max(...running, 1);
@@ -339,6 +345,6 @@ class Usage {
     context.beginPath();
     for (let n = 0; n < columns; n++) context.lineTo(n * 2 + 1, height - 1 - running[n] / crowd * (height - 6));
     context.stroke();
-    this.tell(`CPUs busy, of ${cpus.toFixed(0)}`, `waiting for one`, `processes, at most ${Math.round(crowd)}`, colors);
+    this.tell(data.cpus ? `CPUs busy, of ${data.cpus}` : 'CPUs busy, of how many is not known', `waiting for one`, `processes, at most ${Math.round(crowd)}`, colors);
   }
 }

@@ -7,8 +7,10 @@ async function start() {
   const lanes = new Lanes($('lanes'), data);
   const usage = new Usage($('usage'), $('legend'), data);
   const page = { data, lanes, usage, hits: null };
-  page.table = new Table($('commands'), data, (name) => search(page, name));
+  page.table = new Table($('commands'), $('more'), data, (name) => search(page, name));
   page.icicle = new Icicle($('icicle'), data, (name) => search(page, name));
+  $('weight').textContent = `${page.icicle.showsCpu ? 'CPU time' : 'Run time'} by chain of commands`;
+  $('chain').hidden = !data.chain.length;
   $('tools').hidden = false;
   listen(page);
   restore(page);
@@ -79,7 +81,9 @@ function remember(page) {
   if ($('search').value) state.set('q', $('search').value);
   if (lanes.showsChain) state.set('c', '1');
   page.hash = `#${state}`;
-  history.replaceState(null, '', page.hash);
+  // Browsers refuse to change it as often as a drag would.
+  clearTimeout(page.timer);
+  page.timer = setTimeout(() => history.replaceState(null, '', page.hash), 200);
 }
 
 function restore(page) {

@@ -11,19 +11,27 @@ const COLUMNS = [
   ['largest', (row) => row.rss, (row) => size(row.rss)],
 ];
 
+/** More than a reader looks through. */
+const SHOWN = 200;
+
+/** Of two of which -1 is not known: what is known of both together. */
+function sum(one, other) {
+  return one < 0 ? other : one + Math.max(other, 0);
+}
+
 /** What the processes of each command came to. */
 function commands(data) {
   const rows = new Map();
   for (let i = 0; i < data.count; i++) {
     const name = data.name[i];
     if (!rows.has(name)) {
-      rows.set(name, { name: data.texts[name], count: 0, failed: 0, cpu: 0, wait: 0, length: 0, longest: 0, rss: -1 });
+      rows.set(name, { name: data.texts[name], count: 0, failed: 0, cpu: -1, wait: -1, length: 0, longest: 0, rss: -1 });
     }
     const row = rows.get(name);
     row.count++;
     row.failed += data.status[i] > 0 && data.status[i] !== 512 ? 1 : 0;
-    row.cpu += Math.max(data.cpu[i], 0);
-    row.wait += Math.max(data.wait[i], 0);
+    row.cpu = sum(row.cpu, data.cpu[i]);
+    row.wait = sum(row.wait, data.wait[i]);
     row.length += data.length[i];
     row.longest = Math.max(row.longest, data.length[i]);
     row.rss = Math.max(row.rss, data.rss[i]);
@@ -32,10 +40,11 @@ function commands(data) {
 }
 
 class Table {
-  constructor(table, data, choose) {
+  constructor(table, more, data, choose) {
     this.rows = commands(data);
     [this.column, this.down] = [3, true];
     this.body = table.tBodies[0];
+    this.more = more;
     this.choose = choose;
     const header = table.tHead.insertRow();
     COLUMNS.forEach(([name], n) => {
@@ -63,8 +72,9 @@ class Table {
       else cell.removeAttribute('aria-sort');
     });
     this.body.replaceChildren();
-    // More than a reader looks through.
-    for (const row of this.rows.slice(0, 200)) {
+    const cut = this.rows.slice(SHOWN).reduce((count, row) => count + row.count, 0);
+    this.more.textContent = cut ? `${(this.rows.length - SHOWN).toLocaleString('en')} more commands with ${cut.toLocaleString('en')} processes` : '';
+    for (const row of this.rows.slice(0, SHOWN)) {
       const line = this.body.insertRow();
       COLUMNS.forEach(([, , text], n) => {
         const cell = line.insertCell();

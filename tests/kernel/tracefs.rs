@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The kernel's own record of the same events: a tracefs instance, on a mount that nobody sees.
 
-use std::fs;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+use std::{fs, io};
 
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
@@ -62,7 +64,14 @@ impl Drop for Instance {
         for event in EVENTS {
             self.set(&format!("events/sched/{event}/enable"), "0");
         }
-        fs::remove_dir(&self.dir).expect("removing the tracefs instance");
+        // What another test forks just then holds its files open until it execs.
+        let mut looks = 0;
+        while let Err(error) = fs::remove_dir(&self.dir) {
+            looks += 1;
+            let busy = error.kind() == io::ErrorKind::ResourceBusy;
+            assert!(busy && looks < 100, "removing the tracefs instance: {error}");
+            sleep(Duration::from_millis(50));
+        }
     }
 }
 

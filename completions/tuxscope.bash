@@ -31,6 +31,9 @@ _tuxscope() {
             tuxscope,schema)
                 cmd="tuxscope__subcmd__schema"
                 ;;
+            tuxscope,top)
+                cmd="tuxscope__subcmd__top"
+                ;;
             tuxscope__subcmd__help,check)
                 cmd="tuxscope__subcmd__help__subcmd__check"
                 ;;
@@ -46,6 +49,9 @@ _tuxscope() {
             tuxscope__subcmd__help,schema)
                 cmd="tuxscope__subcmd__help__subcmd__schema"
                 ;;
+            tuxscope__subcmd__help,top)
+                cmd="tuxscope__subcmd__help__subcmd__top"
+                ;;
             *)
                 ;;
         esac
@@ -53,7 +59,7 @@ _tuxscope() {
 
     case "${cmd}" in
         tuxscope)
-            opts="-h -V --help --version proc replay schema check help"
+            opts="-h -V --help --version proc replay top schema check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -85,7 +91,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__help)
-            opts="proc replay schema check help"
+            opts="proc replay top schema check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -155,6 +161,20 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__help__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tuxscope__subcmd__help__subcmd__top)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -445,6 +465,20 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__schema)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tuxscope__subcmd__top)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

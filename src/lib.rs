@@ -12,6 +12,7 @@ pub mod replay;
 pub mod expect;
 pub mod kernel;
 pub mod output;
+pub mod top;
 pub mod view;
 
 pub mod json;

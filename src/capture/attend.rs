@@ -64,7 +64,7 @@ impl<'a> Attend<'a> {
                 }
                 self.stop.heed_interrupt();
             }
-            Woken::Timer | Woken::Ring | Woken::Stop => {}
+            Woken::Timer | Woken::Ring | Woken::Keys | Woken::Stop => {}
         }
         self.look();
         Ok(woken)

@@ -129,6 +129,8 @@ pub struct Capture<'a> {
     pub judge: Option<&'a mut Judge>,
     /// The view shows something of each event.
     pub shows_events: bool,
+    /// The view has the whole screen: nothing is said while it lasts.
+    pub full_screen: bool,
 }
 
 impl fmt::Debug for Capture<'_> {
@@ -162,13 +164,15 @@ impl Capture<'_> {
         let command_pid = command.as_ref().map_or(0, |command| command.pid());
         let meta = Meta { command_pid, ..self.meta };
         let began = writer.begin(meta, command.is_some())?;
-        report::say(match tracer.tells_failed_execs() {
-            false => "tracing fork, exec and exit (Ctrl-C ends it)",
-            true => {
-                "tracing fork, exec, exit and failed execs, which slows each system call of this \
-                 machine by some 100 ns (Ctrl-C ends it)"
-            }
-        });
+        if !self.full_screen {
+            report::say(match tracer.tells_failed_execs() {
+                false => "tracing fork, exec and exit (Ctrl-C ends it)",
+                true => {
+                    "tracing fork, exec, exit and failed execs, which slows each system call of \
+                     this machine by some 100 ns (Ctrl-C ends it)"
+                }
+            });
+        }
         if let Some(command) = &mut command {
             writer.let_go(command.pid(), command.cost());
             command.pass_on(stop);
@@ -201,6 +205,7 @@ impl Capture<'_> {
             if let Err(error) = woken {
                 writer.end_failed(error.into());
             }
+            writer.look();
             let mut drained = false;
             for _ in 0..MAX_BATCHES {
                 // What comes while the output is blocked waits on the ring, and is counted as
@@ -212,7 +217,9 @@ impl Capture<'_> {
                 others.look();
                 if losses.has_news(tracer.lost()) {
                     progress.clear();
-                    losses.say(tracer.lost());
+                    if !self.full_screen {
+                        losses.say(tracer.lost());
+                    }
                     writer.lost();
                 }
                 drained = read < BATCH && !writer.is_blocked();

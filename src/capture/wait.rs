@@ -18,6 +18,8 @@ pub enum Woken {
     Timer,
     /// The BPF side: records are ready.
     Ring,
+    /// A key was pressed.
+    Keys,
     /// The last reader of the output pipe has gone, or there is room again for what waits.
     Output,
     /// The end was asked for.
@@ -28,7 +30,8 @@ pub enum Woken {
 
 impl Woken {
     /// The sources, the most urgent last; their places are their numbers in epoll's data.
-    const SOURCES: [Self; 4] = [Self::Ring, Self::Output, Self::Stop, Self::CommandEnded];
+    const SOURCES: [Self; 5] =
+        [Self::Ring, Self::Keys, Self::Output, Self::Stop, Self::CommandEnded];
 
     fn data(self) -> epoll::EventData {
         let place = Self::SOURCES.iter().position(|&source| source == self);
@@ -61,6 +64,14 @@ impl Waiter {
         // Edge-triggered: a level-triggered wait returns at once while any record lies on the
         // ring, and would undo the throttling of the wakeups.
         self.add(ring, Woken::Ring, epoll::EventFlags::IN | epoll::EventFlags::ET)
+    }
+
+    /// A terminal that somebody types at.
+    ///
+    /// # Errors
+    /// Of `epoll_ctl(2)`.
+    pub fn add_keys(&self, terminal: BorrowedFd<'_>) -> io::Result<()> {
+        self.add(terminal, Woken::Keys, epoll::EventFlags::IN)
     }
 
     /// The output: until it has room, where it is blocked; else until its other end is closed, if

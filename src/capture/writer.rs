@@ -27,8 +27,8 @@ use crate::view::Sink;
 
 /// Why no more records are taken.
 enum End {
-    /// `--count` events were formatted.
-    Count,
+    /// `--count` events were formatted, or the sink has had enough.
+    Enough,
     /// The other end of the output pipe is closed.
     Closed,
     /// The output or the ring buffer failed.
@@ -145,6 +145,18 @@ impl Writer<'_> {
     /// Prints what waits, for nothing comes any more.
     pub fn release_all(&mut self) {
         self.release(u64::MAX);
+        self.flush();
+    }
+
+    /// Lets the sink look at what isn't an event.
+    pub fn look(&mut self) {
+        if self.is_blocked() || self.has_ended() {
+            return;
+        }
+        if self.sink.look(self.output.buffer()).is_break() {
+            self.state.end = Some(End::Enough);
+        }
+        self.output.uncounted();
         self.flush();
     }
 
@@ -313,7 +325,7 @@ impl Writer<'_> {
             .max_count
             .is_some_and(|count| self.state.totals.printed + self.state.pending >= count)
         {
-            self.state.end = Some(End::Count);
+            self.state.end = Some(End::Enough);
         }
         if self.output.buffer().len() >= WRITE_SIZE {
             self.flush();
@@ -342,7 +354,7 @@ impl Writer<'_> {
         self.state.totals.lost = self.tracer.lost();
         self.state.totals.lost_unshown = self.tracer.lost_unshown();
         self.state.totals.missed = self.tracer.missed();
-        if matches!(self.state.end, None | Some(End::Count)) {
+        if matches!(self.state.end, None | Some(End::Enough)) {
             let totals = self.state.totals;
             self.follow_terminal();
             self.sink.end(&totals, self.output.buffer());
@@ -357,7 +369,7 @@ impl Writer<'_> {
         totals.cut_off |= self.output.is_given_up();
         match self.state.end {
             Some(End::Error(error)) => (totals, Some(error)),
-            Some(End::Count | End::Closed) | None => (totals, None),
+            Some(End::Enough | End::Closed) | None => (totals, None),
         }
     }
 

@@ -18,6 +18,7 @@ mod output;
 mod proc;
 mod replay;
 mod schema;
+mod top;
 
 /// Trace the life of processes with eBPF
 #[derive(Debug, Parser)]
@@ -33,6 +34,8 @@ enum Command {
     Proc(proc::Proc),
     /// Show the events of a capture again, in any format
     Replay(replay::Replay),
+    /// Show which commands, units, containers or users use the CPU now, ended processes included
+    Top(top::Top),
     /// Print the JSON Schema of the output of --format json
     Schema,
     /// Check what this kernel and the caller's rights allow, and try both modes
@@ -72,6 +75,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Proc(args) => proc::run(args),
         Command::Replay(args) => replay::run(args),
+        Command::Top(args) => top::run(&args),
         Command::Schema => schema::run(),
         Command::Check(args) => check::run(&args),
         Command::CheckChild { last } => check::child(last).map(ExitCode::from),

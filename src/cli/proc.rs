@@ -82,6 +82,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         wait_for_all: args.run.wait == Wait::All,
         judge: expected.as_mut().map(|expected| &mut expected.judge),
         shows_events: args.view.drawn.format.shape != Shape::Nothing,
+        full_screen: false,
     };
     let summary = capture.run(&stop, &waiter)?;
     if let Some(error) = &summary.error {

@@ -8,4 +8,5 @@ pub mod container;
 pub mod identity;
 pub mod running;
 pub mod unit;
+pub mod usage;
 pub mod users;

@@ -109,6 +109,11 @@ impl<T> Table<T> {
         self.alive.iter().map(|(&pid, process)| (pid, process.start_ns, &process.kept))
     }
 
+    /// Pids, and what is kept of those that are alive, to be changed, in no order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
+        self.alive.iter_mut().map(|(&pid, process)| (pid, &mut process.kept))
+    }
+
     /// Takes all of them out, in no order.
     pub fn drain(&mut self) -> impl Iterator<Item = T> {
         self.alive.drain().map(|(_, process)| process.kept)

@@ -5,6 +5,7 @@
 //! of a view elsewhere (`--format`, help, completions, the fuzzing) comes from [`ALL`].
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::host::running::Running;
@@ -13,7 +14,7 @@ use crate::text::style::Style;
 
 mod explain;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod folded;
 mod html;
 mod json;
@@ -131,6 +132,12 @@ pub trait Sink {
 
     /// All that happened up to now has been told: now on `CLOCK_MONOTONIC`, in nanoseconds.
     fn tick(&mut self, _now_ns: u64, _out: &mut Vec<u8>) {}
+
+    /// Some time has passed, at most a tenth of a second, whatever has happened: for what heeds
+    /// keys and the clock. A break asks for the end of the capture.
+    fn look(&mut self, _out: &mut Vec<u8>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 
     /// The reader's terminal has so many columns now.
     fn resize(&mut self, _columns: usize, _out: &mut Vec<u8>) {}

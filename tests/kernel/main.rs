@@ -50,6 +50,7 @@ mod sequence;
 mod service;
 mod storm;
 mod threads;
+mod top;
 mod usage;
 mod wide_args;
 mod wide_identity;

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The screen's lines.
+
+use super::balance::Spent;
+use super::board::{Choice, Row, Sort};
+use super::line::{BOLD, Line, REVERSE};
+use super::tree::Node;
+use crate::model::event::Lost;
+use crate::text::bytes::Bytes;
+use crate::text::quantity::count;
+use crate::text::style::{DIM, RED, Style};
+
+/// Lines above the rows, the columns' heads included.
+pub const HEAD: usize = 4;
+
+/// What the keys do.
+pub const HELP: &[&str] = &[
+    "Each row is a group of processes: what they used since the last look, a second ago.",
+    "",
+    "  CPU%    CPU time, as a share of one CPU: of the living and of those that have ended",
+    "  GONE%   the part of it that ended processes used, which other tops don't show",
+    "  RUN     processes that are alive",
+    "  NEW/s   that started, each second; END/s: that ended; FAIL/s: that failed,",
+    "          by a status other than 0 or by a signal",
+    "  RSS     memory that the living have resident; what they share counts for each",
+    "",
+    "  g             group by command, unit, container or user",
+    "  < >           order by the column to the left or right; P: CPU, M: RSS",
+    "  /             show only groups whose name or command line has a text; Esc: all",
+    "  Up Down j k   choose a row; Page Up, Page Down, Home and End, too",
+    "  Enter t       the tree of the chosen group; Esc: back",
+    "  space p       stand still, and go on",
+    "  h ?           this help",
+    "  q Ctrl-C      quit",
+];
+
+/// How to draw, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Canvas {
+    pub style: Style,
+    pub columns: usize,
+    pub lines: usize,
+}
+
+impl Canvas {
+    fn line(&self) -> Line {
+        Line::new(self.style, self.columns)
+    }
+
+    fn text(&self, text: &str) -> String {
+        let mut line = self.line();
+        line.put(text);
+        line.end()
+    }
+
+    /// So many failures are shown.
+    pub fn failures(&self) -> usize {
+        match self.lines {
+            ..14 => 0,
+            14..24 => 3,
+            lines => 5 + (lines - 24) / 6,
+        }
+    }
+
+    /// So many rows find room.
+    pub fn rows(&self) -> usize {
+        let failures = match self.failures() {
+            0 => 0,
+            count => count + 1,
+        };
+        self.lines.saturating_sub(HEAD + failures + 1)
+    }
+}
+
+/// What the head tells.
+#[derive(Debug, Default)]
+pub struct Head {
+    pub cpus: u32,
+    /// Since the last look.
+    pub spent: Spent,
+    /// In the last half minute.
+    pub window: Spent,
+    pub running: u64,
+    pub started: u64,
+    pub ended: u64,
+    pub failed: u64,
+    pub lost: Lost,
+    /// CPU time of this program since the last look, in nanoseconds.
+    pub own_ns: u64,
+}
+
+/// The lines above the columns.
+pub fn head(canvas: &Canvas, head: &Head) -> Vec<String> {
+    let Spent { busy_ns, gone_ns, living_ns, kernels_ns, interrupts_ns, stolen_ns, .. } =
+        head.spent;
+    let percent = |part_ns: u64| 100.0 * head.spent.share(part_ns);
+    let mut cpu = canvas.line();
+    cpu.put_in(BOLD, &format!("CPU {:.0}% of {}%", percent(busy_ns), 100 * head.cpus));
+    cpu.put(": ended ");
+    cpu.put_in(BOLD, &format!("{:.0}%", percent(gone_ns)));
+    cpu.put(&format!(
+        ", living {:.0}%, kernel's threads {:.0}%, interrupts {:.0}%",
+        percent(living_ns),
+        percent(kernels_ns),
+        percent(interrupts_ns)
+    ));
+    if percent(stolen_ns) >= 1.0 {
+        cpu.put_in(RED, &format!(", taken by the hypervisor {:.0}%", percent(stolen_ns)));
+    }
+    let rate = |number: u64| count(rate(number, head.spent.elapsed_ns).round() as u64);
+    let processes = format!(
+        "{} processes, {} started/s, {} ended/s, {} failed/s",
+        count(head.running),
+        rate(head.started),
+        rate(head.ended),
+        rate(head.failed)
+    );
+    let mut sight = canvas.line();
+    let seconds = (head.window.elapsed_ns as f64 / 1e9).round();
+    match head.window.explained() {
+        Some(share) => {
+            sight.put(&format!("{:.0}% of the CPU time of {seconds:.0} s explained", 100.0 * share))
+        }
+        None => sight.put("the machine is idle"),
+    }
+    sight.put(&format!("; tuxscope itself {:.1}%; ", percent(head.own_ns)));
+    match head.lost.is_none() {
+        true => sight.put("no event lost"),
+        false => sight.put_in(RED, &format!("lost events: {}", head.lost)),
+    }
+    vec![cpu.end(), canvas.text(&processes), sight.end()]
+}
+
+fn rate(number: u64, elapsed_ns: u64) -> f64 {
+    number as f64 * 1e9 / elapsed_ns.max(1) as f64
+}
+
+/// The columns: what orders by them, width, head.
+const COLUMNS: [(Sort, usize, &str); 7] = [
+    (Sort::Cpu, 5, "CPU%"),
+    (Sort::Gone, 5, "GONE%"),
+    (Sort::Running, 4, "RUN"),
+    (Sort::Started, 6, "NEW/s"),
+    (Sort::Ended, 6, "END/s"),
+    (Sort::Failed, 6, "FAIL/s"),
+    (Sort::Rss, 5, "RSS"),
+];
+
+/// How wide names are.
+fn name_width(canvas: &Canvas) -> usize {
+    (canvas.columns / 5).clamp(8, 40)
+}
+
+/// The columns' heads; the one that rows are ordered by stands out.
+pub fn columns(canvas: &Canvas, choice: &Choice) -> String {
+    let mut line = canvas.line();
+    let mut put = |sort: Sort, text: &str| match sort == choice.sort {
+        true => line.put_in(REVERSE, text),
+        false => line.put_in(BOLD, text),
+    };
+    for (sort, width, name) in COLUMNS {
+        put(sort, &format!("{name:>width$}"));
+        put(Sort::Name, if choice.sort == Sort::Name { "" } else { " " });
+        if choice.sort == Sort::Name {
+            // The gap is nobody's.
+            put(Sort::Cpu, " ");
+        }
+    }
+    let name = choice.by.name().to_uppercase();
+    put(Sort::Name, &name);
+    let gap = name_width(canvas).saturating_sub(name.len()) + 1;
+    line.put(&" ".repeat(gap));
+    line.put_in(BOLD, "EXAMPLE");
+    line.end()
+}
+
+/// A group.
+pub fn row(canvas: &Canvas, row: &Row, elapsed_ns: u64, chosen: bool) -> String {
+    let figures = &row.figures;
+    let share = |part_ns: u64| 100.0 * part_ns as f64 / elapsed_ns.max(1) as f64;
+    let rate = |number: u64| short(rate(number, elapsed_ns));
+    let cells = [
+        percent(share(figures.cpu_ns())),
+        percent(share(figures.gone_ns)),
+        short(figures.running as f64),
+        rate(figures.started),
+        rate(figures.ended),
+        rate(figures.failed),
+        memory(figures.rss_bytes),
+    ];
+    let mut line = canvas.line();
+    for ((sort, width, _), cell) in COLUMNS.into_iter().zip(cells) {
+        let text = format!("{cell:>width$}");
+        match sort == Sort::Failed && figures.failed > 0 && !chosen {
+            true => line.put_in(RED, &text),
+            false => line.put(&text),
+        }
+        line.put(" ");
+    }
+    let width = name_width(canvas);
+    let mut name = canvas.style.cut(&row.name, Some(width));
+    crate::text::pad(&mut name, width + 1);
+    line.put(&name);
+    match chosen {
+        true => {
+            line.put(&row.example);
+            let mut whole = canvas.line();
+            whole.put_in(REVERSE, &line.fill().end());
+            whole.end()
+        }
+        false => {
+            line.put_in(DIM, &row.example);
+            line.end()
+        }
+    }
+}
+
+/// `4.2M`
+fn memory(bytes: u64) -> String {
+    if bytes == 0 { "-".to_owned() } else { Bytes(bytes).to_string() }
+}
+
+/// `3.1`, `187`
+fn percent(share: f64) -> String {
+    if share < 99.95 { format!("{share:.1}") } else { format!("{share:.0}") }
+}
+
+/// `0.4`, `312`, `18.4k`; nothing where there is nothing.
+fn short(number: f64) -> String {
+    match number {
+        0.0 => "-".to_owned(),
+        ..9.95 if number.fract() != 0.0 => format!("{number:.1}"),
+        ..9999.5 => format!("{number:.0}"),
+        ..999_950.0 => format!("{:.1}k", number / 1e3),
+        _ => format!("{:.1}M", number / 1e6),
+    }
+}
+
+/// A process of a tree.
+pub fn node(canvas: &Canvas, node: &Node, elapsed_ns: u64) -> String {
+    let mut line = canvas.line();
+    let share = |recent_ns: u64| percent(100.0 * recent_ns as f64 / elapsed_ns.max(1) as f64);
+    line.put(&format!("{:>5} ", node.recent_ns.map_or_else(|| "-".to_owned(), share)));
+    line.put(&"  ".repeat(node.depth.min(canvas.columns / 4)));
+    match node.member {
+        true => line.put_in(BOLD, &node.text),
+        false => line.put_in(DIM, &node.text),
+    }
+    line.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_fit_into_their_columns() {
+        let cases = [
+            (0.0, "-"),
+            (0.4, "0.4"),
+            (7.0, "7"),
+            (9.96, "10"),
+            (9999.0, "9999"),
+            (18_400.0, "18.4k"),
+            (2_000_000.0, "2.0M"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(short(number), text, "{number}");
+        }
+        assert_eq!([percent(3.12), percent(99.96), percent(6_400.0)], ["3.1", "100", "6400"]);
+    }
+
+    #[test]
+    fn the_rows_and_the_rest_fill_the_screen() {
+        for lines in 1..100 {
+            let canvas = Canvas { style: Style::default(), columns: 80, lines };
+            let failures = canvas.failures() + usize::from(canvas.failures() > 0);
+            assert!(canvas.rows() == 0 || HEAD + canvas.rows() + failures + 1 == lines, "{lines}");
+        }
+    }
+}

@@ -60,7 +60,7 @@ impl Expect {
     ///
     /// # Errors
     /// A rule is none, or a file can't be opened.
-    pub fn open(&self) -> Result<Option<Expected>> {
+    pub fn open(&self, no_args: bool) -> Result<Option<Expected>> {
         if !self.is_given() {
             return Ok(None);
         }
@@ -81,7 +81,7 @@ impl Expect {
             None => Output::stderr()?,
         };
         let junit = self.junit.as_ref().map(|path| Output::open(path, None)).transpose()?;
-        Ok(Some(Expected { judge: Judge::new(rules), failed_execs, report, junit }))
+        Ok(Some(Expected { judge: Judge::new(rules, no_args), failed_execs, report, junit }))
     }
 }
 

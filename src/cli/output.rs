@@ -12,7 +12,9 @@ use crate::model::failure::{Exit, Failure};
 use crate::output::{Output, Rotation};
 use crate::text::style::Style;
 use crate::text::values;
-use crate::view::{self, By, Column, Ranking, Settings, Shape, Sink, Sort, Speaks, View, Weight};
+use crate::view::{
+    self, By, Column, NoArgs, Ranking, Settings, Shape, Sink, Sort, Speaks, View, Weight,
+};
 
 /// The values of `--format` are the registry of views.
 impl ValueEnum for &'static View {
@@ -83,6 +85,10 @@ pub struct Drawn {
         help = "What the numbers of folded stacks count [default: cpu]"
     )]
     pub weight: Option<Weight>,
+
+    /// Leave the arguments of programs out of the output; their names stay
+    #[arg(long)]
+    pub no_args: bool,
 }
 
 impl Drawn {
@@ -128,7 +134,8 @@ impl Drawn {
         };
         let (columns, weight) = (self.columns.clone(), self.weight.unwrap_or_default());
         let every = self.every;
-        (self.format.start)(&Settings { wide, style, columns, ranking, every, weight })
+        let sink = (self.format.start)(&Settings { wide, style, columns, ranking, every, weight });
+        if self.no_args { Box::new(NoArgs(sink)) } else { sink }
     }
 }
 

@@ -41,7 +41,7 @@ use options::{MAX_BUFFER_SIZE_OF_ANYONE, ViewOptions, Wait};
 pub fn run(args: Proc) -> Result<ExitCode> {
     args.check()?;
     report::prepare();
-    let mut expected = args.expect.open()?;
+    let mut expected = args.expect.open(args.view.drawn.no_args)?;
     args.check_rules(expected.as_ref())?;
     let mut output = args.open_output()?;
     let style = terminal::style(&output, args.out.target.color.into());

@@ -113,7 +113,7 @@ struct Limits {
 pub fn run(args: Replay) -> Result<ExitCode> {
     let Replay { drawn, target, limits: Limits { strict }, .. } = args;
     drawn.check()?;
-    let mut expected = args.expect.open()?;
+    let mut expected = args.expect.open(drawn.no_args)?;
     let input = Input::open(&args.input)?;
     let mut output = target.open(drawn.format, Output::stdout, None)?;
     if input.is(&output) {

@@ -27,7 +27,7 @@ const NAMED: usize = 10;
 pub struct Judge {
     tallies: Vec<Tally>,
     alive: Table<Member>,
-    zone: TimeZone,
+    words: Words,
     meta: Option<Meta>,
     joined: bool,
     basic: bool,
@@ -105,8 +105,8 @@ pub struct Outcome {
 }
 
 impl Judge {
-    /// Of these rules.
-    pub fn new(rules: Vec<Rule>) -> Self {
+    /// Of these rules. `no_args`: whoever is named is so without arguments.
+    pub fn new(rules: Vec<Rule>, no_args: bool) -> Self {
         let tally = |rule: Rule| Tally {
             whose: Whose::new(&rule.filter),
             rule,
@@ -118,7 +118,7 @@ impl Judge {
         Self {
             tallies: rules.into_iter().map(tally).collect(),
             alive: Table::new(PID_MAX_LIMIT as usize),
-            zone: TimeZone::system(),
+            words: Words { zone: TimeZone::system(), no_args },
             meta: None,
             joined: false,
             basic: false,
@@ -236,7 +236,7 @@ impl Judge {
 
     /// So much of what some rules measure.
     fn count(&mut self, measure: Measure, value: u64, answers: &[Answer], who: Who<'_>) {
-        let Self { tallies, alive, zone, .. } = self;
+        let Self { tallies, alive, words, .. } = self;
         for (tally, answer) in tallies.iter_mut().zip(answers) {
             if tally.rule.measure != measure || *answer == Answer::No {
                 continue;
@@ -249,7 +249,7 @@ impl Judge {
                 Measure::MaxRss => value.max(*sum),
                 _ => sum.saturating_add(value),
             };
-            tally.name(value, || tell(who, alive, zone));
+            tally.name(value, || words.tell(who, alive));
         }
     }
 
@@ -265,7 +265,7 @@ impl Judge {
         if std::mem::replace(&mut self.counted_leftovers, true) {
             return;
         }
-        let Self { tallies, alive, zone, .. } = self;
+        let Self { tallies, alive, words, .. } = self;
         for (tally, i) in tallies.iter_mut().zip(0..) {
             if tally.rule.measure != Measure::Leftovers {
                 continue;
@@ -276,7 +276,7 @@ impl Judge {
                     Some(Answer::Maybe) => tally.perhaps += 1,
                     _ => continue,
                 }
-                tally.name(1, || tell(member.who(), alive, zone));
+                tally.name(1, || words.tell(member.who(), alive));
             }
         }
     }
@@ -323,39 +323,49 @@ impl Judge {
     }
 }
 
-/// `12:00:01 curl -s ... (4711, by 4700 sh)`, for a terminal.
-fn tell(who: Who<'_>, alive: &Table<Member>, zone: &TimeZone) -> String {
-    /// Bytes of a command line that are told.
-    const SHOWN: usize = 200;
-    let time = Timestamp::from_nanosecond(i128::from(who.time_ns)).unwrap_or_default();
-    let mut out = time.to_zoned(zone.clone()).strftime("%H:%M:%S ").to_string();
-    let filename = match who.detail {
-        Some(Detail::ExecFailed { filename, .. }) => filename.as_deref(),
-        _ => None,
-    };
-    match (filename, who.args.filter(|args| !args.is_empty())) {
-        (_, Some(args)) => command::quote(&args.cut(SHOWN), &mut out),
-        (Some(filename), None) => text::escape(filename, &mut out),
-        (None, None) => text::escape(who.comm.as_bytes(), &mut out),
-    }
-    match who.detail {
-        Some(Detail::ExecFailed { errno, .. }) => out += &format!(": {}", errno.name()),
-        Some(Detail::Exit(ended)) if ended.signal_code.is_some() => {
-            out.push_str(", ");
-            killed::by(who.pid, ended, &mut out);
+/// How those who count for a rule are named.
+#[derive(Debug)]
+struct Words {
+    zone: TimeZone,
+    no_args: bool,
+}
+
+impl Words {
+    /// `12:00:01 curl -s ... (4711, by 4700 sh)`, for a terminal.
+    fn tell(&self, who: Who<'_>, alive: &Table<Member>) -> String {
+        /// Bytes of a command line that are told.
+        const SHOWN: usize = 200;
+        let time = Timestamp::from_nanosecond(i128::from(who.time_ns)).unwrap_or_default();
+        let mut out = time.to_zoned(self.zone.clone()).strftime("%H:%M:%S ").to_string();
+        let filename = match who.detail {
+            Some(Detail::ExecFailed { filename, .. }) => filename.as_deref(),
+            _ => None,
+        };
+        match (filename, who.args.filter(|args| !args.is_empty())) {
+            (_, Some(args)) if self.no_args => command::quote(&args.program(), &mut out),
+            (_, Some(args)) => command::quote(&args.cut(SHOWN), &mut out),
+            (Some(filename), None) => text::escape(filename, &mut out),
+            (None, None) => text::escape(who.comm.as_bytes(), &mut out),
         }
-        Some(Detail::Exit(ended)) if ended.status.failed() => {
-            out += &format!(", exit status {}", ended.status);
+        match who.detail {
+            Some(Detail::ExecFailed { errno, .. }) => out += &format!(": {}", errno.name()),
+            Some(Detail::Exit(ended)) if ended.signal_code.is_some() => {
+                out.push_str(", ");
+                killed::by(who.pid, ended, &mut out);
+            }
+            Some(Detail::Exit(ended)) if ended.status.failed() => {
+                out += &format!(", exit status {}", ended.status);
+            }
+            _ => {}
         }
-        _ => {}
+        out += &format!(" ({}, by {}", who.pid, who.ppid);
+        if let Some(parent) = alive.get(who.ppid, 0) {
+            out.push(' ');
+            text::escape(parent.comm.as_bytes(), &mut out);
+        }
+        out.push(')');
+        out
     }
-    out += &format!(" ({}, by {}", who.pid, who.ppid);
-    if let Some(parent) = alive.get(who.ppid, 0) {
-        out.push(' ');
-        text::escape(parent.comm.as_bytes(), &mut out);
-    }
-    out.push(')');
-    out
 }
 
 impl Member {

@@ -79,6 +79,9 @@ record! {
         /// event of it has that as `ns_pid`, or as `pid` without such a key.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         command_pid: Seldom,
+        /// `true` where the arguments of programs were left out (`--no-args`); else missing.
+        #[serde(default, skip_serializing_if = "is_false")]
+        no_args: bool,
     }
 }
 
@@ -181,6 +184,10 @@ impl Seldom {
     }
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 /// A number for each kind of event.
 #[derive(Serialize, Deserialize)]
 pub struct Counts {
@@ -219,6 +226,7 @@ pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
         began_ns,
         cpus,
         command_pid,
+        no_args,
     } = meta.clone();
     let line = MetaLine {
         tool: Tool,
@@ -232,6 +240,7 @@ pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
         timestamp_ns: Seldom(began_ns),
         cpus: Seldom(cpus.into()),
         command_pid: Seldom(command_pid.into()),
+        no_args,
     };
     write_line(MetaLine::NAME, &line, out);
 }
@@ -282,6 +291,7 @@ impl From<MetaLine> for Meta {
             timestamp_ns: Seldom(began_ns),
             cpus: Seldom(cpus),
             command_pid: Seldom(command_pid),
+            no_args,
         } = line;
         let [cpus, command_pid] = [cpus, command_pid].map(|n| u32::try_from(n).unwrap_or(0));
         Self {
@@ -294,6 +304,7 @@ impl From<MetaLine> for Meta {
             began_ns,
             cpus,
             command_pid,
+            no_args,
         }
     }
 }

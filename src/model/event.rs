@@ -224,6 +224,16 @@ impl Args {
         }
     }
 
+    /// The program's name alone: of the first argument what stands before a blank, for a process that
+    /// has a title of its own keeps it there.
+    pub fn program(&self) -> Self {
+        let end = self.bytes.iter().position(|&b| b == 0 || b == b' ');
+        match end {
+            Some(end) if end + 1 < self.bytes.len() => Self::new(&self.bytes[..end], true),
+            _ => self.clone(),
+        }
+    }
+
     /// Bytes, a NUL behind each argument included.
     pub fn len(&self) -> usize {
         self.bytes.len()
@@ -362,6 +372,8 @@ pub struct Meta {
     /// The process id of the command that was run, as tuxscope's own PID namespace numbers it; 0
     /// where none was.
     pub command_pid: u32,
+    /// The arguments of programs were left out.
+    pub no_args: bool,
 }
 
 /// What a capture came to: what its `summary` record tells.

@@ -35,6 +35,11 @@ impl Filter {
         self.conditions.words()
     }
 
+    /// Whether it looks at arguments.
+    pub fn matches_args(&self) -> bool {
+        self.conditions.pattern.is_some()
+    }
+
     /// The processes that are named.
     pub fn pids(&self) -> &[u32] {
         &self.conditions.pids

@@ -258,6 +258,9 @@ impl<'a> Replay<'a> {
         if another {
             self.say_at(number, "another capture begins here; both are shown as one");
         }
+        if meta.no_args && self.filter.matches_args() {
+            self.say_at(number, "the capture has no arguments: --match looks at names alone");
+        }
         self.begin(true, meta)
     }
 

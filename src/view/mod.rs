@@ -19,6 +19,7 @@ mod folded;
 mod html;
 mod json;
 mod lives;
+mod no_args;
 mod none;
 mod path;
 mod perfetto;
@@ -31,6 +32,7 @@ mod wide_table;
 
 pub use folded::Weight;
 pub use json::Json;
+pub use no_args::NoArgs;
 pub use summary::{By, Ranking, Sort, Summary};
 pub use table::Table;
 pub use wide_table::{ALL as COLUMNS, Column, WideTable};
@@ -144,6 +146,14 @@ pub trait Sink {
 
     /// Appends what comes after the last event.
     fn end(&mut self, _totals: &Totals, _out: &mut Vec<u8>) {}
+}
+
+/// For the head of a document, which people pass on.
+fn about_args(meta: &Meta) -> &'static str {
+    match meta.no_args {
+        true => "arguments left out",
+        false => "with arguments",
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod filters;
 mod groups;
 mod lines;
 mod memory;
+mod no_args;
 mod program_behaviour;
 mod round_trip;
 mod summary;

@@ -104,6 +104,7 @@ fn records_about_the_capture_come_back() {
         began_ns: 8,
         cpus: 8,
         command_pid: 9,
+        no_args: true,
     };
     let lost = Lost::new([1, 2, u64::MAX, 3], 6);
     let totals = Totals {

@@ -199,6 +199,7 @@ impl Page {
         if !host.is_empty() || !kernel.is_empty() {
             facts.push(format!("{host}, Linux {kernel}"));
         }
+        facts.push(super::about_args(&self.meta).to_owned());
         facts.retain(|fact| !fact.is_empty());
         for fact in facts {
             let _ = writeln!(page, "<p>{}</p>", escaped(&fact));

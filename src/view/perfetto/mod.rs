@@ -134,6 +134,7 @@ impl Sink for Perfetto {
             clock: "CLOCK_MONOTONIC",
             lost_events: self.lost.max(totals.lost.total()),
             complete: totals.complete(),
+            arguments: !self.meta.no_args,
         };
         out.extend_from_slice(b"\n],\"otherData\":");
         json::write(&about, out);
@@ -151,6 +152,8 @@ struct About<'a> {
     clock: &'a str,
     lost_events: u64,
     complete: bool,
+    /// The arguments of programs are there.
+    arguments: bool,
 }
 
 impl Perfetto {

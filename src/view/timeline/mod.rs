@@ -153,6 +153,7 @@ impl Timeline {
         if !self.meta.kernel.is_empty() {
             facts.push(format!("Linux {}", escaped(self.meta.kernel.as_bytes())));
         }
+        facts.push(super::about_args(&self.meta).to_owned());
         let facts = facts.join(" · ");
         tag("text", &format!("class=\"facts\" x=\"{MARGIN}\" y=\"47\""), &facts, svg);
 

@@ -189,14 +189,14 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__proc)
-            opts="-w -p -f -P -e -o -v -h --format --columns --by --sort --top --every --weight --no-args --wide --threads --failed-execs --host-fields --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --expect --expect-output --junit --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
+            opts="-w -p -f -P -e -o -v -h --format --columns --by --sort --top --every --weight --otlp-args --otlp-max-spans --no-args --wide --threads --failed-execs --host-fields --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --expect --expect-output --junit --output --color --rotate-size --rotate-keep --reopen --duration --count --buffer-size --strict --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto html path folded explain none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto html path folded otlp explain none" -- "${cur}"))
                     return 0
                     ;;
                 --columns)
@@ -221,6 +221,10 @@ _tuxscope() {
                     ;;
                 --weight)
                     COMPREPLY=($(compgen -W "cpu duration count" -- "${cur}"))
+                    return 0
+                    ;;
+                --otlp-max-spans)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --max-args)
@@ -335,14 +339,14 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__replay)
-            opts="-p -f -P -e -o -h --format --columns --by --sort --top --every --weight --no-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --since --until --min-duration --min-cpu --expect --expect-output --junit --output --color --strict --help"
+            opts="-p -f -P -e -o -h --format --columns --by --sort --top --every --weight --otlp-args --otlp-max-spans --no-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --since --until --min-duration --min-cpu --expect --expect-output --junit --output --color --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto html path folded explain none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json summary summary-json tree timeline perfetto html path folded otlp explain none" -- "${cur}"))
                     return 0
                     ;;
                 --columns)
@@ -367,6 +371,10 @@ _tuxscope() {
                     ;;
                 --weight)
                     COMPREPLY=($(compgen -W "cpu duration count" -- "${cur}"))
+                    return 0
+                    ;;
+                --otlp-max-spans)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --pid)

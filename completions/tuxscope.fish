@@ -42,6 +42,7 @@ perfetto\t'Trace events (JSON) for ui.perfetto.dev'
 html\t'A page (HTML, one file) that explains a build: what failed first, what took the time'
 path\t'What the end waited for: the chain of processes, what each did meanwhile, slack of others'
 folded\t'Stacks of commands with what they took, for flamegraph.pl, inferno and speedscope'
+otlp\t'A span a process (OTLP/JSON), for the OpenTelemetry collector\'s otlpjsonfile receiver'
 explain\t'One plain sentence per event'
 none\t'Nothing: for --expect'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l columns -d 'The table\'s columns (implies --wide); where a terminal has no room for all, some give way' -r -f -a "time\t'When, in local time'
@@ -83,6 +84,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l every -d 'Mak
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l weight -d 'What the numbers of folded stacks count [default: cpu]' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
 duration\t'Run time of the processes while none of their children ran, in nanoseconds'
 count\t'How many processes'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l otlp-max-spans -d 'Make at most so many spans: short processes share one [default: 2000]' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'With --wide: bytes to keep of each command line, at most 64K' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s P -l ppid -d 'Only events of the children of these processes' -r
@@ -108,6 +110,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-keep -
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l duration -d 'End the capture after this time: seconds, or with units, such as 0.5, 90s, 2m' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l count -d 'End the capture after this many events' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l buffer-size -d 'Size of the kernel\'s ring buffer: bytes, or with K, M or G; rounded up to a power of two' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l otlp-args -d 'In spans of --format otlp, tell the arguments of programs, too, which may hold secrets'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l no-args -d 'Leave the arguments of programs out of the output; their names stay'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Wide mode: processes instead of tasks, with parent, user, arguments, status, duration'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'With --wide: also forks and exits of threads'
@@ -130,6 +133,7 @@ perfetto\t'Trace events (JSON) for ui.perfetto.dev'
 html\t'A page (HTML, one file) that explains a build: what failed first, what took the time'
 path\t'What the end waited for: the chain of processes, what each did meanwhile, slack of others'
 folded\t'Stacks of commands with what they took, for flamegraph.pl, inferno and speedscope'
+otlp\t'A span a process (OTLP/JSON), for the OpenTelemetry collector\'s otlpjsonfile receiver'
 explain\t'One plain sentence per event'
 none\t'Nothing: for --expect'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l columns -d 'The table\'s columns (implies --wide); where a terminal has no room for all, some give way' -r -f -a "time\t'When, in local time'
@@ -171,6 +175,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l every -d 'M
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l weight -d 'What the numbers of folded stacks count [default: cpu]' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
 duration\t'Run time of the processes while none of their children ran, in nanoseconds'
 count\t'How many processes'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l otlp-max-spans -d 'Make at most so many spans: short processes share one [default: 2000]' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s P -l ppid -d 'Only events of the children of these processes' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l comm -d 'Only events of processes with this name' -r
@@ -191,6 +196,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s o -l output
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l otlp-args -d 'In spans of --format otlp, tell the arguments of programs, too, which may hold secrets'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l no-args -d 'Leave the arguments of programs out of the output; their names stay'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s f -l follow -d 'With --pid: also events of all their descendants'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l failed -d 'Only exits with a status other than 0, or by a signal, and execs that failed'

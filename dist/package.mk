@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist deb rpm test-deb test-rpm test-unit test-fleet soak deny \
+.PHONY: manual lint-dist deb rpm test-deb test-rpm test-unit test-fleet test-otlp soak deny \
   dist-deps deb-deps rpm-deps debian-deps fleet-deps cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
@@ -69,6 +69,15 @@ test-fleet: fleet-deps target/sql/installed ## dist/rsyslog.conf by the real rsy
 target/sql/installed: | fleet-deps
 	$(Q)python3 -m venv target/sql
 	$(Q)target/sql/bin/pip install --quiet duckdb chdb
+	$(Q)touch $@
+
+test-otlp: fleet-deps target/otlp/installed ## --format otlp by OpenTelemetry's protobuf definitions
+	$(Q)$(call AS_OWNER,$(CARGO) build --locked --bin tuxscope --example generate)
+	$(Q)target/otlp/bin/python -B tests/otlp/check.py target/debug/tuxscope target/debug/examples/generate
+
+target/otlp/installed: | fleet-deps
+	$(Q)python3 -m venv target/otlp
+	$(Q)target/otlp/bin/pip install --quiet opentelemetry-proto
 	$(Q)touch $@
 
 SOAK_SECONDS ?= 1800

@@ -26,6 +26,7 @@ use rustix::thread::{set_name, set_thread_groups, set_thread_res_gid, set_thread
 use crate::host::{running, users};
 use crate::model::cost::Cost;
 use crate::model::failure::{Exit, Failure};
+use crate::model::trace::TraceContext;
 use crate::runtime::stop::Stop;
 use crate::runtime::{inherited, report};
 
@@ -50,11 +51,16 @@ pub struct Launched {
 }
 
 impl Launched {
-    /// Starts the command, as another user if one is named, and holds it.
+    /// Starts the command, as another user if one is named, and holds it. Its TRACEPARENT is this
+    /// one, if there is one.
     ///
     /// # Errors
     /// There is no such user, or a process can't be made.
-    pub fn hold(command: &[OsString], user: Option<&str>) -> Result<Self> {
+    pub fn hold(
+        command: &[OsString],
+        user: Option<&str>,
+        trace: Option<TraceContext>,
+    ) -> Result<Self> {
         if let Some(user) = user.filter(|user| users::account(user).is_none()) {
             let what = format!("there is no user {user} in /etc/passwd");
             return Err(Failure::new(Exit::Usage, what, "name an existing user with --user").into());
@@ -64,6 +70,9 @@ impl Launched {
         let mut held = Command::new("/proc/self/exe");
         held.arg(HOLD).arg(theirs.as_raw_fd().to_string());
         held.arg(user.unwrap_or_default()).args(command);
+        if let Some(trace) = trace {
+            held.env("TRACEPARENT", trace.to_string());
+        }
         inherited::pass_on(&mut held);
         let child = held.spawn().context("can't start the command")?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);

@@ -86,6 +86,14 @@ pub struct Drawn {
     )]
     pub weight: Option<Weight>,
 
+    /// In spans of --format otlp, tell the arguments of programs, too, which may hold secrets
+    #[arg(long)]
+    pub otlp_args: bool,
+
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..),
+          help = "Make at most so many spans: short processes share one [default: 2000]")]
+    pub otlp_max_spans: Option<u32>,
+
     /// Leave the arguments of programs out of the output; their names stay
     #[arg(long)]
     pub no_args: bool,
@@ -114,6 +122,8 @@ impl Drawn {
             ("top", self.top.is_some()),
             ("every", self.every.is_some()),
             ("weight", self.weight.is_some()),
+            ("otlp-args", self.otlp_args),
+            ("otlp-max-spans", self.otlp_max_spans.is_some()),
         ];
         let strange =
             given.iter().find(|(name, given)| *given && !self.format.takes.contains(name));
@@ -133,8 +143,16 @@ impl Drawn {
             top: self.top.map_or(Ranking::TOP, |top| top as usize),
         };
         let (columns, weight) = (self.columns.clone(), self.weight.unwrap_or_default());
-        let every = self.every;
-        let sink = (self.format.start)(&Settings { wide, style, columns, ranking, every, weight });
+        let sink = (self.format.start)(&Settings {
+            wide,
+            style,
+            columns,
+            ranking,
+            every: self.every,
+            weight,
+            otlp_args: self.otlp_args,
+            otlp_max_spans: self.otlp_max_spans.map(|max| max as usize),
+        });
         if self.no_args { Box::new(NoArgs(sink)) } else { sink }
     }
 }

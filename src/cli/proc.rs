@@ -20,8 +20,9 @@ use crate::host::{identity, running};
 use crate::kernel::config::{Config, Mode};
 use crate::kernel::tracer::{Storage, Tracer};
 use crate::model::conditions::Conditions;
-use crate::model::event::EventKind;
+use crate::model::event::{EventKind, Meta};
 use crate::model::failure::{Exit, Failure};
+use crate::model::trace::TraceContext;
 use crate::output::{Output, Rotation, terminal};
 use crate::process::filter::Filter;
 use crate::runtime::report;
@@ -52,7 +53,8 @@ pub fn run(args: Proc) -> Result<ExitCode> {
 
     warn_of_unknown(&config.choice.pids);
     let waiter = Waiter::new().context("can't wait for events")?;
-    let mut command = args.hold_command(&tracer, &waiter)?;
+    let trace = identity::trace().filter(|_| args.runs_command() && args.is_wide());
+    let mut command = args.hold_command(&tracer, &waiter, trace)?;
     // With all rights still, and when all that may be wrong with the start has been found.
     output.begin()?;
     if let Some(expected) = &mut expected {
@@ -65,6 +67,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     let mut enricher = args.is_wide().then(|| Enricher::new(args.view.max_args as usize));
     let clock_offset_ns = enricher.as_ref().map_or(0, Enricher::clock_offset_ns);
     let meta = identity::meta(config.choice.words(), clock_offset_ns);
+    let meta = Meta { trace, ..meta };
     if let Some(enricher) = enricher.as_mut().filter(|_| args.view.host_fields) {
         enricher.name_host(&meta);
     }
@@ -206,12 +209,19 @@ impl Proc {
     }
 
     /// Starts the command, if there is one; it does nothing before it is let go.
-    fn hold_command(&self, tracer: &Tracer<'_>, waiter: &Waiter) -> Result<Option<Launched>> {
+    /// It learns its place in the trace where that is what is drawn.
+    fn hold_command(
+        &self,
+        tracer: &Tracer<'_>,
+        waiter: &Waiter,
+        trace: Option<TraceContext>,
+    ) -> Result<Option<Launched>> {
         if !self.runs_command() {
             return Ok(None);
         }
         tracer.set_adopting(true);
-        let mut command = Launched::hold(&self.run.command, self.run.user.as_deref())?;
+        let trace = trace.filter(|_| std::ptr::eq(self.view.drawn.format, &view::OTLP));
+        let mut command = Launched::hold(&self.run.command, self.run.user.as_deref(), trace)?;
         tracer.set_adopting(false);
         if self.is_wide() {
             // The sandbox hides a part of it.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a capture tells of where it was made.
 
-use std::fs;
+use std::{env, fs};
 
 use rustix::system::uname;
 
 use crate::model::event::Meta;
+use crate::model::trace::TraceContext;
 
 /// `filters`: the options that choose the events. `clock_offset_ns`: wall clock less
 /// `CLOCK_MONOTONIC`.
@@ -22,6 +23,20 @@ pub fn meta(filters: Vec<String>, clock_offset_ns: u64) -> Meta {
         cpus: cpus_online(),
         ..Meta::default()
     }
+}
+
+/// The place in a trace of a command that is to be run: a new one, or below the span that TRACEPARENT
+/// in the environment names. None where the kernel gives no random ids.
+pub fn trace() -> Option<TraceContext> {
+    let random = || {
+        let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid").ok()?;
+        u128::from_str_radix(&uuid.trim().replace('-', ""), 16).ok()
+    };
+    // A UUID has its version in the upper half.
+    let span_id = random()? as u64;
+    let given = env::var("TRACEPARENT").ok();
+    let below = given.and_then(|given| TraceContext::below(&given, span_id));
+    below.or_else(|| Some(TraceContext { trace_id: random()?, span_id, parent_span_id: None }))
 }
 
 /// How many CPUs the machine has, whichever of them this process may use; 0 where that isn't known.

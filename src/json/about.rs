@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::describe::{Describe, Key};
 use super::{SCHEMA_VERSION, write};
 use crate::model::event::{EventKind, Lost, Meta, Totals};
+use crate::model::trace::TraceContext;
 use crate::text::time::Rfc3339;
 
 /// Makes a struct of the keys of a record, and at test time a list of them with their comments.
@@ -82,6 +83,16 @@ record! {
         /// `true` where the arguments of programs were left out (`--no-args`); else missing.
         #[serde(default, skip_serializing_if = "is_false")]
         no_args: bool,
+        /// Of `proc -- COMMAND`: the id of the trace that `--format otlp` makes of the capture: that of
+        /// TRACEPARENT in the environment, or a new one. 32 hexadecimal digits.
+        #[serde(default, skip_serializing_if = "Digits::is_none")]
+        trace_id: Digits,
+        /// The id of the command's span in it: 16 hexadecimal digits.
+        #[serde(default, skip_serializing_if = "Digits::is_none")]
+        span_id: Digits,
+        /// The id of the span above that, which TRACEPARENT named.
+        #[serde(default, skip_serializing_if = "Digits::is_none")]
+        parent_span_id: Digits,
     }
 }
 
@@ -173,6 +184,25 @@ impl<'a> Deserialize<'a> for Moment {
     }
 }
 
+/// Hexadecimal digits of an id, which is left out where there is none.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digits(String);
+
+impl Digits {
+    fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn of(id: Option<u64>) -> Self {
+        Self(id.map(|id| format!("{id:016x}")).unwrap_or_default())
+    }
+
+    fn id(&self) -> Option<u64> {
+        u64::from_str_radix(&self.0, 16).ok().filter(|&id| id > 0)
+    }
+}
+
 /// A count that is left out where it is 0.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -227,6 +257,7 @@ pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
         cpus,
         command_pid,
         no_args,
+        trace,
     } = meta.clone();
     let line = MetaLine {
         tool: Tool,
@@ -241,6 +272,9 @@ pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
         cpus: Seldom(cpus.into()),
         command_pid: Seldom(command_pid.into()),
         no_args,
+        trace_id: Digits(trace.map(|trace| format!("{:032x}", trace.trace_id)).unwrap_or_default()),
+        span_id: Digits::of(trace.map(|trace| trace.span_id)),
+        parent_span_id: Digits::of(trace.and_then(|trace| trace.parent_span_id)),
     };
     write_line(MetaLine::NAME, &line, out);
 }
@@ -292,7 +326,16 @@ impl From<MetaLine> for Meta {
             cpus: Seldom(cpus),
             command_pid: Seldom(command_pid),
             no_args,
+            trace_id,
+            span_id,
+            parent_span_id,
         } = line;
+        let trace_id = u128::from_str_radix(&trace_id.0, 16).ok().filter(|&id| id > 0);
+        let trace = trace_id.zip(span_id.id()).map(|(trace_id, span_id)| TraceContext {
+            trace_id,
+            span_id,
+            parent_span_id: parent_span_id.id(),
+        });
         let [cpus, command_pid] = [cpus, command_pid].map(|n| u32::try_from(n).unwrap_or(0));
         Self {
             version,
@@ -305,6 +348,7 @@ impl From<MetaLine> for Meta {
             cpus,
             command_pid,
             no_args,
+            trace,
         }
     }
 }

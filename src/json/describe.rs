@@ -8,7 +8,7 @@ use std::{env, fs};
 use serde_json::{Map, Value, json};
 
 use super::SCHEMA_VERSION;
-use super::about::{Counts, LostLine, MetaLine, Moment, Schema, Seldom, SummaryLine, Tool};
+use super::about::{Counts, Digits, LostLine, MetaLine, Moment, Schema, Seldom, SummaryLine, Tool};
 use super::arguments::Arguments;
 use super::form::{
     Count, ErrorName, Flag, Form as _, Id, Number, Optional, Shared, Status, Text, Time,
@@ -72,6 +72,12 @@ describe! {
     u64: json!({ "$ref": "#/$defs/count" }),
     Moment: json!({ "$ref": "#/$defs/time" }),
     Counts: json!({ "$ref": "#/$defs/counts" }),
+}
+
+impl Describe for Digits {
+    fn describe(key: Key) -> Key {
+        key.with_schema(json!({ "type": "string", "pattern": "^[0-9a-f]+$" })).optional()
+    }
 }
 
 impl Describe for Seldom {

@@ -9,6 +9,7 @@ use crate::model::errno::Errno;
 use crate::model::keys::event_keys;
 use crate::model::place::Place;
 use crate::model::signal;
+use crate::model::trace::TraceContext;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -374,6 +375,8 @@ pub struct Meta {
     pub command_pid: u32,
     /// The arguments of programs were left out.
     pub no_args: bool,
+    /// The command's place in a trace, chosen before it began.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a capture came to: what its `summary` record tells.

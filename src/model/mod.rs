@@ -12,3 +12,4 @@ pub mod pid;
 pub mod place;
 pub mod signal;
 pub mod signal_code;
+pub mod trace;

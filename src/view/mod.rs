@@ -21,6 +21,7 @@ mod json;
 mod lives;
 mod no_args;
 mod none;
+mod otlp;
 mod path;
 mod perfetto;
 mod summary;
@@ -33,6 +34,7 @@ mod wide_table;
 pub use folded::Weight;
 pub use json::Json;
 pub use no_args::NoArgs;
+pub use otlp::{MAX_SPANS as OTLP_MAX_SPANS, VIEW as OTLP};
 pub use summary::{By, Ranking, Sort, Summary};
 pub use table::Table;
 pub use wide_table::{ALL as COLUMNS, Column, WideTable};
@@ -49,6 +51,7 @@ pub static ALL: &[&View] = &[
     &html::VIEW,
     &path::VIEW,
     &folded::VIEW,
+    &otlp::VIEW,
     &explain::VIEW,
     &none::VIEW,
 ];
@@ -86,6 +89,10 @@ pub struct Settings {
     pub every: Option<Duration>,
     /// What the numbers of folded stacks count.
     pub weight: Weight,
+    /// Spans tell the arguments of programs.
+    pub otlp_args: bool,
+    /// Spans of a document at most; the usual number where there is none.
+    pub otlp_max_spans: Option<usize>,
 }
 
 /// What a view's output is.

@@ -51,6 +51,7 @@ mod service;
 mod storm;
 mod threads;
 mod top;
+mod trace;
 mod usage;
 mod wide_args;
 mod wide_identity;

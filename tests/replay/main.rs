@@ -5,6 +5,7 @@
 
 // How tests are made.
 mod events;
+mod otlp;
 mod program;
 
 // What is tested.

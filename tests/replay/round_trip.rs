@@ -105,6 +105,7 @@ fn records_about_the_capture_come_back() {
         cpus: 8,
         command_pid: 9,
         no_args: true,
+        trace: None,
     };
     let lost = Lost::new([1, 2, u64::MAX, 3], 6);
     let totals = Totals {

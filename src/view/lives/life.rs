@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::model::errno::Errno;
 use crate::model::event::{Args, Comm, ExitStatus};
+use crate::model::place::Place;
 use crate::text;
 use crate::text::command;
 
@@ -44,6 +45,10 @@ pub struct Life {
     pub threads: u32,
     /// Those below it that are no longer kept.
     pub folded: Folded,
+    /// The user that its last event told.
+    pub uid: Option<u32>,
+    /// Where it ran then.
+    pub place: Option<Arc<Place>>,
     /// Its last name.
     pub(super) comm: Option<Arc<Comm>>,
     /// It ran something else before its first exec, under this name.
@@ -212,6 +217,8 @@ impl Life {
             end: None,
             threads: 0,
             folded: Folded::default(),
+            uid: None,
+            place: None,
             comm: None,
             ran_before: None,
             first_exec: None,

@@ -3,13 +3,14 @@
 //!
 //! Any sequence of events folds: what was lost or happened before the capture stays unknown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
 use std::sync::Arc;
 
 use crate::host::running::Running;
-use crate::model::event::{Args, Comm, Detail, Event, EventKind, Meta, Totals};
+use crate::model::event::{Args, Comm, Detail, Event, EventKind, Meta, Totals, Wide};
 use crate::model::pid::PID_MAX_LIMIT;
+use crate::model::place::Place;
 use crate::process::table::Table;
 use crate::text::elapsed::Elapsed;
 use crate::text::killed;
@@ -58,6 +59,16 @@ pub enum Step {
     Ended(LifeId),
 }
 
+impl Step {
+    /// The process.
+    fn whose(&self) -> LifeId {
+        match *self {
+            Self::Born(id) | Self::ThreadBorn(id) | Self::Execed(id) => id,
+            Self::ExecFailed(id) | Self::ThreadEnded(id) | Self::Ended(id) => id,
+        }
+    }
+}
+
 /// The lives of a capture.
 #[derive(Debug)]
 pub struct Lives {
@@ -70,6 +81,7 @@ pub struct Lives {
     last_id: u64,
     names: Pool<Comm>,
     programs: Pool<Program>,
+    places: HashMap<Box<str>, Arc<Place>>,
     /// What the lives take, and what they may.
     bytes: usize,
     room: usize,
@@ -81,6 +93,7 @@ pub struct Lives {
     began_ns: u64,
     span: Option<(u64, u64)>,
     began_at_ns: Option<u64>,
+    first_ns: u64,
     /// Steps that looks for a root took.
     #[cfg(test)]
     steps: u64,
@@ -103,6 +116,7 @@ impl Lives {
             last_id: 0,
             names: Pool::default(),
             programs: Pool::default(),
+            places: HashMap::new(),
             bytes: 0,
             room,
             max_args,
@@ -111,6 +125,7 @@ impl Lives {
             began_ns: 0,
             span: None,
             began_at_ns: None,
+            first_ns: 0,
             #[cfg(test)]
             steps: 0,
         }
@@ -144,6 +159,31 @@ impl Lives {
 
     /// Takes one event.
     pub fn event(&mut self, event: &Event) -> Step {
+        let step = self.step(event);
+        if let Some(wide) = event.wide.as_deref().filter(|wide| !wide.detail.is_of_thread()) {
+            self.was_at(step.whose(), wide);
+        }
+        step
+    }
+
+    /// Notes who a process was, and where.
+    fn was_at(&mut self, id: LifeId, wide: &Wide) {
+        /// Places that are shared; beyond that they are learned anew.
+        const MAX_PLACES: usize = 4096;
+        let Some(life) = self.lives.get_mut(&id) else { return };
+        life.uid = Some(wide.uid);
+        let Some(place) = &wide.place else { return };
+        if life.place.as_ref().is_some_and(|known| known.cgroup == place.cgroup) {
+            return;
+        }
+        if self.places.len() >= MAX_PLACES {
+            self.places.clear();
+        }
+        let shared = self.places.entry(place.cgroup.clone()).or_insert_with(|| place.clone());
+        life.place = Some(shared.clone());
+    }
+
+    fn step(&mut self, event: &Event) -> Step {
         if self.bytes > self.room {
             self.fold();
         }
@@ -153,6 +193,7 @@ impl Lives {
         let wide = event.wide.as_deref();
         if self.began_at_ns.is_none() {
             self.began_at_ns = wide.map(|wide| wide.time_ns);
+            self.first_ns = now;
         }
         match (event.kind, wide.map(|wide| &wide.detail)) {
             (EventKind::Fork, Some(Detail::Fork { thread: true, .. })) => {
@@ -287,6 +328,11 @@ impl Lives {
     pub fn capture_began_ns(&self) -> u64 {
         let (first, _) = self.span_ns();
         if self.began_ns == 0 { first } else { first.min(self.began_ns) }
+    }
+
+    /// The time of the first event, which [`Self::began_at_ns`] is of.
+    pub fn first_event_ns(&self) -> u64 {
+        self.first_ns
     }
 
     /// First and last time of the events, and at the end of the capture, in nanoseconds.

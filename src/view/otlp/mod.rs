@@ -130,7 +130,7 @@ impl Ids<'_> {
     }
 }
 
-/// Spreads a number over 64 bits: the finalizer of SplitMix64, which maps no two to one.
+/// Spreads a number over 64 bits: the finalizer of `SplitMix64`, which maps no two to one.
 fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -219,7 +219,7 @@ impl Trace {
         if self.args {
             let args = exec.and_then(|exec| exec.args()).filter(|args| !args.is_empty());
             let values = args.map(|args| args.iter().map(|arg| lossy(arg).into()).collect());
-            add("process.command_args", values.map(|values| Value::ArrayValue { values }));
+            add("process.command_args", values.map(|values| Value::Array { values }));
         }
         add("process.parent_pid", life.born_to.or(life.adopter).map(Into::into));
         let time = |ns| Value::from(Rfc3339(self.unix_ns(ns)).to_string());
@@ -329,16 +329,16 @@ fn about_bytes(span: &Span) -> usize {
     const FRAME: usize = 250;
     const EACH: usize = 60;
     let of = |value: &Value| match value {
-        Value::StringValue(text) => text.len(),
-        Value::ArrayValue { values } => values.iter().map(|value| EACH + text_len(value)).sum(),
-        Value::IntValue(_) | Value::BoolValue(_) => 20,
+        Value::String(text) => text.len(),
+        Value::Array { values } => values.iter().map(|value| EACH + text_len(value)).sum(),
+        Value::Int(_) | Value::Bool(_) => 20,
     };
     FRAME + span.attributes.iter().map(|attribute| EACH + of(&attribute.value)).sum::<usize>()
 }
 
 fn text_len(value: &Value) -> usize {
     match value {
-        Value::StringValue(text) => text.len(),
+        Value::String(text) => text.len(),
         _ => 0,
     }
 }

@@ -77,45 +77,46 @@ pub struct Attribute {
     pub value: Value,
 }
 
+/// `AnyValue`
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 pub enum Value {
-    StringValue(String),
-    #[serde(serialize_with = "quoted_signed")]
-    IntValue(i64),
-    BoolValue(bool),
-    ArrayValue {
-        values: Vec<Value>,
-    },
+    #[serde(rename = "stringValue")]
+    String(String),
+    #[serde(rename = "intValue", serialize_with = "quoted_signed")]
+    Int(i64),
+    #[serde(rename = "boolValue")]
+    Bool(bool),
+    #[serde(rename = "arrayValue")]
+    Array { values: Vec<Self> },
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Self::StringValue(text)
+        Self::String(text)
     }
 }
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::StringValue(text.to_owned())
+        Self::String(text.to_owned())
     }
 }
 
 impl From<bool> for Value {
     fn from(flag: bool) -> Self {
-        Self::BoolValue(flag)
+        Self::Bool(flag)
     }
 }
 
 impl From<u64> for Value {
     fn from(number: u64) -> Self {
-        Self::IntValue(i64::try_from(number).unwrap_or(i64::MAX))
+        Self::Int(i64::try_from(number).unwrap_or(i64::MAX))
     }
 }
 
 impl From<u32> for Value {
     fn from(number: u32) -> Self {
-        Self::IntValue(number.into())
+        Self::Int(number.into())
     }
 }
 

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod capture;
 pub mod replay;
 
+pub mod diff;
 pub mod expect;
 pub mod kernel;
 pub mod output;

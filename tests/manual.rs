@@ -34,7 +34,7 @@ fn command_line() -> Command {
 /// Replaying a capture is for every user; what traces is for the administrator.
 fn section(name: &str) -> u8 {
     match name {
-        "tuxscope-replay" | "tuxscope-schema" => 1,
+        "tuxscope-diff" | "tuxscope-replay" | "tuxscope-schema" => 1,
         _ => 8,
     }
 }

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::capture::launch;
 
 pub mod check;
+mod diff;
 mod events;
 mod expect;
 mod hint;
@@ -36,6 +37,8 @@ enum Command {
     Replay(replay::Replay),
     /// Show which commands, units, containers or users use the CPU now, ended processes included
     Top(top::Top),
+    /// Show how captures of the same work differ
+    Diff(diff::Diff),
     /// Print the JSON Schema of the output of --format json
     Schema,
     /// Check what this kernel and the caller's rights allow, and try both modes
@@ -76,6 +79,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Proc(args) => proc::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Top(args) => top::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Schema => schema::run(),
         Command::Check(args) => check::run(&args),
         Command::CheckChild { last } => check::child(last).map(ExitCode::from),

@@ -153,7 +153,7 @@ pub fn run(args: Replay) -> Result<ExitCode> {
 
 /// A capture may be anybody's: what reads it can open no file and no TCP connection, and has no
 /// rights beyond its user's.
-fn confine() {
+pub fn confine() {
     if let Err(error) = rights::drop_all_but(CapabilitySet::empty()) {
         report::say(format_args!("can't drop capabilities that are not needed: {error}"));
     }

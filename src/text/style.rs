@@ -3,7 +3,9 @@
 
 use crate::text;
 
-/// Terminal sequences.
+/// For headings: a terminal sequence, as the next ones.
+pub const BOLD: &str = "\x1b[1m";
+/// For what can wait.
 pub const DIM: &str = "\x1b[2m";
 /// For what failed.
 pub const RED: &str = "\x1b[1;31m";

@@ -3,12 +3,12 @@
 
 use super::balance::Spent;
 use super::board::{Choice, Row, Sort};
-use super::line::{BOLD, Line, REVERSE};
+use super::line::{Line, REVERSE};
 use super::tree::Node;
 use crate::model::event::Lost;
 use crate::text::bytes::Bytes;
 use crate::text::quantity::count;
-use crate::text::style::{DIM, RED, Style};
+use crate::text::style::{BOLD, DIM, RED, Style};
 
 /// Lines above the rows, the columns' heads included.
 pub const HEAD: usize = 4;

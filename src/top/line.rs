@@ -3,10 +3,8 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::text::style::{RESET, Style};
+use crate::text::style::{BOLD, RESET, Style};
 
-/// For headings.
-pub const BOLD: &str = "\x1b[1m";
 /// For what is chosen; no colour, so that it shows without any.
 pub const REVERSE: &str = "\x1b[7m";
 

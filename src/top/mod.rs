@@ -12,7 +12,7 @@ use crate::host::clock::now_ns;
 use crate::host::usage::{self, Machine};
 use crate::host::users::Users;
 use crate::model::event::{Event, Lost, Meta};
-use crate::text::style::{DIM, RED, Style};
+use crate::text::style::{BOLD, DIM, RED, Style};
 use crate::view::Sink;
 
 mod balance;
@@ -33,7 +33,7 @@ use draw::{Canvas, HELP, Head};
 use failures::Failures;
 use keys::Key;
 use ledger::{Found, Ledger};
-use line::{BOLD, Line};
+use line::Line;
 use tree::Node;
 
 /// Between two looks.

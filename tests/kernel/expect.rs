@@ -113,7 +113,7 @@ fn the_documented_jobs_run() {
     jobs.push(github.split("```").next().unwrap().to_owned());
     let (_, gitlab) = text.split_once("script:\n    - ").unwrap();
     jobs.push(gitlab.lines().next().unwrap().to_owned());
-    assert_eq!(jobs.len(), 6);
+    assert_eq!(jobs.len(), 7);
     for job in jobs {
         let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", dir.path().display());
         let mut command = Command::new("sh");

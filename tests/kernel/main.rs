@@ -23,6 +23,7 @@ mod check;
 mod clock;
 mod comms;
 mod cost;
+mod diff;
 mod ending;
 mod environment;
 mod expect;

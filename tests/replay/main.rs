@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 // How tests are made.
+mod diff;
 mod events;
 mod otlp;
 mod program;

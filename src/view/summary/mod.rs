@@ -21,8 +21,10 @@ use super::{Shape, Sink, Speaks, View};
 use crate::json;
 use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::text::style::Style;
-use collect::Collector;
+pub use collect::Collector;
+pub use figures::Group;
 use periods::{Period, Periods};
+pub use ranked::name as group_name;
 pub use ranking::{By, Ranking, Sort};
 
 /// `--format summary`

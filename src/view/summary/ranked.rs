@@ -167,7 +167,7 @@ pub fn sort(groups: &mut [Group], sort: Sort) {
 }
 
 /// Its name for a terminal.
-fn name(group: &Group) -> String {
+pub fn name(group: &Group) -> String {
     let mut out = String::new();
     match &group.name {
         Some(GroupName::Args(Some(args))) if !args.is_empty() => command::quote(args, &mut out),

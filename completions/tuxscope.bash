@@ -19,6 +19,9 @@ _tuxscope() {
             tuxscope,check)
                 cmd="tuxscope__subcmd__check"
                 ;;
+            tuxscope,diff)
+                cmd="tuxscope__subcmd__diff"
+                ;;
             tuxscope,help)
                 cmd="tuxscope__subcmd__help"
                 ;;
@@ -36,6 +39,9 @@ _tuxscope() {
                 ;;
             tuxscope__subcmd__help,check)
                 cmd="tuxscope__subcmd__help__subcmd__check"
+                ;;
+            tuxscope__subcmd__help,diff)
+                cmd="tuxscope__subcmd__help__subcmd__diff"
                 ;;
             tuxscope__subcmd__help,help)
                 cmd="tuxscope__subcmd__help__subcmd__help"
@@ -59,7 +65,7 @@ _tuxscope() {
 
     case "${cmd}" in
         tuxscope)
-            opts="-h -V --help --version proc replay top schema check help"
+            opts="-h -V --help --version proc replay top diff schema check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -90,8 +96,38 @@ _tuxscope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        tuxscope__subcmd__diff)
+            opts="-h --format --by --args --threshold --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -W "command unit container user parent args" -- "${cur}"))
+                    return 0
+                    ;;
+                --threshold)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         tuxscope__subcmd__help)
-            opts="proc replay top schema check help"
+            opts="proc replay top diff schema check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -105,6 +141,20 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tuxscope__subcmd__help__subcmd__diff)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

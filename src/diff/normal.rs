@@ -35,8 +35,11 @@ fn temporary(line: &str) -> String {
         if !name.is_empty() {
             out.push('*');
             // A file's kind stays: that is seldom made up.
-            let kind = name.rfind('.').map_or("", |dot| &name[dot..]);
-            if (2..=5).contains(&kind.len()) {
+            let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
+            let is_word = kind.bytes().all(|b| b.is_ascii_lowercase());
+            let is_file = !after[name.len()..].starts_with('/');
+            if is_file && is_word && (1..=4).contains(&kind.len()) {
+                out.push('.');
                 out.push_str(kind);
             }
         }

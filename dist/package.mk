@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist deb rpm test-deb test-rpm test-unit test-fleet test-otlp soak deny \
+.PHONY: manual lint-dist deb rpm test-deb test-rpm test-unit test-fleet test-otlp test-mappings soak deny \
   dist-deps deb-deps rpm-deps debian-deps fleet-deps cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
@@ -78,6 +78,16 @@ test-otlp: fleet-deps target/otlp/installed ## --format otlp by OpenTelemetry's 
 target/otlp/installed: | fleet-deps
 	$(Q)python3 -m venv target/otlp
 	$(Q)target/otlp/bin/pip install --quiet opentelemetry-proto
+	$(Q)touch $@
+
+test-mappings: fleet-deps target/mappings/installed ## dist/*.jq by the published schemas, JUnit by another reader
+	$(Q)$(call AS_OWNER,$(CARGO) build --locked --bin tuxscope)
+	$(Q)$(SUDO) target/mappings/bin/python -B tests/mappings/check.py target/debug/tuxscope target/mappings
+
+target/mappings/installed: | fleet-deps
+	$(Q)python3 -m venv target/mappings
+	$(Q)target/mappings/bin/pip install --quiet py-ocsf-models junitparser
+	$(Q)npm install --silent --no-save --prefix target/mappings @elastic/ecs
 	$(Q)touch $@
 
 SOAK_SECONDS ?= 1800

@@ -64,6 +64,8 @@ dist)
 fleet)
 	[ -x /usr/sbin/rsyslogd ] || need rsyslog
 	python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
+	have jq || need jq
+	have npm || need npm
 	;;
 cargo-*)
 	case $1 in

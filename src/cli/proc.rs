@@ -59,6 +59,9 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     output.begin()?;
     if let Some(expected) = &mut expected {
         expected.begin()?;
+        if args.run.wait == Wait::All {
+            expected.judge.await_all();
+        }
     }
     args.give_up_rights(&tracer, &output);
     // Only now: the handler's thread has the rights of its maker.

@@ -37,6 +37,8 @@ pub struct Judge {
     command: Option<(u64, u64)>,
     /// The living were counted when they had had their time after the command's end.
     counted_leftovers: bool,
+    /// What the command started was to be waited for.
+    awaits_all: bool,
     last_ns: u64,
 }
 
@@ -125,8 +127,14 @@ impl Judge {
             tells_execs: false,
             command: None,
             counted_leftovers: false,
+            awaits_all: false,
             last_ns: 0,
         }
+    }
+
+    /// What the command started is waited for, too: whoever lives at the end wasn't seen to its own.
+    pub fn await_all(&mut self) {
+        self.awaits_all = true;
     }
 
     /// Some rule asks who lives on after the command.
@@ -297,6 +305,11 @@ impl Judge {
             self.count(Measure::Processes, 1, answers, member.who());
             self.open(Measure::Cpu, answers, "a process still ran at the end");
             self.open(Measure::MaxRss, answers, "a process still ran at the end");
+            if self.awaits_all {
+                for measure in Measure::OF_WHO_RUNS {
+                    self.open(measure, answers, "a process still ran at the end");
+                }
+            }
         }
         let whole = Whole {
             meta: self.meta.as_ref(),

@@ -72,6 +72,10 @@ pub enum Unit {
 }
 
 impl Measure {
+    /// Those that a process which goes on may add to.
+    pub const OF_WHO_RUNS: [Self; 6] =
+        [Self::Failures, Self::Killed, Self::Oom, Self::Execs, Self::FailedExecs, Self::Processes];
+
     /// All of them, in the order in which they are told of.
     pub const ALL: [Self; 11] = [
         Self::Failures,

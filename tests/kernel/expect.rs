@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Output};
 
+use crate::killed::MemoryCgroup;
 use crate::program::{BINARY, command};
 use crate::{machine, worker};
 
@@ -51,6 +52,33 @@ fn each_rule_is_kept_by_one_job_and_broken_by_the_next() {
     ] {
         assert_eq!(verdict(rule, keeps), ("ok".to_owned(), Some(0)), "{rule}");
         assert_eq!(verdict(rule, breaks), ("FAILED".to_owned(), Some(4)), "{rule}");
+    }
+}
+
+#[test]
+fn the_oom_killers_victims_are_counted() {
+    let Some(_machine) = machine::shared() else { return };
+    let group = MemoryCgroup::make();
+    let hungry = format!(
+        "sh -c 'echo $$ > {}/cgroup.procs; exec tail /dev/zero' 2>/dev/null;",
+        group.0.display()
+    );
+    let job = |times: usize| hungry.repeat(times) + " :";
+    assert_eq!(verdict("oom <= 1", &job(1)), ("ok".to_owned(), Some(0)));
+    assert_eq!(verdict("oom <= 1", &job(2)), ("FAILED".to_owned(), Some(4)));
+}
+
+/// The capture ends before what it was to wait for.
+#[test]
+fn who_is_waited_for_and_not_seen_to_its_end_leaves_a_rule_unknown() {
+    let Some(_machine) = machine::shared() else { return };
+    let job = "sleep 1 & :";
+    for rule in ["failures = 0", "killed = 0", "execs <= 5", "processes <= 5"] {
+        let output = run(&[rule], &["--wait", "all", "--duration", "0.4"], job);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("unknown: {rule}: a process still ran")), "{said}");
+        assert_eq!(output.status.code(), Some(4));
+        assert_eq!(run(&[rule], &["--wait", "all"], job).status.code(), Some(0), "{rule}");
     }
 }
 

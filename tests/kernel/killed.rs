@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::cgroups::Cgroup;
 use crate::program::Tuxscope;
@@ -165,16 +166,18 @@ fn the_oom_killer_is_told_from_others() {
 }
 
 /// A memory cgroup of 16 MB, in whichever hierarchy has that controller.
-struct MemoryCgroup(PathBuf);
+pub struct MemoryCgroup(pub PathBuf);
 
 impl MemoryCgroup {
-    fn make() -> Self {
+    pub fn make() -> Self {
         let old = Path::new("/sys/fs/cgroup/memory");
         let (parent, limit) = match old.exists() {
             true => (old, "memory.limit_in_bytes"),
             false => (Path::new("/sys/fs/cgroup"), "memory.max"),
         };
-        let dir = parent.join(format!("tuxscope-test-{}-oom", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let dir = parent.join(format!("tuxscope-test-{}-oom{number}", std::process::id()));
         fs::create_dir(&dir).expect("a memory cgroup");
         fs::write(dir.join(limit), "16777216").expect("a limit");
         // With swap it would take longer, if it ended at all.

@@ -212,7 +212,7 @@ impl Proc {
     }
 
     /// Starts the command, if there is one; it does nothing before it is let go.
-    /// It learns its place in the trace where that is what is drawn.
+    /// It learns its place in the trace where that is what is drawn and the trace is there already.
     fn hold_command(
         &self,
         tracer: &Tracer<'_>,
@@ -223,7 +223,8 @@ impl Proc {
             return Ok(None);
         }
         tracer.set_adopting(true);
-        let trace = trace.filter(|_| std::ptr::eq(self.view.drawn.format, &view::OTLP));
+        let draws_trace = std::ptr::eq(self.view.drawn.format, &view::OTLP);
+        let trace = trace.filter(|trace| draws_trace && trace.parent_span_id.is_some());
         let mut command = Launched::hold(&self.run.command, self.run.user.as_deref(), trace)?;
         tracer.set_adopting(false);
         if self.is_wide() {

@@ -12,6 +12,7 @@ pub mod replay;
 pub mod diff;
 pub mod expect;
 pub mod kernel;
+pub mod metrics;
 pub mod output;
 pub mod top;
 pub mod view;

@@ -14,6 +14,7 @@ use crate::capture::linger::Linger;
 use crate::capture::wait::{Waiter, Woken};
 use crate::expect::Judge;
 use crate::kernel::tracer::Tracer;
+use crate::metrics::Metrics;
 use crate::model::event::{Meta, Totals};
 use crate::output::Output;
 use crate::output::progress::Progress;
@@ -127,6 +128,8 @@ pub struct Capture<'a> {
     pub wait_for_all: bool,
     /// Takes all events, whatever is shown of them.
     pub judge: Option<&'a mut Judge>,
+    /// Counts all events, whatever is shown of them.
+    pub metrics: Option<&'a mut Metrics>,
     /// The view shows something of each event.
     pub shows_events: bool,
     /// The view has the whole screen: nothing is said while it lasts.
@@ -157,6 +160,7 @@ impl Capture<'_> {
             bounds: self.bounds,
             max_count: limits.count,
             judge: self.judge,
+            metrics: self.metrics,
             state: State::default(),
         };
         waiter.add_ring(ring.fd())?;
@@ -231,6 +235,7 @@ impl Capture<'_> {
                 patience = Duration::ZERO;
             }
             writer.proceed(&ring, drained);
+            writer.tell_metrics(&ring, false);
             if self.show_status {
                 progress.show(writer.output, || writer.status());
             }
@@ -270,6 +275,7 @@ impl Capture<'_> {
             others.settle(&mut writer);
         }
 
+        writer.tell_metrics(&ring, true);
         writer.finish(nanos(elapsed));
         others.settle(&mut writer);
         let (totals, error) = writer.outcome();

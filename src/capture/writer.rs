@@ -19,6 +19,7 @@ use crate::host::running;
 use crate::kernel::ring::Ring;
 use crate::kernel::tracer::{Learning, Tracer};
 use crate::kernel::wire::{Decoded, RingRecord, Task, WireError};
+use crate::metrics::{Health, Metrics};
 use crate::model::cost::Cost;
 use crate::model::event::{Detail, Event, EventKind, Meta, Totals};
 use crate::output::{Output, WRITE_SIZE, WriteFailed};
@@ -47,6 +48,8 @@ pub struct Writer<'a> {
     pub max_count: Option<u64>,
     /// Takes all events, whatever is shown of them.
     pub judge: Option<&'a mut Judge>,
+    /// Counts all events, whatever is shown of them.
+    pub metrics: Option<&'a mut Metrics>,
     pub state: State,
 }
 
@@ -274,6 +277,9 @@ impl Writer<'_> {
                 if let Some(judge) = &mut self.judge {
                     judge.event(&record.event);
                 }
+                if let Some(metrics) = &mut self.metrics {
+                    metrics.event(&record.event);
+                }
                 if self.filter.matches(&record.event) {
                     self.print(record.event);
                 }
@@ -345,6 +351,22 @@ impl Writer<'_> {
             self.state.follow.as_mut().map(|follow| follow.proceed(self.tracer, ring))
         {
             self.state.end = Some(End::Error(error));
+        }
+    }
+
+    /// Writes the metrics, if there are any and it is time, or `at_the_end`.
+    pub fn tell_metrics(&mut self, ring: &Ring<'_>, at_the_end: bool) {
+        let tracer = self.tracer;
+        let health = || Health {
+            lost: tracer.lost(),
+            missed: tracer.missed(),
+            buffer_used: ring.written().saturating_sub(ring.read()),
+            buffer_size: ring.size() as u64,
+        };
+        match &mut self.metrics {
+            Some(metrics) if at_the_end => metrics.write(&health()),
+            Some(metrics) => metrics.tick(health),
+            None => {}
         }
     }
 

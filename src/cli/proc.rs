@@ -19,6 +19,7 @@ use crate::cli::expect::Expected;
 use crate::host::{identity, running};
 use crate::kernel::config::{Config, Mode};
 use crate::kernel::tracer::{Storage, Tracer};
+use crate::metrics::Metrics;
 use crate::model::conditions::Conditions;
 use crate::model::event::{EventKind, Meta};
 use crate::model::failure::{Exit, Failure};
@@ -45,9 +46,12 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     let mut expected = args.expect.open(args.view.drawn.no_args)?;
     args.check_rules(expected.as_ref())?;
     let mut output = args.open_output()?;
+    let config = args.config(expected.as_ref());
+    let failed_execs = config.choice.failed_execs;
+    let metrics = args.out.metrics.as_deref();
+    let mut metrics = metrics.map(|path| Metrics::begin(path, failed_execs)).transpose()?;
     let style = terminal::style(&output, args.out.target.color.into());
     let mut sink = args.view.drawn.start(args.is_wide(), style);
-    let config = args.config(expected.as_ref());
     let mut storage = Storage::uninit();
     let tracer = Tracer::attach(&mut storage, &config)?;
 
@@ -63,7 +67,8 @@ pub fn run(args: Proc) -> Result<ExitCode> {
             expected.judge.await_all();
         }
     }
-    args.give_up_rights(&tracer, &output);
+    let metrics_dir = metrics.as_ref().map(|metrics| metrics.file().dir());
+    args.give_up_rights(&tracer, &output, metrics_dir);
     // Only now: the handler's thread has the rights of its maker.
     let stop = args.listen_to_signals()?;
 
@@ -87,6 +92,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
         show_status: args.view.drawn.speaks_at_the_end() && !args.runs_command(),
         wait_for_all: args.run.wait == Wait::All,
         judge: expected.as_mut().map(|expected| &mut expected.judge),
+        metrics: metrics.as_mut(),
         shows_events: args.view.drawn.format.shape != Shape::Nothing,
         full_screen: false,
     };
@@ -130,6 +136,7 @@ impl Proc {
             || self.view.drawn.needs_wide()
             || self.expect.is_given()
             || self.view.host_fields
+            || self.out.metrics.is_some()
             || by_place
             || failed_execs
     }
@@ -236,7 +243,12 @@ impl Proc {
     }
 
     /// Drops all capabilities but those that are needed until the end, and enters the sandbox.
-    fn give_up_rights(&self, tracer: &Tracer<'_>, output: &Output) {
+    fn give_up_rights(
+        &self,
+        tracer: &Tracer<'_>,
+        output: &Output,
+        metrics: Option<BorrowedFd<'_>>,
+    ) {
         let mut keep = tracer.rights_to_read();
         if self.runs_command() {
             // SIGTERM for a command that may have become another user.
@@ -264,14 +276,15 @@ impl Proc {
                 "/proc hides processes (hidepid): nothing is known of those already running",
             );
         }
-        self.enter_sandbox(output);
+        self.enter_sandbox(output, metrics);
     }
 
     /// /proc is what the enricher reads.
-    fn enter_sandbox(&self, output: &Output) {
+    fn enter_sandbox(&self, output: &Output, metrics: Option<BorrowedFd<'_>>) {
         let readable = [PathBuf::from("/proc")];
-        let writable = self.renews_output().then(|| output.dir()).flatten();
-        match sandbox::enter(&readable, writable) {
+        let renewed = self.renews_output().then(|| output.dir()).flatten();
+        let writable: Vec<_> = renewed.into_iter().chain(metrics).collect();
+        match sandbox::enter(&readable, &writable) {
             Ok(true) => {}
             Ok(false) if self.other.verbose => {
                 report::say("no sandbox: this kernel has no Landlock");

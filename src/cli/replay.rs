@@ -157,7 +157,7 @@ pub fn confine() {
     if let Err(error) = rights::drop_all_but(CapabilitySet::empty()) {
         report::say(format_args!("can't drop capabilities that are not needed: {error}"));
     }
-    if let Err(error) = sandbox::enter(&[], None) {
+    if let Err(error) = sandbox::enter(&[], &[]) {
         report::error(&error.context("no sandbox"));
     }
 }

@@ -80,6 +80,7 @@ pub fn run(_args: &Top) -> Result<ExitCode> {
         show_status: false,
         wait_for_all: false,
         judge: None,
+        metrics: None,
         shows_events: false,
         full_screen: true,
     };
@@ -105,7 +106,7 @@ fn give_up_rights(tracer: &Tracer<'_>) {
     }
     // With hidepid, Landlock would hide all others' processes, whatever the rights.
     if !hidden {
-        if let Err(error) = sandbox::enter(&[PathBuf::from("/proc")], None) {
+        if let Err(error) = sandbox::enter(&[PathBuf::from("/proc")], &[]) {
             report::error(&error.context("no sandbox"));
         }
     }

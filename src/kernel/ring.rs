@@ -105,6 +105,11 @@ impl<'a> Ring<'a> {
         self.position >= written
     }
 
+    /// In bytes.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// How far records have been reserved, in bytes since the ring was made.
     pub fn written(&self) -> u64 {
         self.producer.position().load(Ordering::Relaxed)

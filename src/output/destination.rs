@@ -77,6 +77,11 @@ impl Destination {
         &self.dir
     }
 
+    /// The name in that.
+    pub fn name(&self) -> &OsStr {
+        &self.name
+    }
+
     /// Whether the name is a symbolic link's.
     pub fn is_link(&self) -> bool {
         readlinkat(&self.dir, &self.name, Vec::new()).is_ok()

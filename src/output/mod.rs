@@ -7,9 +7,11 @@ pub mod destination;
 mod lines;
 mod ownership;
 pub mod progress;
+mod replaced;
 mod rotation;
 mod stream;
 pub mod terminal;
 
+pub use replaced::Replaced;
 pub use rotation::Rotation;
 pub use stream::{Output, WRITE_SIZE, WriteFailed};

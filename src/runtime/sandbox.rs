@@ -16,25 +16,24 @@ use landlock::{
 const KNOWN: ABI = ABI::V5;
 
 /// Restricts the calling thread and those that it makes later to reading `readable`, to files in
-/// the directory `output`, and to descriptors that are open; TCP is over. Returns false where the
+/// the directories `writable`, and to descriptors that are open; TCP is over. Returns false where the
 /// kernel has no Landlock, or has it switched off.
 ///
 /// # Errors
 /// The kernel has it, but refuses.
-pub fn enter(readable: &[PathBuf], output: Option<BorrowedFd<'_>>) -> Result<bool> {
+pub fn enter(readable: &[PathBuf], writable: &[BorrowedFd<'_>]) -> Result<bool> {
     let files: BitFlags<AccessFs> = AccessFs::ReadFile
         | AccessFs::WriteFile
         | AccessFs::Truncate
         | AccessFs::MakeReg
         | AccessFs::RemoveFile;
-    let rules = Ruleset::default()
+    let mut rules = Ruleset::default()
         .handle_access(AccessFs::from_all(KNOWN))?
         .handle_access(AccessNet::from_all(KNOWN))?
         .create()?
         .add_rules(path_beneath_rules(readable, AccessFs::ReadFile | AccessFs::ReadDir))?;
-    let rules = match output {
-        Some(dir) => rules.add_rule(PathBeneath::new(dir, files))?,
-        None => rules,
-    };
+    for dir in writable {
+        rules = rules.add_rule(PathBeneath::new(dir, files))?;
+    }
     Ok(rules.restrict_self()?.ruleset != RulesetStatus::NotEnforced)
 }

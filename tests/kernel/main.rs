@@ -36,6 +36,7 @@ mod kernel_threads;
 mod killed;
 mod latency;
 mod loss;
+mod metrics;
 mod output;
 mod ownership;
 mod path;

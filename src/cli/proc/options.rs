@@ -2,6 +2,7 @@
 //! What `tuxscope proc` can be told, as clap reads it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -130,6 +131,12 @@ pub struct OutputOptions {
     /// With --output: on SIGHUP reopen FILE (after logrotate has renamed it) instead of ending
     #[arg(long, requires = "output")]
     pub reopen: bool,
+
+    /// Also keep counters in FILE, for Prometheus: FILE.prom for the node exporter (implies --wide)
+    ///
+    /// FILE is replaced every 15 seconds, and at the end.
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

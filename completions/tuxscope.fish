@@ -108,6 +108,7 @@ always\t'Always'
 never\t'Never'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-size -d 'With --output: begin a new FILE before it exceeds SIZE; old ones are FILE.1, FILE.2, ...' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-keep -d 'With --rotate-size: how many old files to keep' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l metrics -d 'Also keep counters in FILE, for Prometheus: FILE.prom for the node exporter (implies --wide)' -r -F
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l duration -d 'End the capture after this time: seconds, or with units, such as 0.5, 90s, 2m' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l count -d 'End the capture after this many events' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l buffer-size -d 'Size of the kernel\'s ring buffer: bytes, or with K, M or G; rounded up to a power of two' -r

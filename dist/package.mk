@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist deb rpm test-deb test-rpm test-unit test-fleet test-otlp test-mappings soak deny \
-  dist-deps deb-deps rpm-deps debian-deps fleet-deps cargo-deb cargo-deny cargo-fuzz
+.PHONY: manual lint-dist deb rpm test-deb test-rpm test-unit test-fleet test-otlp test-mappings test-metrics soak deny \
+  dist-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
 SHARED_FILES = set -e; \
@@ -16,7 +16,7 @@ SHARED_FILES = set -e; \
 manual: deps ## write the man pages, completions and README tables anew, from the command line and man/*.in
 	$(Q)UPDATE=1 $(CARGO) test -q --locked --test manual --lib
 
-dist-deps deb-deps rpm-deps debian-deps fleet-deps:
+dist-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps:
 	$(Q)./scripts/deps.sh $(@:-deps=)
 
 cargo-deb cargo-deny cargo-fuzz:
@@ -79,6 +79,10 @@ target/otlp/installed: | fleet-deps
 	$(Q)python3 -m venv target/otlp
 	$(Q)target/otlp/bin/pip install --quiet opentelemetry-proto
 	$(Q)touch $@
+
+test-metrics: metrics-deps ## --metrics by a real node exporter and Prometheus; the alerts by promtool
+	$(Q)$(call AS_OWNER,$(CARGO) build --locked --bin tuxscope)
+	$(Q)$(SUDO) python3 -B tests/metrics/prometheus.py target/debug/tuxscope
 
 test-mappings: fleet-deps target/mappings/installed ## dist/*.jq by the published schemas, JUnit by another reader
 	$(Q)$(call AS_OWNER,$(CARGO) build --locked --bin tuxscope)

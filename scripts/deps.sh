@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|peers: installs what the
+# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|metrics|peers: installs what the
 # build, the tests, the linters, the fuzz targets, the static build, the kernel tests, roots of Debian,
 # the packages, the linters of what they ship, the tests of many hosts' captures or the benchmarks lack
 # of the system's packages. Where that isn't possible it prints the command to give, and fails.
@@ -67,6 +67,10 @@ fleet)
 	have jq || need jq
 	have npm || need npm
 	;;
+metrics)
+	have prometheus || need prometheus
+	have prometheus-node-exporter || need prometheus-node-exporter
+	;;
 cargo-*)
 	case $1 in
 	cargo-deb) tool=$1@3.8.0 ;;
@@ -108,7 +112,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|peers|cargo|cargo-NAME" >&2
+	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|metrics|peers|cargo|cargo-NAME" >&2
 	exit 2
 	;;
 esac

@@ -17,7 +17,11 @@ fn arguments(directory: &str) -> Vec<String> {
     let unit = fs::read_to_string("dist/tuxscope.service").unwrap().replace("\\\n", " ");
     let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/sbin/tuxscope "));
     let words = start.unwrap().split_whitespace();
-    words.map(|word| word.replace("${LOGS_DIRECTORY}", directory)).collect()
+    let word = |word: &str| {
+        let word = word.replace("${LOGS_DIRECTORY}", directory);
+        word.replace("${RUNTIME_DIRECTORY}", directory)
+    };
+    words.map(word).collect()
 }
 
 #[test]
@@ -47,5 +51,7 @@ fn the_unit_s_command_traces_as_nobody_with_two_capabilities() {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.contains(&format!("{{\"pid\":{},", life.pid)), "{text}");
     assert!(fs::read_to_string(old).unwrap().ends_with("}\n"));
+    let metrics = fs::read_to_string(logs.path().join("metrics.prom")).unwrap();
+    assert!(metrics.contains("tuxscope_processes_ended_total"), "{metrics}");
     assert!(events::from_json(&run.stdout).is_empty());
 }

@@ -102,10 +102,14 @@ def start(notes):
     if int(user) not in DYNAMIC_USERS:
         complaints.append(f"it runs as {user}")
     expected = [f"700 {user} directory /var/log/tuxscope/",
-                f"600 {user} regular file /var/log/tuxscope/events.jsonl"]
+                f"600 {user} regular file /var/log/tuxscope/events.jsonl",
+                f"644 {user} regular file /run/tuxscope/metrics.prom"]
     files = notes.text("start/files").splitlines()
     if files != expected:
         complaints.append(f"its files are {files}, not {expected}")
+    # Who isn't root gets there.
+    if "tuxscope_processes_ended_total" not in notes.text("start/metrics"):
+        complaints.append(f"its metrics are {notes.text('start/metrics')}")
     if exposure(notes) >= EXPOSURE:
         complaints.append(f"systemd-analyze security: {notes.text('start/security')}")
     return complaints

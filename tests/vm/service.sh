@@ -33,8 +33,8 @@ show() {
 said() {
 	journalctl --sync
 	journalctl -u tuxscope -o cat --cursor-file=/run/cursor >journal 2>&1
-	stat -c '%a %u %F %n' $logs/ $logs/* /run/tuxscope/* >files
-	setpriv --reuid=65534 --clear-groups cat /run/tuxscope/metrics.prom >metrics
+	stat -c '%a %u %F %n' $logs/ $logs/* /run/tuxscope/* >files 2>&1 || :
+	setpriv --reuid=65534 --clear-groups cat /run/tuxscope/metrics.prom >metrics 2>&1 || :
 }
 
 main_pid() {

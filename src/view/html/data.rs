@@ -13,6 +13,7 @@ use super::failures::Failures;
 use super::lanes::Placed;
 use crate::model::event::ExitStatus;
 use crate::model::signal;
+use crate::text;
 use crate::view::lives::{Life, Lives, Segment};
 
 /// A column an attribute, a number a process; times in microseconds. `page.js` decodes it.
@@ -34,6 +35,8 @@ struct Columns {
     /// The name and the command line, as places in `texts`.
     name: Vec<usize>,
     line: Vec<usize>,
+    /// Who and where it was, likewise.
+    whose: Vec<usize>,
     /// -1: not known.
     cpu: Vec<i64>,
     wait: Vec<i64>,
@@ -108,6 +111,7 @@ pub fn encode(
         columns.pid.push(life.pid);
         columns.name.push(texts.place(life.name()));
         columns.line.push(texts.place(life.command_line()));
+        columns.whose.push(texts.place(whose(life)));
         let known = |value: Option<u64>| value.map_or(-1, |value| value as i64);
         columns.cpu.push(known(life.cpu_ns().map(|ns| ns / 1_000)));
         columns.wait.push(known(life.cpu_wait_ns().map(|ns| ns / 1_000)));
@@ -143,6 +147,19 @@ pub fn encode(
 }
 
 /// What else there is to say: later programs, failed execs, threads, those that are only counted.
+/// `user 1000, cron.service, container 0123456789ab`
+fn whose(life: &Life) -> String {
+    let mut parts: Vec<String> = life.uid.map(|uid| format!("user {uid}")).into_iter().collect();
+    if let Some(place) = life.place.as_deref() {
+        let unit = place.user_unit.as_deref().or(place.unit.as_deref());
+        let container = place.container.as_deref().map(|id| format!("container {id}"));
+        parts.extend(unit.map(str::to_owned).into_iter().chain(container));
+    }
+    let mut escaped = String::new();
+    text::escape(parts.join(", ").as_bytes(), &mut escaped);
+    escaped
+}
+
 fn note(life: &Life) -> Option<String> {
     let mut notes: Vec<String> = life
         .later_execs()

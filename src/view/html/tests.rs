@@ -44,6 +44,22 @@ fn build() -> Story {
 }
 
 #[test]
+fn who_a_process_was_and_where_is_told() {
+    let mut story = build();
+    let place = crate::host::cgroup::place("/system.slice/ci.service");
+    for event in &mut story.events {
+        let wide = event.wide.as_deref_mut().expect("of the wide mode");
+        wide.place = Some(std::sync::Arc::new(place.clone()));
+    }
+    let data = data(&page(&story));
+    let whose = data["whose"].as_array().expect("a column");
+    let texts: Vec<_> =
+        whose.iter().map(|at| &data["texts"][at.as_u64().unwrap_or(0) as usize]).collect();
+    assert_eq!(texts.len(), data["pid"].as_array().expect("a column").len());
+    assert!(texts.iter().all(|text| **text == "user 1000, ci.service"), "{texts:?}");
+}
+
+#[test]
 fn the_verdict_needs_no_script() {
     let page = page(&build());
     let (header, _) = page.split_once("</header>").expect("a header");

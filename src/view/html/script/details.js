@@ -9,6 +9,8 @@ function describe(data, i) {
   if (data.wait[i] >= 0) parts.push(`waited ${time(data.wait[i])} for a CPU`);
   if (data.rss[i] >= 0) parts.push(`at most ${size(data.rss[i])} resident`);
   lines.push(parts.join(', '));
+  const whose = data.texts[data.whose[i]];
+  if (whose) lines.push(whose);
   if (data.status[i] > 0 && data.status[i] !== 512) {
     lines.push(data.passed.has(i) ? 'this failure was passed up to the root' : 'this failure was tolerated');
   }

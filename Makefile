@@ -35,7 +35,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 LIST_TESTS := $(CARGO) --config "target.\"cfg(all())\".runner=\"echo\"" test --locked --tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-pages test-fresh check-msrv test-release lint clean install uninstall deps \
+.PHONY: help run build test test-pages test-fresh check-msrv test-system-libs test-release lint clean install uninstall deps \
   test-deps lint-deps check-vmlinux fuzz bench-replay
 
 help: ## list the targets
@@ -71,6 +71,16 @@ test-fresh: check-msrv ## the README's two commands, and nothing else, in new De
 # Debian 13 has the oldest Rust that builds this.
 check-msrv: ## the same in Debian 13 alone, whose own Rust 1.85 is the oldest that will do
 	$(Q)$(SUDO) scripts/fresh.sh trixie
+
+# What a distribution links with; libbpf's own symbols tell that it takes 1.2.
+SYSTEM_LIBS = libbpf-dev libelf-dev zlib1g-dev libzstd-dev pkg-config clang
+
+test-system-libs: ## built with Debian 13's libbpf, libelf, zlib and zstd instead of copies
+	$(Q)$(SUDO) env PACKAGES="$(SYSTEM_LIBS)" RUN='export ZSTD_SYS_USE_PKG_CONFIG=1; \
+		cargo build --locked --no-default-features; \
+		for lib in libbpf libelf libz libzstd; do ldd target/debug/tuxscope | grep "$$lib\\.so"; done; \
+		target/debug/tuxscope check; target/debug/tuxscope proc --wide --duration 1 -- /bin/true' \
+		scripts/fresh.sh trixie
 
 test-release: ## all that CI leaves out, for hours: packages, all kernels, benchmarks; T='test-deb soak' for some
 	$(Q)./scripts/test-release.sh $(T)

@@ -20,9 +20,19 @@ fn main() -> Result<()> {
     let out_dir = env::var("OUT_DIR").context("OUT_DIR is set by cargo")?;
     let clang = env::var("CLANG").unwrap_or_else(|_| "clang".to_owned());
     let extra = env::var("BPF_CFLAGS").unwrap_or_default();
+    // The objects name their sources: not where these were built.
+    let dir = env::var("CARGO_MANIFEST_DIR").context("CARGO_MANIFEST_DIR is set by cargo")?;
+    let sources = format!("-ffile-prefix-map={dir}=.");
+    // The kernel's byte order, whatever the compiler's is: libbpf-cargo says `-target bpf`, which is
+    // the latter.
+    let order = match env::var("CARGO_CFG_TARGET_ENDIAN").as_deref() {
+        Ok("big") => "-mbig-endian",
+        _ => "-mlittle-endian",
+    };
     // v3 is in every kernel from 5.1; without it each clang chooses its own.
     let flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-mcpu=v3", "-Ivmlinux"];
-    let flags: Vec<&str> = flags.into_iter().chain(extra.split_whitespace()).collect();
+    let flags = flags.into_iter().chain([order, &sources]).chain(extra.split_whitespace());
+    let flags: Vec<&str> = flags.collect();
 
     for mode in MODES {
         SkeletonBuilder::new()

@@ -3,9 +3,12 @@
 # scripts/fresh.sh RELEASE [TOOLCHAIN]: the README's two commands, and nothing else, in a clone of HEAD
 # on a new machine: a minimal Debian with `make` and Rust, which is TOOLCHAIN, as if rustup had put
 # it there, or else Debian's own. As root; it takes the network.
+#
+# RUN has other commands, and PACKAGES what they take besides.
 set -eu
 release=$1 toolchain=${2:-}
-packages="make ca-certificates"
+run=${RUN:-'make run ARGS="--duration 1"; make test'}
+packages="make ca-certificates ${PACKAGES:-}"
 [ -n "$toolchain" ] || packages="$packages cargo"
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
@@ -22,7 +25,7 @@ git -c safe.directory='*' archive HEAD | tar -x -C "$home/tuxscope"
 # The mounts are in a namespace of their own and end with it.
 # shellcheck disable=SC2016 # expanded by the inner shells
 unshare --mount --propagation private sh -euc '
-	root=$1 toolchain=$2
+	root=$1 toolchain=$2 run=$3
 	mount -t proc proc "$root/proc"
 	mount --rbind /sys "$root/sys"
 	mount --rbind /dev "$root/dev"
@@ -33,7 +36,6 @@ unshare --mount --propagation private sh -euc '
 	exec env -i ${CI:+CI="$CI"} HOME=/root PATH=/root/.cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		chroot "$root" sh -euc '\''
 			cd ~/tuxscope
-			make run ARGS="--duration 1"
-			make test
-		'\''
-' sh "$root" "$toolchain"
+			eval "$1"
+		'\'' sh "$run"
+' sh "$root" "$toolchain" "$run"

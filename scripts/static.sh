@@ -8,9 +8,12 @@
 # TARGET_DIR/vendor, a copy that `cargo vendor` made, and cargo's registry stays as it is.
 set -eu
 triple=$1 target_dir=$2 output=$3
-arch=${triple%%-*}
 # Debian's names: the native compiler and the cross compiler alike.
-gcc=$arch-linux-gnu-gcc
+case $triple in
+riscv64*) gcc=riscv64-linux-gnu-gcc ;;
+armv7*hf) gcc=arm-linux-gnueabihf-gcc ;;
+*) gcc=${triple%%-*}-linux-gnu-gcc ;;
+esac
 
 name=$(echo "$triple" | tr - _)
 upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')

@@ -134,6 +134,12 @@ pub fn tracefs() -> Result<Tracefs, Failure> {
     })
 }
 
+/// Whether the kernel compiles BPF programs; where it doesn't say, it can't be switched off.
+pub fn has_jit() -> bool {
+    let text = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
+    text.map_or(true, |text| text.trim() != "0")
+}
+
 /// Lockdown's confidentiality mode withholds from BPF what reads kernel memory.
 ///
 /// # Errors

@@ -35,7 +35,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 LIST_TESTS := $(CARGO) --config "target.\"cfg(all())\".runner=\"echo\"" test --locked --tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-pages test-fresh check-msrv test-system-libs test-release lint clean install uninstall deps \
+.PHONY: help run build test test-pages test-fresh check-msrv test-system-libs test-reproducible test-release lint clean install uninstall deps \
   test-deps lint-deps check-vmlinux fuzz bench-replay
 
 help: ## list the targets
@@ -81,6 +81,9 @@ test-system-libs: ## built with Debian 13's libbpf, libelf, zlib and zstd instea
 		for lib in libbpf libelf libz libzstd; do ldd target/debug/tuxscope | grep "$$lib\\.so"; done; \
 		target/debug/tuxscope check; target/debug/tuxscope proc --wide --duration 1 -- /bin/true' \
 		scripts/fresh.sh trixie
+
+test-reproducible: deps ## built in two directories, the program is the same byte for byte
+	$(Q)$(call AS_OWNER,scripts/reproducible.sh)
 
 test-release: ## all that CI leaves out, for hours: packages, all kernels, benchmarks; T='test-deb soak' for some
 	$(Q)./scripts/test-release.sh $(T)

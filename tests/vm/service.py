@@ -189,14 +189,19 @@ def captures(notes):
     """Files of whole lines, in which each child has its fork, exec and exit."""
     files = {path.removeprefix("stop/logs/"): data for path, data in notes.files.items()
              if path.startswith("stop/logs/")}
-    # Rotated at each start: the first capture's second file is the oldest.
-    wanted = ["events.jsonl", "events.jsonl.1", "events.jsonl.2", "events.jsonl.3", "moved.jsonl"]
+    # Each start goes on in the file that is there, with a head of its own, as a reload does.
+    wanted = ["events.jsonl", "moved.jsonl"]
     if sorted(files) != wanted:
         return [f"there are {sorted(files)}, not {wanted}"]
-    complaints = capture(notes, files["moved.jsonl"] + files["events.jsonl.3"], "start", "reload")
-    complaints += capture(notes, files["events.jsonl.2"], "restart")
-    complaints += capture(notes, files["events.jsonl.1"], "alive", whole=False)
-    complaints += capture(notes, files["events.jsonl"], "hung")
+    head = b'{"event_type":"meta"'
+    parts = [head + part for part in files["events.jsonl"].split(head)[1:]]
+    if len(parts) != 4:
+        return [f"events.jsonl has {len(parts)} heads"]
+    reloaded, restarted, alive, hung = parts
+    complaints = capture(notes, files["moved.jsonl"] + reloaded, "start", "reload")
+    complaints += capture(notes, restarted, "restart")
+    complaints += capture(notes, alive, "alive", whole=False)
+    complaints += capture(notes, hung, "hung")
     for name, data in files.items():
         if not data.startswith(b'{"event_type":"meta"') or not data.endswith(b"}\n"):
             complaints.append(f"{name} has no beginning, or a torn line")

@@ -2,6 +2,21 @@
 """The results as text: tables that are Markdown, and readable as they are."""
 
 
+LARGE = (
+    "One ring buffer has one lock and one reader. On paper, from the figures above, for the wide mode: a short "
+    "process is four records (fork, exec, exit, cost). A handler takes some 0.5 to 1.2 us, of which the lock is held for a part only; even "
+    "if it were held throughout, four records would take 3 us, so that all CPUs together could not make more than some 340,000 "
+    "processes a second. The reader takes some 0.5 us for an event, three of them a process: 640,000 a second at most, if "
+    "it has a CPU for itself. The kernel"s own part is larger: a process that only forks and exits takes some 80 us of CPU, one that "
+    "execs several times that. So the limit lies at some 25 to 30 CPUs that do nothing but fork and exit, or at a hundred that do "
+    "nothing but run programs which end at once; forks and exits take a lock of the whole machine themselves (`tasklist_lock`), so that "
+    "so many CPUs don"t make so many processes. Beyond it handlers wait for each other"s lock for longer, and where the reader falls "
+    "behind for longer than the buffer lasts, events are lost and counted; `--buffer-size` helps for a time, filters in BPF for good. A "
+    "ring for each CPU would give up the order of events, which exits and their costs need, and would leave the one reader: it "
+    "isn't worth it. No machine of that size was at hand: this is arithmetic."
+)
+
+
 def table(heads, rows):
     """A table whose first column is text and whose others are numbers."""
     rows = [[str(cell) for cell in row] for row in rows]
@@ -57,6 +72,8 @@ def text(results):
               [[row["tracer"], f"{row['events']:,}", f"{row['cpu_ns_per_event']:.0f}",
                 f"{row['rss_kb'] / 1000:.1f}"] for row in results["by_events"]]),
         crowd(results["by_processes"]),
+        "## Large machines",
+        LARGE,
         "## Replay",
         "From a made-up capture to a summary; `make bench-replay` does it beside jq and DuckDB.",
         table(["view", "events", "events/s", "MB/s", "peak RSS MB"],

@@ -57,7 +57,8 @@ pub fn run(args: Proc) -> Result<ExitCode> {
 
     warn_of_unknown(&config.choice.pids);
     let waiter = Waiter::new().context("can't wait for events")?;
-    let trace = identity::trace().filter(|_| args.runs_command() && args.is_wide());
+    let has_trace = args.runs_command() && args.is_wide();
+    let trace = has_trace.then(identity::trace).flatten();
     let mut command = args.hold_command(&tracer, &waiter, trace)?;
     // With all rights still, and when all that may be wrong with the start has been found.
     output.begin()?;

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use procfs::process::Stat;
 use procfs::{CurrentSI as _, FromRead as _, KernelStats};
 
+use super::running;
 use crate::model::event::Comm;
 
 /// CPU time of the whole machine since its boot, in nanoseconds; counted in clock ticks.
@@ -49,9 +50,11 @@ pub struct Usage {
     pub is_zombie: bool,
 }
 
-/// All processes that this one can see; those that end meanwhile are left out.
+/// All processes that this one can see; those that end meanwhile are left out. None inside a PID
+/// namespace: their pids there are not those that events have.
 pub fn all() -> impl Iterator<Item = Usage> {
-    let entries = fs::read_dir("/proc").into_iter().flatten();
+    let proc = running::pids_are_the_kernels().then(|| fs::read_dir("/proc"));
+    let entries = proc.into_iter().flatten().flatten();
     entries.filter_map(|entry| of(entry.ok()?.file_name().to_str()?.parse().ok()?))
 }
 

@@ -216,7 +216,8 @@ impl Ledger {
         let known = self.alive.end(event.pid, start_ns);
         let counted_ns = known.as_ref().map_or(0, |living| living.counted_ns);
         // Where nobody has waited for it yet, /proc still tells.
-        let total_ns = ended.cpu_ns.or_else(|| Some(usage::of(event.pid)?.cpu_ns));
+        let told = || running::pids_are_the_kernels().then(|| usage::of(event.pid)).flatten();
+        let total_ns = ended.cpu_ns.or_else(|| Some(told()?.cpu_ns));
         if self.gone.len() < MAX_KINDS {
             *self.gone.entry((event.ppid, kind)).or_default() += 1;
         }

@@ -317,7 +317,19 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	return 0;
 
 reserved:
-	/* Bounds that are plain to each verifier, in the registers that are used. */
+	data = (char *)(exec + 1);
+	fill(&exec->event, &subject, PROC_EXEC);
+	exec->max_rss = subject.max_rss;
+	/* Bounds that are plain to each verifier, in the registers that are used next: old ones forget
+	 * those of what lay on the stack meanwhile. */
+	barrier_var(len);
+	if (len > room)
+		len = room;
+	bpf_probe_read_kernel(data, len, name);
+	exec->filename_len = len;
+	exec->args_len = 0;
+	exec->caller_tid = old_pid;
+	exec->_padding = 0;
 	barrier_var(len);
 	if (len > room)
 		len = room;
@@ -326,16 +338,7 @@ reserved:
 		args = room;
 		cut = WIDE_ARGS_CUT;
 	}
-
-	data = (char *)(exec + 1);
-	fill(&exec->event, &subject, PROC_EXEC);
 	exec->event.header.flags |= cut;
-	exec->max_rss = subject.max_rss;
-	bpf_probe_read_kernel(data, len, name);
-	exec->filename_len = len;
-	exec->args_len = 0;
-	exec->caller_tid = old_pid;
-	exec->_padding = 0;
 	if (bpf_probe_read_user(data + len, args, (void *)start) == 0)
 		exec->args_len = args;
 	else

@@ -81,8 +81,8 @@ record! {
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         command_pid: Seldom,
         /// `true` where the arguments of programs were left out (`--no-args`); else missing.
-        #[serde(default, skip_serializing_if = "is_false")]
-        no_args: bool,
+        #[serde(default, skip_serializing_if = "Mark::is_none")]
+        no_args: Mark,
         /// Of `proc -- COMMAND`: the id of the trace that `--format otlp` makes of the capture: that of
         /// TRACEPARENT in the environment, or a new one. 32 hexadecimal digits.
         #[serde(default, skip_serializing_if = "Digits::is_none")]
@@ -214,8 +214,15 @@ impl Seldom {
     }
 }
 
-fn is_false(flag: &bool) -> bool {
-    !flag
+/// True, or left out.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Mark(bool);
+
+impl Mark {
+    fn is_none(&self) -> bool {
+        !self.0
+    }
 }
 
 /// A number for each kind of event.
@@ -271,7 +278,7 @@ pub fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
         timestamp_ns: Seldom(began_ns),
         cpus: Seldom(cpus.into()),
         command_pid: Seldom(command_pid.into()),
-        no_args,
+        no_args: Mark(no_args),
         trace_id: Digits(trace.map(|trace| format!("{:032x}", trace.trace_id)).unwrap_or_default()),
         span_id: Digits::of(trace.map(|trace| trace.span_id)),
         parent_span_id: Digits::of(trace.and_then(|trace| trace.parent_span_id)),
@@ -325,7 +332,7 @@ impl From<MetaLine> for Meta {
             timestamp_ns: Seldom(began_ns),
             cpus: Seldom(cpus),
             command_pid: Seldom(command_pid),
-            no_args,
+            no_args: Mark(no_args),
             trace_id,
             span_id,
             parent_span_id,

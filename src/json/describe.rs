@@ -8,7 +8,9 @@ use std::{env, fs};
 use serde_json::{Map, Value, json};
 
 use super::SCHEMA_VERSION;
-use super::about::{Counts, Digits, LostLine, MetaLine, Moment, Schema, Seldom, SummaryLine, Tool};
+use super::about::{
+    Counts, Digits, LostLine, Mark, MetaLine, Moment, Schema, Seldom, SummaryLine, Tool,
+};
 use super::arguments::Arguments;
 use super::form::{
     Count, ErrorName, Flag, Form as _, Id, Number, Optional, Shared, Status, Text, Time,
@@ -72,6 +74,12 @@ describe! {
     u64: json!({ "$ref": "#/$defs/count" }),
     Moment: json!({ "$ref": "#/$defs/time" }),
     Counts: json!({ "$ref": "#/$defs/counts" }),
+}
+
+impl Describe for Mark {
+    fn describe(key: Key) -> Key {
+        key.with_schema(json!({ "const": true })).optional()
+    }
 }
 
 impl Describe for Digits {

@@ -148,8 +148,11 @@ fn what_ended_processes_used_is_shown_and_adds_up() {
 #[test]
 fn keys_choose_what_is_shown() {
     let Some(_machine) = machine::shared() else { return };
-    let mut sleeper =
-        process::started(Command::new("bash").args(["-c", "exec -a nap-of-top sleep 300"]));
+    // A name of its own: other tests sleep, too.
+    let dir = tempfile::tempdir().unwrap();
+    let nap = dir.path().join("nap-of-top");
+    process::output(Command::new("cp").arg("/bin/sleep").arg(&nap));
+    let mut sleeper = process::started(Command::new(&nap).arg("300"));
     let mut terminal = Terminal::start(80, 24);
     for name in ["UNIT", "CONTAINER", "USER", "COMMAND"] {
         terminal.press("g");
@@ -158,10 +161,10 @@ fn keys_choose_what_is_shown() {
     terminal.press("/nap-of-top\r");
     let rows =
         terminal.until("one row", |rows| rows[5].trim().is_empty() && rows[4].contains("nap"));
-    assert_eq!(row(&rows, "sleep").expect("its row")[2], "1", "{rows:?}");
+    assert_eq!(row(&rows, "nap-of-top").expect("its row")[2], "1", "{rows:?}");
     terminal.press("\r");
     let tree = terminal.shows("its processes");
-    let line = tree.iter().find(|row| row.contains(&format!("{} nap-of-top", sleeper.id())));
+    let line = tree.iter().find(|row| row.contains(&format!("{} {}", sleeper.id(), nap.display())));
     assert!(line.is_some(), "{tree:?}");
     terminal.press("\x1b");
     terminal.shows("EXAMPLE");

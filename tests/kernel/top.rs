@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::program::BINARY;
 use crate::{machine, process, worker};
 
@@ -208,9 +210,10 @@ fn failures_are_listed_and_names_steer_no_terminal() {
 #[test]
 fn a_signal_gives_the_terminal_back() {
     let Some(_machine) = machine::shared() else { return };
-    for signal in ["TERM", "INT", "HUP"] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let terminal = Terminal::start(80, 24);
-        process::output(Command::new("kill").args([&format!("-{signal}"), &terminal.pid()]));
+        let pid = terminal.pid().parse().ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a pid"), signal).expect("it is ours");
         terminal.ends(0);
     }
 }

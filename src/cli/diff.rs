@@ -125,6 +125,14 @@ fn compare(args: &Diff) -> Result<u8> {
         let runs = side.into_iter().map(|input| read(input, &args.view, &mut output, &stop));
         sides.push(runs.collect::<Result<_>>()?);
     }
+    let runs: Vec<&Run> = sides.iter().flatten().collect();
+    if let Some(other) = runs.iter().find(|run| run.filters != runs[0].filters) {
+        let (one, other) = (&runs[0].name, &other.name);
+        bail!("{one} and {other} were captured with different options that choose events");
+    }
+    if let Some(run) = runs.iter().find(|run| args.view.args && run.no_args) {
+        bail!("{} was made with --no-args: its command lines can't be compared", run.name);
+    }
     let options =
         Options { threshold: args.view.threshold, by: args.view.by.name(), execs: args.view.args };
     let report = diff::compare(&sides[0], &sides[1], &options);
@@ -145,7 +153,7 @@ fn compare(args: &Diff) -> Result<u8> {
         _ => {}
     }
     io::stdout().flush()?;
-    Ok(match (report.differs, report.before.complete && report.after.complete) {
+    Ok(match (report.differs, report.certain) {
         (true, _) => DIFFERS,
         // What is missing may have been a difference.
         (false, false) => TROUBLE,

@@ -32,6 +32,8 @@ pub struct Report {
     pub by: &'static str,
     /// Something differs.
     pub differs: bool,
+    /// All could be compared: nothing was lost, and all that was asked for is known.
+    pub certain: bool,
     /// All groups, those that changed most first.
     pub groups: Vec<Group>,
     /// What the end waited for, by command, what changed most first; medians.
@@ -64,7 +66,7 @@ pub struct Group {
     pub cpu_ns: Change,
     pub run_time_ns: Change,
     pub max_rss_bytes: Change,
-    /// Processes, of both sides, whose CPU time isn't known: it is more than is said.
+    /// Processes, of both sides, whose CPU time isn't known; then that isn't compared.
     #[serde(skip_serializing_if = "is_zero")]
     pub cost_unknown: u64,
     /// How much of the whole the greatest change is.
@@ -144,7 +146,12 @@ pub fn compare(before: &[Run], after: &[Run], options: &Options) -> Report {
     let differs = groups.iter().any(|group| group.state != State::Alike)
         || execs.as_ref().is_some_and(|execs| !execs.new.is_empty() || !execs.gone.is_empty());
     let [before_side, after_side] = sides;
+    let certain = before_side.complete
+        && after_side.complete
+        && groups.iter().all(|group| group.cost_unknown == 0)
+        && execs.as_ref().is_none_or(|execs| execs.not_compared == 0);
     Report {
+        certain,
         before: before_side,
         after: after_side,
         by: options.by,
@@ -213,10 +220,9 @@ fn group(name: &str, before: &[Run], after: &[Run], sides: &[Side; 2], options: 
     Group { name, state, count, failures, cpu_ns, run_time_ns, max_rss_bytes, cost_unknown, weight }
 }
 
-/// None where it is known of no process.
+/// None where it isn't known of some process.
 fn cpu(measures: &Measures) -> Option<u64> {
-    let is_known = measures.cost_unknown == 0 || measures.cpu_ns > 0;
-    is_known.then_some(measures.cpu_ns)
+    (measures.cost_unknown == 0).then_some(measures.cpu_ns)
 }
 
 impl Change {

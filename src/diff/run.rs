@@ -28,6 +28,8 @@ pub struct Run {
     pub basic: bool,
     /// Filters, by which it was made.
     pub filters: Vec<String>,
+    /// It has no arguments of programs.
+    pub no_args: bool,
     /// By their names.
     pub groups: BTreeMap<String, Measures>,
     /// How often each command line was exec'd, as [`normal::command_line`] has it.
@@ -96,6 +98,7 @@ impl Sink for Collecting {
         state.collector.begin(meta);
         state.lives.begin(meta);
         state.run.filters.clone_from(&meta.filters);
+        state.run.no_args = meta.no_args;
     }
 
     fn event(&mut self, event: &Event, _out: &mut Vec<u8>) {

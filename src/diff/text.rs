@@ -25,7 +25,8 @@ pub fn render(report: &Report, style: Style) -> String {
     page.groups(report);
     page.chain(report);
     page.execs(report);
-    if !report.differs && report.before.complete && report.after.complete {
+    page.unknown(report);
+    if !report.differs && report.certain {
         page.line("\nNothing differs by more than the threshold.");
     }
     page.out
@@ -146,9 +147,16 @@ impl Page {
             self.line(&line);
             name.clear();
         }
-        if group.cost_unknown > 0 {
-            let unknown = counted(group.cost_unknown, "process");
-            self.line(&format!("  {:NAME$}CPU time of {unknown} isn't known", ""));
+    }
+
+    fn unknown(&mut self, report: &Report) {
+        let unknown = report.groups.iter().filter(|group| group.cost_unknown > 0);
+        for group in unknown.take(SHOWN) {
+            let processes = counted(group.cost_unknown, "process");
+            let name = &group.name;
+            self.line(&format!(
+                "{name}: CPU time not compared, since that of {processes} isn't known"
+            ));
         }
     }
 

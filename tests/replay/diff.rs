@@ -227,6 +227,20 @@ fn trouble_has_a_status_of_its_own() {
     let ran = diff(&[], &[&whole], &[&basic]);
     assert_eq!(ran.status, 2);
     assert!(ran.err.contains("basic mode") && ran.err.contains("--wide"), "{}", ran.err);
+    let costless = capture(&BEFORE, 0).replace(",\"cpu_ns\":50000000", "");
+    let costless = files.write("costless", &costless);
+    for (before, after) in [(&whole, &costless), (&costless, &costless)] {
+        let ran = diff(&[], &[before], &[after]);
+        assert_eq!(ran.status, 2, "{}", ran.out);
+        assert!(ran.out.contains("ld: CPU time not compared"), "{}", ran.out);
+        assert!(!ran.out.contains("Nothing differs"), "{}", ran.out);
+    }
+    let chosen = capture(&BEFORE, 0).replace("\"filters\":[]", "\"filters\":[\"--failed\"]");
+    let ran = diff(&[], &[&whole], &[&files.write("chosen", &chosen)]);
+    assert!(ran.status == 2 && ran.err.contains("different options"), "{}", ran.err);
+    let quiet = capture(&BEFORE, 0).replace("\"filters\":[]", "\"filters\":[],\"no_args\":true");
+    let ran = diff(&["--args"], &[&whole], &[&files.write("quiet", &quiet)]);
+    assert!(ran.status == 2 && ran.err.contains("--no-args"), "{}", ran.err);
     let ran = diff(&[], &[&whole], &[Path::new("/nonexistent")]);
     assert_eq!(ran.status, 2, "{}", ran.err);
     let ran = diff(&[], &[&whole, &whole, &whole], &[]);

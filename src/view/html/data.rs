@@ -149,8 +149,9 @@ pub fn encode(
 /// What else there is to say: later programs, failed execs, threads, those that are only counted.
 /// `user 1000, cron.service, container 0123456789ab`
 fn whose(life: &Life) -> String {
-    let mut parts: Vec<String> = life.uid.map(|uid| format!("user {uid}")).into_iter().collect();
-    if let Some(place) = life.place.as_deref() {
+    let Some(whose) = life.whose.as_deref() else { return String::new() };
+    let mut parts = vec![format!("user {}", whose.uid)];
+    if let Some(place) = whose.place.as_deref() {
         let unit = place.user_unit.as_deref().or(place.unit.as_deref());
         let container = place.container.as_deref().map(|id| format!("container {id}"));
         parts.extend(unit.map(str::to_owned).into_iter().chain(container));

@@ -59,7 +59,7 @@ struct Page {
 
 impl Default for Page {
     fn default() -> Self {
-        Self { lives: Lives::for_picture(), meta: Meta::default(), lost: Lost::default() }
+        Self { lives: Lives::with_whose(), meta: Meta::default(), lost: Lost::default() }
     }
 }
 

@@ -45,10 +45,8 @@ pub struct Life {
     pub threads: u32,
     /// Those below it that are no longer kept.
     pub folded: Folded,
-    /// The user that its last event told.
-    pub uid: Option<u32>,
-    /// Where it ran then.
-    pub place: Option<Arc<Place>>,
+    /// Who it was and where, as its last event told; only of [`Lives::with_whose`](super::Lives::with_whose).
+    pub whose: Option<Arc<Whose>>,
     /// Its last name.
     pub(super) comm: Option<Arc<Comm>>,
     /// It ran something else before its first exec, under this name.
@@ -187,6 +185,15 @@ impl Exec {
     }
 }
 
+/// A user, and a place; many processes share one.
+#[derive(Debug)]
+pub struct Whose {
+    /// Real user id.
+    pub uid: u32,
+    /// The cgroup and what it names, where that is known.
+    pub place: Option<Arc<Place>>,
+}
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct End {
@@ -217,8 +224,7 @@ impl Life {
             end: None,
             threads: 0,
             folded: Folded::default(),
-            uid: None,
-            place: None,
+            whose: None,
             comm: None,
             ran_before: None,
             first_exec: None,

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use crate::host::running::Running;
 use crate::model::event::{Args, Comm, Detail, Event, EventKind, Meta, Totals, Wide};
 use crate::model::pid::PID_MAX_LIMIT;
-use crate::model::place::Place;
 use crate::process::table::Table;
 use crate::text::elapsed::Elapsed;
 use crate::text::killed;
@@ -28,7 +27,7 @@ mod tests;
 pub use chain::Segment;
 use fold::Tally;
 use life::Program;
-pub use life::{End, Exec, FailedExecs, Folded, Life, LifeId};
+pub use life::{End, Exec, FailedExecs, Folded, Life, LifeId, Whose};
 use pool::Pool;
 pub use settle::Children;
 
@@ -69,6 +68,9 @@ impl Step {
     }
 }
 
+/// By user and cgroup.
+type SharedWhose = HashMap<(u32, Box<str>), Arc<Whose>>;
+
 /// The lives of a capture.
 #[derive(Debug)]
 pub struct Lives {
@@ -81,7 +83,8 @@ pub struct Lives {
     last_id: u64,
     names: Pool<Comm>,
     programs: Pool<Program>,
-    places: HashMap<Box<str>, Arc<Place>>,
+    /// Who they were and where, for a view that tells.
+    whose: Option<SharedWhose>,
     /// What the lives take, and what they may.
     bytes: usize,
     room: usize,
@@ -116,7 +119,7 @@ impl Lives {
             last_id: 0,
             names: Pool::default(),
             programs: Pool::default(),
-            places: HashMap::new(),
+            whose: None,
             bytes: 0,
             room,
             max_args,
@@ -134,6 +137,11 @@ impl Lives {
     /// For a picture of all of them. Long command lines are cut.
     pub fn for_picture() -> Self {
         Self::new(ROOM, PICTURE_ARGS)
+    }
+
+    /// The same, which tells of each who it was and where.
+    pub fn with_whose() -> Self {
+        Self { whose: Some(HashMap::new()), ..Self::for_picture() }
     }
 
     /// For a view that needs them while they live.
@@ -168,19 +176,23 @@ impl Lives {
 
     /// Notes who a process was, and where.
     fn was_at(&mut self, id: LifeId, wide: &Wide) {
-        /// Places that are shared; beyond that they are learned anew.
-        const MAX_PLACES: usize = 4096;
-        let Some(life) = self.lives.get_mut(&id) else { return };
-        life.uid = Some(wide.uid);
-        let Some(place) = &wide.place else { return };
-        if life.place.as_ref().is_some_and(|known| known.cgroup == place.cgroup) {
+        /// So many are shared; beyond that they are learned anew.
+        const MAX_WHOSE: usize = 4096;
+        let (Some(known), Some(life)) = (&mut self.whose, self.lives.get_mut(&id)) else { return };
+        let cgroup = wide.place.as_deref().map(|place| &*place.cgroup);
+        let is_same = |whose: &Arc<Whose>| {
+            let at = whose.place.as_deref().map(|place| &*place.cgroup);
+            whose.uid == wide.uid && at == cgroup
+        };
+        if life.whose.as_ref().is_some_and(is_same) {
             return;
         }
-        if self.places.len() >= MAX_PLACES {
-            self.places.clear();
+        if known.len() >= MAX_WHOSE {
+            known.clear();
         }
-        let shared = self.places.entry(place.cgroup.clone()).or_insert_with(|| place.clone());
-        life.place = Some(shared.clone());
+        let key = (wide.uid, cgroup.unwrap_or_default().into());
+        let new = || Arc::new(Whose { uid: wide.uid, place: wide.place.clone() });
+        life.whose = Some(known.entry(key).or_insert_with(new).clone());
     }
 
     fn step(&mut self, event: &Event) -> Step {

@@ -45,7 +45,7 @@ struct Trace {
 impl Trace {
     fn new(settings: &Settings) -> Self {
         Self {
-            lives: Lives::for_picture(),
+            lives: Lives::with_whose(),
             meta: Meta::default(),
             lost: Lost::default(),
             args: settings.otlp_args,
@@ -229,8 +229,9 @@ impl Trace {
             ExitStatus::Signal { .. } => None,
         });
         add("process.exit.code", code.map(Into::into));
-        add("process.real_user.id", life.uid.map(Into::into));
-        let place = life.place.as_deref();
+        let whose = life.whose.as_deref();
+        add("process.real_user.id", whose.map(|whose| whose.uid.into()));
+        let place = whose.and_then(|whose| whose.place.as_deref());
         add("process.linux.cgroup", place.map(|place| (&*place.cgroup).into()));
         add("container.id", place.and_then(|place| Some(place.container.as_deref()?.into())));
         add("error.type", error_type(life).map(Into::into));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tuxscope diff`: captures of the same work, before and after a change.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -152,7 +152,6 @@ fn compare(args: &Diff) -> Result<u8> {
         }
         _ => {}
     }
-    io::stdout().flush()?;
     Ok(match (report.differs, report.certain) {
         (true, _) => DIFFERS,
         // What is missing may have been a difference.
@@ -175,7 +174,7 @@ fn read(input: Input, view: &ViewOptions, output: &mut Output, stop: &Stop) -> R
         bail!("ended while {name} was read");
     }
     let mut run = sink.take();
-    run.complete &= outcome.complete && outcome.unreadable == 0;
+    run.complete &= outcome.complete && outcome.unreadable == 0 && !outcome.empty;
     if run.basic {
         bail!(
             "{name} is a capture of the basic mode, which doesn't tell what processes cost\n\

@@ -201,7 +201,7 @@ fn group(name: &str, before: &[Run], after: &[Run], sides: &[Side; 2], options: 
     let failures = change(&known(|measures| measures.failures), Kind::Exact);
     let cpu_whole = whole(|side| side.cpu_ns);
     let cpu_ns = change(&cpu, measured(cpu_whole));
-    let run_time_ns = change(&known(|measures| measures.run_time_ns), measured(run_time_whole));
+    let run_time_ns = change(&run_time, measured(run_time_whole));
     let max_rss_bytes = change(&|measures| measures.max_rss_bytes, measured(0));
     let there = both.each_ref().map(|side| side.iter().filter(|one| one.count > 0).count());
     let changes = [count, failures, cpu_ns, run_time_ns, max_rss_bytes];
@@ -223,6 +223,11 @@ fn group(name: &str, before: &[Run], after: &[Run], sides: &[Side; 2], options: 
 /// None where it isn't known of some process.
 fn cpu(measures: &Measures) -> Option<u64> {
     (measures.cost_unknown == 0).then_some(measures.cpu_ns)
+}
+
+/// Likewise: that of one that still ran.
+fn run_time(measures: &Measures) -> Option<u64> {
+    (measures.running == 0).then_some(measures.run_time_ns)
 }
 
 impl Change {

@@ -46,8 +46,10 @@ pub struct Measures {
     pub count: u64,
     pub failures: u64,
     pub cpu_ns: u64,
-    /// Of so many of them the CPU time isn't known.
+    /// Of so many of them the CPU time isn't known: of those that still ran, too.
     pub cost_unknown: u64,
+    /// So many still ran when the capture ended.
+    pub running: u64,
     pub run_time_ns: u64,
     /// The highest of one, where any is known.
     pub max_rss_bytes: Option<u64>,
@@ -59,7 +61,8 @@ impl From<&Group> for Measures {
             count: group.processes,
             failures: group.failures,
             cpu_ns: group.cpu_ns,
-            cost_unknown: group.cost_unknown,
+            cost_unknown: group.cost_unknown + group.running,
+            running: group.running,
             run_time_ns: group.run_time_ns,
             max_rss_bytes: group.max_rss_bytes,
         }

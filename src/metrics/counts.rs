@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is counted of each systemd unit.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::model::event::{Detail, Event, ExitStatus, Wide};
+use crate::model::place::Place;
 
 /// Units that have series of their own: the first ones that are seen keep them to the end, so that no
 /// counter ever goes back.
@@ -25,8 +27,13 @@ pub struct Counts {
 /// Of all.
 #[derive(Debug, Default)]
 pub struct Units {
-    counts: BTreeMap<Box<str>, Counts>,
+    /// In the order in which they were first seen.
+    counts: Vec<(Box<str>, Counts)>,
+    numbers: HashMap<Box<str>, usize>,
     other: Option<Counts>,
+    /// Where the last event was, and the number of its unit: most are where the one before was, and a
+    /// name that is made for each would cost as much as all else here.
+    last: Option<(Arc<Place>, usize)>,
 }
 
 impl Units {
@@ -53,14 +60,34 @@ impl Units {
     }
 
     fn of(&mut self, wide: &Wide) -> &mut Counts {
-        let place = wide.place.as_deref();
+        let number = match (&wide.place, &self.last) {
+            (Some(place), Some((last, number))) if Arc::ptr_eq(place, last) => *number,
+            (place, _) => {
+                let number = self.number(place.as_deref());
+                self.last = place.clone().map(|place| (place, number));
+                number
+            }
+        };
+        match self.counts.get_mut(number) {
+            Some((_, counts)) => counts,
+            None => self.other.get_or_insert_default(),
+        }
+    }
+
+    /// The unit's number; [`MAX_UNITS`] of all that have none of their own.
+    fn number(&mut self, place: Option<&Place>) -> usize {
         let unit = place.and_then(|place| place.user_unit.as_deref().or(place.unit.as_deref()));
         let name = unit.map_or(String::new(), name);
-        let is_known = self.counts.contains_key(name.as_str());
-        if !is_known && self.counts.len() >= MAX_UNITS {
-            return self.other.get_or_insert_default();
+        if let Some(&number) = self.numbers.get(name.as_str()) {
+            return number;
         }
-        self.counts.entry(name.into()).or_default()
+        if self.counts.len() >= MAX_UNITS {
+            return MAX_UNITS;
+        }
+        let number = self.counts.len();
+        self.counts.push((name.as_str().into(), Counts::default()));
+        self.numbers.insert(name.into(), number);
+        number
     }
 
     /// Names and counts; the empty name is of those in no unit.
@@ -81,8 +108,6 @@ fn name(unit: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::host::cgroup;
     use crate::view::fixtures::Story;

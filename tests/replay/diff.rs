@@ -235,6 +235,18 @@ fn trouble_has_a_status_of_its_own() {
         assert!(ran.out.contains("ld: CPU time not compared"), "{}", ran.out);
         assert!(!ran.out.contains("Nothing differs"), "{}", ran.out);
     }
+    let empty = files.write("empty", "");
+    assert_eq!(diff(&[], &[&empty], &[&empty]).status, 2, "nothing is no proof");
+    // One that still ran at the end.
+    let begun =
+        wide("fork", 999, 100, "make", 11_000, 11_000, "\"thread\":false,\"parent_tid\":100");
+    let text = capture(&BEFORE, 0);
+    let (head, tail) = text.split_once("{\"event_type\":\"summary").unwrap();
+    let unended = [head, &begun, "{\"event_type\":\"summary", tail].concat();
+    let unended = files.write("unended", &unended);
+    let ran = diff(&[], &[&unended], &[&unended]);
+    assert_eq!(ran.status, 2, "{}", ran.out);
+    assert!(ran.out.contains("make: CPU time not compared"), "{}", ran.out);
     let chosen = capture(&BEFORE, 0).replace("\"filters\":[]", "\"filters\":[\"--failed\"]");
     let ran = diff(&[], &[&whole], &[&files.write("chosen", &chosen)]);
     assert!(ran.status == 2 && ran.err.contains("different options"), "{}", ran.err);

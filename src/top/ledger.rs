@@ -186,12 +186,17 @@ impl Ledger {
         let Some(wide) = event.wide.as_deref().filter(|wide| !wide.detail.is_of_thread()) else {
             return;
         };
-        if event.ppid == KTHREADD {
-            if let Detail::Exit(ended) = &wide.detail {
-                let before = self.kernels.remove(&event.pid).unwrap_or(0);
-                self.kernels_ns += ended.cpu_ns.unwrap_or(before).saturating_sub(before);
+        // Who execs is no longer one of the kernel's threads: modprobe, or who takes a core dump.
+        if event.ppid == KTHREADD && !self.alive.has(event.pid) {
+            match &wide.detail {
+                Detail::Exit(ended) => {
+                    let before = self.kernels.remove(&event.pid).unwrap_or(0);
+                    self.kernels_ns += ended.cpu_ns.unwrap_or(before).saturating_sub(before);
+                    return;
+                }
+                Detail::Fork { .. } => return,
+                Detail::Exec { .. } | Detail::ExecFailed { .. } => {}
             }
-            return;
         }
         let kind = self.kind(event, wide);
         match &wide.detail {
@@ -419,5 +424,12 @@ mod tests {
         tell(&mut ledger, &story);
         let found = ledger.look([].into_iter());
         assert_eq!((ms(found.kernels_ns), found.figures.len()), (10, 0));
+
+        let mut story = Story::default();
+        story.fork(0, PID, KTHREADD).exec(10, PID, KTHREADD, &["modprobe", "x"]);
+        story.exit(900, PID, KTHREADD, 0).costs(7_000, None);
+        tell(&mut ledger, &story);
+        let found = ledger.look([].into_iter());
+        assert_eq!((found.kernels_ns, ms(of(&found, "modprobe").gone_ns)), (0, 7));
     }
 }

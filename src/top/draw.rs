@@ -18,7 +18,7 @@ pub const HELP: &[&str] = &[
     "Each row is a group of processes, and what they did in the last second.",
     "",
     "  CPU%    CPU time in percent of one CPU, of living and ended processes",
-    "  GONE%   the part of it that ended processes used, which other tools don't show",
+    "  GONE%   the part that ended processes used, which other tools don't show",
     "  RUN     living processes",
     "  NEW/s   started per second; END/s: ended; FAIL/s: failed,",
     "          with a status other than 0 or by a signal",
@@ -26,7 +26,7 @@ pub const HELP: &[&str] = &[
     "",
     "  g             group by command, unit, container or user",
     "  < >           order by the column to the left or right; P: CPU, M: RSS",
-    "  /             show only groups whose name or command line contains a text; Esc: all",
+    "  /             show only groups with a text in name or command line; Esc: all",
     "  Up Down j k   select a row; also Page Up, Page Down, Home and End",
     "  Enter t       process tree of the selected group; Esc: back",
     "  space p       pause, or continue",
@@ -154,20 +154,13 @@ fn name_width(canvas: &Canvas) -> usize {
 /// The columns' heads; the one that rows are ordered by stands out.
 pub fn columns(canvas: &Canvas, choice: &Choice) -> String {
     let mut line = canvas.line();
-    let mut put = |sort: Sort, text: &str| match sort == choice.sort {
-        true => line.put_in(REVERSE, text),
-        false => line.put_in(BOLD, text),
-    };
+    let emphasis = |sort: Sort| if sort == choice.sort { REVERSE } else { BOLD };
     for (sort, width, name) in COLUMNS {
-        put(sort, &format!("{name:>width$}"));
-        put(Sort::Name, if choice.sort == Sort::Name { "" } else { " " });
-        if choice.sort == Sort::Name {
-            // The gap is nobody's.
-            put(Sort::Cpu, " ");
-        }
+        line.put_in(emphasis(sort), &format!("{name:>width$}"));
+        line.put(" ");
     }
     let name = choice.by.name().to_uppercase();
-    put(Sort::Name, &name);
+    line.put_in(emphasis(Sort::Name), &name);
     let gap = name_width(canvas).saturating_sub(name.len()) + 1;
     line.put(&" ".repeat(gap));
     line.put_in(BOLD, "EXAMPLE");
@@ -268,6 +261,12 @@ mod tests {
             assert_eq!(short(number), text, "{number}");
         }
         assert_eq!([percent(3.12), percent(99.96), percent(6_400.0)], ["3.1", "100", "6400"]);
+    }
+
+    #[test]
+    fn the_help_fits_into_a_usual_terminal() {
+        assert!(HELP.iter().all(|line| line.len() <= 80), "{HELP:#?}");
+        assert!(HELP.len() + HEAD < 24);
     }
 
     #[test]

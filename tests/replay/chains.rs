@@ -33,7 +33,7 @@ fn lines(plans: &[Plan]) -> String {
     for (i, &(parent, begin, length, name, used)) in plans.iter().enumerate() {
         let parent = (i > 0).then(|| parent % i);
         let above = parent.map_or((10_000, u64::MAX, 4), |parent| lives[parent]);
-        let within = if i == 0 { 0 } else { (above.1 - above.0) / STEP * begin / 100 };
+        let within = if i == 0 { 0 } else { ((above.1 - above.0) / STEP - 1) * begin / 100 };
         // Later by so few nanoseconds that no two are at once.
         let (nth, times) = (4 * i as u64 + 4, 1 + plans.len() as u64 * 4);
         let from = above.0 / STEP * STEP + (within + 1) * STEP + nth;

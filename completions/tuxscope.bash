@@ -250,7 +250,7 @@ _tuxscope() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "time pid ppid tid nspid user login event status duration cpu wait rss faults read write unit container cgroup comm command" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "time pid ppid tid nspid user login event status duration cpu wait rss faults read write unit container cgroup host comm command" -- "${cur}"))
                     return 0
                     ;;
                 --by)
@@ -393,7 +393,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__replay)
-            opts="-p -f -P -e -o -h --format --columns --by --sort --top --every --weight --otlp-args --otlp-max-spans --no-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --since --until --min-duration --min-cpu --expect --expect-output --junit --output --color --strict --help"
+            opts="-p -f -P -e -o -h --format --columns --by --sort --top --every --weight --otlp-args --otlp-max-spans --no-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --since --until --min-duration --min-cpu --host --expect --expect-output --junit --output --color --strict --tail --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -404,7 +404,7 @@ _tuxscope() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "time pid ppid tid nspid user login event status duration cpu wait rss faults read write unit container cgroup comm command" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "time pid ppid tid nspid user login event status duration cpu wait rss faults read write unit container cgroup host comm command" -- "${cur}"))
                     return 0
                     ;;
                 --by)
@@ -492,6 +492,10 @@ _tuxscope() {
                     return 0
                     ;;
                 --min-cpu)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -65,6 +65,7 @@ write\t'Bytes that it wrote, to go to block devices'
 unit\t'systemd unit, of the user\'s systemd where it is below that'
 container\t'Container: the first 12 digits of its id, or its name'
 cgroup\t'Path of the cgroup'
+host\t'The host, where events are of several, or name theirs'
 comm\t'Name of the process'
 command\t'The arguments, or the name in brackets; of a failed exec the file, of a signal its sender'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l by -d 'Group the processes of a summary by this [default: command]' -r -f -a "command\t'The name of the process'
@@ -157,6 +158,7 @@ write\t'Bytes that it wrote, to go to block devices'
 unit\t'systemd unit, of the user\'s systemd where it is below that'
 container\t'Container: the first 12 digits of its id, or its name'
 cgroup\t'Path of the cgroup'
+host\t'The host, where events are of several, or name theirs'
 comm\t'Name of the process'
 command\t'The arguments, or the name in brackets; of a failed exec the file, of a signal its sender'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l by -d 'Group the processes of a summary by this [default: command]' -r -f -a "command\t'The name of the process'
@@ -191,6 +193,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l since -d 'O
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l until -d 'Only events before this time, as --since' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l min-duration -d 'Only exits of processes that lived this long or longer' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l min-cpu -d 'Only exits of processes that used this much CPU time or more' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l host -d 'Only events of this host' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l expect -d 'Exit with status 4 unless this holds, such as \'failures = 0\' or \'cpu[unit=ci] <= 90s\'' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l expect-output -d 'Write what became of the rules to FILE instead of standard error' -r -F
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l junit -d 'Write what became of the rules to FILE as JUnit XML, too' -r -F
@@ -203,6 +206,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l no-args -d 
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s f -l follow -d 'With --pid: also events of all their descendants'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l failed -d 'Only exits with a status other than 0, or by a signal, and execs that failed'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l strict -d 'Exit with status 1 if a line can\'t be read, 3 if events were lost or the end is missing'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l tail -d 'Go on with what is appended to the capture, across rotation, until interrupted'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s h -l help -d 'Print help (in full with --help)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand top" -s h -l help -d 'Print help (in full with --help)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand diff" -l format -d 'How to show the differences' -r -f -a "table\t'For people: what differs'

@@ -15,9 +15,10 @@ use crate::json;
 use crate::model::conditions::Conditions;
 use crate::output::{Output, terminal};
 use crate::process::filter::Filter;
-use crate::replay::{self, Input};
+use crate::replay::{self, Input, Plan, Set};
 use crate::runtime::report;
 use crate::runtime::stop::{Hangup, Stop};
+use crate::view::Across;
 use crate::view::summary::By;
 
 const EXAMPLES: &str = "\
@@ -118,7 +119,7 @@ fn compare(args: &Diff) -> Result<u8> {
     let inputs = [open(before)?, open(after)?];
     let mut output = Output::stdout()?;
     let style = terminal::style(&output, args.view.color.into());
-    confine();
+    confine(&[]);
     let stop = Stop::on_signals(Hangup::End)?;
     let mut sides: Vec<Vec<Run>> = Vec::new();
     for side in inputs {
@@ -166,7 +167,16 @@ fn read(input: Input, view: &ViewOptions, output: &mut Output, stop: &Stop) -> R
     let sink = Collecting::new(&name, view.by, view.args);
     let sinks = [(); 2].map(|()| Box::new(sink.clone()) as _);
     let filter = Filter::new(Conditions::default());
-    let outcome = replay::run(input, filter, sinks, None, output, stop)?;
+    let plan = Plan {
+        sets: vec![Set::of(input)],
+        filter,
+        since_ns: None,
+        tail: false,
+        sinks,
+        across: Across::Refused,
+        judge: None,
+    };
+    let outcome = replay::run(plan, output, stop)?;
     if let Some(error) = outcome.error {
         return Err(error);
     }

@@ -97,6 +97,7 @@ impl From<Choose> for Conditions {
             until_ns: None,
             min_duration_ns: None,
             min_cpu_ns: None,
+            host: None,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use clap::builder::StyledStr;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Error};
 
 use crate::cli::Cli;
@@ -14,6 +14,14 @@ use crate::view;
 
 /// Adds to an error of the command line what the right call would be, where that can be told.
 pub fn add(mut error: Error, words: &[OsString]) -> Error {
+    // As tail(1) and journalctl(1) call it.
+    let follows = words.iter().any(|word| word == "-f" || word == "--follow");
+    let replays = words.get(1).is_some_and(|word| word == "replay");
+    if error.kind() == ErrorKind::MissingRequiredArgument && follows && replays {
+        let hint = StyledStr::from("to go on with what is appended to a capture, use --tail");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint]));
+        return error;
+    }
     let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg) else {
         return error;
     };

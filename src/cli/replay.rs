@@ -2,7 +2,7 @@
 //! `tuxscope replay`: from the arguments to a replay, and from what became of it to an exit status.
 
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::model::conditions::Conditions;
 use crate::model::failure::Exit;
 use crate::output::{Output, terminal};
 use crate::process::filter::Filter;
-use crate::replay::Input;
+use crate::replay::{Input, Plan, Set};
 use crate::runtime::stop::{Hangup, Stop};
 use crate::runtime::{report, rights, sandbox};
 use crate::text::{moment, values};
@@ -27,6 +27,8 @@ Examples:
   tuxscope replay events.jsonl                as a table
   tuxscope replay --format summary events.jsonl.gz
   tuxscope replay --since -2h --failed events.jsonl
+  tuxscope replay --since -1h --format summary /var/log/tuxscope
+  tuxscope replay --since now --tail /var/log/tuxscope/events.jsonl
   tuxscope replay --format json --comm make --event exec events.jsonl.zst
   ssh host sudo tuxscope proc --wide --format json | tuxscope replay -
 
@@ -37,9 +39,13 @@ Exit status: 0 success, 1 failure, 2 usage, 3 events were lost (--strict),
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, disable_help_flag = true)]
 pub struct Replay {
-    /// The capture: JSON lines of either mode, plain or compressed (gzip, zstd); - is standard input
-    #[arg(value_name = "FILE")]
-    input: PathBuf,
+    /// Captures: JSON lines of either mode, plain or compressed (gzip, zstd); - is standard input; of a
+    /// directory all files
+    ///
+    /// FILE, FILE.1, FILE.2.zst and so on, or FILE-20261127, are one capture that was rotated. Several
+    /// captures are merged by time.
+    #[arg(value_name = "FILE", required = true)]
+    inputs: Vec<PathBuf>,
 
     #[command(flatten)]
     drawn: Drawn,
@@ -82,6 +88,10 @@ struct When {
     /// Only exits of processes that used this much CPU time or more
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     min_cpu: Option<Duration>,
+
+    /// Only events of this host
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
 }
 
 impl When {
@@ -92,6 +102,7 @@ impl When {
             until_ns: self.until,
             min_duration_ns: self.min_duration.map(ns),
             min_cpu_ns: self.min_cpu.map(ns),
+            host: self.host,
             ..conditions
         }
     }
@@ -104,6 +115,10 @@ struct Limits {
     /// Exit with status 1 if a line can't be read, 3 if events were lost or the end is missing
     #[arg(long)]
     strict: bool,
+
+    /// Go on with what is appended to the capture, across rotation, until interrupted
+    #[arg(long)]
+    tail: bool,
 }
 
 /// Shows a capture again.
@@ -111,29 +126,38 @@ struct Limits {
 /// # Errors
 /// The capture can't be read, or not as it was asked for.
 pub fn run(args: Replay) -> Result<ExitCode> {
-    let Replay { drawn, target, limits: Limits { strict }, .. } = args;
+    let Replay { drawn, target, limits: Limits { strict, tail }, .. } = args;
     drawn.check()?;
     let mut expected = args.expect.open(drawn.no_args)?;
-    let input = Input::open(&args.input)?;
+    let sets = crate::replay::sets(&args.inputs)?;
+    sets.iter().flat_map(|set| &set.remarks).for_each(report::say);
+    let tailed = if tail { Some(directory_of_one(&sets)?) } else { None };
     let mut output = target.open(drawn.format, Output::stdout, None)?;
-    if input.is(&output) {
+    let mut inputs = sets.iter().flat_map(|set| &set.files);
+    if let Some(input) = inputs.clone().find(|input| input.is(&output)) {
         bail!("{} is also the output: write to another file", input.name());
     }
+    let fed_by_pipe = inputs.any(Input::is_fed_by_pipe);
+    let since_ns = args.when.since;
     let filter = Filter::new(args.when.and(args.choose.into()));
+    // Whom a process descends from, and what a rule is about, may have happened earlier.
+    let since_ns = since_ns.filter(|_| !filter.follows() && expected.is_none());
     let style = terminal::style(&output, target.color.into());
     if let Some(expected) = &mut expected {
         expected.begin()?;
     }
     // All that is read besides the capture (users, time zones) is read here.
     let sinks = [false, true].map(|wide| drawn.start(wide, style));
-    confine();
+    confine(tailed.as_slice());
     // Only now: the handler's thread has the rights of its maker.
     let stop = Stop::on_signals(Hangup::End)?;
-    if input.is_fed_by_pipe() {
+    if fed_by_pipe {
         stop.spare_first_interrupt();
     }
     let judge = expected.as_mut().map(|expected| &mut expected.judge);
-    let outcome = crate::replay::run(input, filter, sinks, judge, &mut output, &stop)?;
+    let across = drawn.format.across;
+    let plan = Plan { sets, filter, since_ns, tail, sinks, across, judge };
+    let outcome = crate::replay::run(plan, &mut output, &stop)?;
     if let Some(error) = &outcome.error {
         report::error(error);
     }
@@ -151,13 +175,23 @@ pub fn run(args: Replay) -> Result<ExitCode> {
     })
 }
 
+/// Where the files of the one capture are that is gone on with as it grows.
+fn directory_of_one(sets: &[Set]) -> Result<PathBuf> {
+    let [set] = sets else { bail!("--tail goes on with one capture, not with several") };
+    if set.files.iter().any(|file| file.identity().is_none()) {
+        bail!("--tail takes a regular file: what comes from a pipe is waited for in any case");
+    }
+    let parent = set.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok(parent.unwrap_or(Path::new(".")).to_owned())
+}
+
 /// A capture may be anybody's: what reads it can open no file and no TCP connection, and has no
-/// rights beyond its user's.
-pub fn confine() {
+/// rights beyond its user's. Files in the directories `readable` can be opened.
+pub fn confine(readable: &[PathBuf]) {
     if let Err(error) = rights::drop_all_but(CapabilitySet::empty()) {
         report::say(format_args!("can't drop capabilities that are not needed: {error}"));
     }
-    if let Err(error) = sandbox::enter(&[], &[]) {
+    if let Err(error) = sandbox::enter(readable, &[]) {
         report::error(&error.context("no sandbox"));
     }
 }

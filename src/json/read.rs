@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One line of a capture -> what it tells.
 
+use memchr::{memchr, memmem};
 use serde::Deserialize;
 
 use super::about::{LostLine, MetaLine, SummaryLine};
@@ -9,6 +10,7 @@ use super::form::Str;
 use super::place::Places;
 use super::quick;
 use crate::model::event::{Event, EventKind, Lost, Meta, Totals};
+use crate::text::time::Rfc3339;
 
 /// What a line of a capture tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +75,17 @@ impl Decoder {
             Err(Error::Json(error)) => Err(because(&error)),
         }
     }
+}
+
+/// When the event of a line was, in nanoseconds since 1970, without reading all of it: none of a line of
+/// another kind, or of one that another program wrote in another way.
+pub fn event_time_ns(line: &[u8]) -> Option<u64> {
+    // A quotation mark in a string is escaped, so that this can only be the key.
+    const KEY: &[u8] = b",\"time\":\"";
+    quick::kind(line)?;
+    let at = memmem::find(line, KEY)? + KEY.len();
+    let end = at + memchr(b'"', &line[at..])?;
+    Rfc3339::parse(std::str::from_utf8(&line[at..end]).ok()?).map(|time| time.0)
 }
 
 fn about_capture(event_type: &str, text: &str) -> Result<Record, serde_json::Error> {

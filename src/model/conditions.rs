@@ -41,6 +41,8 @@ pub struct Conditions {
     pub min_duration_ns: Option<u64>,
     /// Only ends of what used so much CPU time, in nanoseconds (wide mode, in a capture).
     pub min_cpu_ns: Option<u64>,
+    /// The host's name (wide mode, in a capture).
+    pub host: Option<String>,
 }
 
 impl Conditions {
@@ -71,6 +73,7 @@ impl Conditions {
         words.extend(self.until_ns.map(|ns| format!("--until={}", since_1970(ns))));
         words.extend(self.min_duration_ns.map(|ns| format!("--min-duration={ns}ns")));
         words.extend(self.min_cpu_ns.map(|ns| format!("--min-cpu={ns}ns")));
+        words.extend(self.host.iter().map(|host| format!("--host={host}")));
         words
     }
 }

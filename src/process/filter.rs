@@ -30,6 +30,11 @@ impl Filter {
         Self { conditions, followed, line: Vec::new() }
     }
 
+    /// The same conditions, for processes of another host.
+    pub fn for_another_host(&self) -> Self {
+        Self::new(self.conditions.clone())
+    }
+
     /// The options that say the same.
     pub fn words(&self) -> Vec<String> {
         self.conditions.words()
@@ -38,6 +43,11 @@ impl Filter {
     /// Whether it looks at arguments.
     pub fn matches_args(&self) -> bool {
         self.conditions.pattern.is_some()
+    }
+
+    /// The host that it asks for, which each event must tell then.
+    pub fn host(&self) -> Option<&str> {
+        self.conditions.host.as_deref()
     }
 
     /// The processes that are named.
@@ -63,6 +73,7 @@ impl Filter {
         let chosen = self.follow(event);
         let Conditions { ppids, comm, uid, kinds, cgroup, unit, container, failed, .. } =
             &self.conditions;
+        let host = self.conditions.host.as_deref();
         let place = wide.and_then(|wide| wide.place.as_deref());
         Ok(chosen
             && any(ppids, |&ppid| ppid == event.ppid)
@@ -74,6 +85,7 @@ impl Filter {
             && container
                 .as_ref()
                 .is_none_or(|id| place.is_some_and(|own| is_in_container(own, id)))
+            && host.is_none_or(|host| wide.is_some_and(|wide| wide.host.as_deref() == Some(host)))
             && (!failed || has_failed(event))
             && self.is_in_time(event)
             && self.matches(event))
@@ -81,7 +93,8 @@ impl Filter {
 
     fn basic_suffices(&self) -> Result<(), Failure> {
         let Conditions { ppids, uid, cgroup, unit, container, failed, .. } = &self.conditions;
-        let Conditions { since_ns, until_ns, min_duration_ns, min_cpu_ns, .. } = &self.conditions;
+        let Conditions { since_ns, until_ns, min_duration_ns, min_cpu_ns, host, .. } =
+            &self.conditions;
         let option = match () {
             // Only its forks have a parent, and that is a task.
             () if !ppids.is_empty() => "--ppid",
@@ -94,6 +107,7 @@ impl Filter {
             () if until_ns.is_some() => "--until",
             () if min_duration_ns.is_some() => "--min-duration",
             () if min_cpu_ns.is_some() => "--min-cpu",
+            () if host.is_some() => "--host",
             () => return Ok(()),
         };
         Err(Failure::new(

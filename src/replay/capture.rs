@@ -19,6 +19,8 @@ pub struct Capture {
     /// Of captures that were joined to this one in front of it.
     earlier: Totals,
     missing: Missing,
+    /// Events were passed over unread, so that it isn't known how many there are.
+    pub has_skipped: bool,
 }
 
 /// Events that were captured and are not in the file.
@@ -51,9 +53,21 @@ impl Capture {
             let before = std::mem::take(self);
             self.earlier = before.totals();
             self.missing = before.missing();
+            self.has_skipped = before.has_skipped;
         }
         self.meta = Some(meta.clone());
         joined
+    }
+
+    /// Until when it tells what happened, in nanoseconds since 1970; 0 where that isn't known.
+    pub fn until_ns(&self) -> u64 {
+        let Some(meta) = self.meta.as_ref().filter(|meta| meta.began_ns > 0) else { return 0 };
+        let last_ns = self.span.map_or(0, |(_, last)| last);
+        let ended_ns = self.summary.map_or(0, |summary| meta.began_ns + summary.elapsed_ns);
+        match last_ns.max(ended_ns) {
+            0 => 0,
+            until_ns => meta.clock_offset_ns.wrapping_add(until_ns),
+        }
     }
 
     /// An event.
@@ -91,7 +105,9 @@ impl Capture {
 
     /// What isn't there of what its summary (and those before) counted.
     pub fn missing(&self) -> Missing {
-        let Some(Totals { printed: of, .. }) = self.summary else { return self.missing };
+        let Some(Totals { printed: of, .. }) = self.summary.filter(|_| !self.has_skipped) else {
+            return self.missing;
+        };
         self.missing.plus(Missing { events: of.saturating_sub(self.events), of })
     }
 

@@ -4,14 +4,14 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek as _, SeekFrom};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::Path;
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
 use super::gzip::Gzip;
@@ -22,11 +22,13 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// What a frame may ask for: 128 MiB, as zstd(1) allows unless it is told otherwise.
 const ZSTD_WINDOW_LOG: u32 = 27;
+/// How often it is looked whether a file has grown, or another has its name.
+const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// A capture that is open for reading.
 #[derive(Debug)]
 pub struct Input {
-    file: File,
+    file: Rc<File>,
     name: String,
     size: Option<u64>,
     identity: Option<(u64, u64)>,
@@ -58,7 +60,7 @@ impl Input {
         let identity = meta.is_file().then_some((meta.dev(), meta.ino()));
         let kind = meta.file_type();
         let fed_by_pipe = path == Path::new("-") && (kind.is_fifo() || kind.is_socket());
-        Ok(Self { file, name, size, identity, fed_by_pipe })
+        Ok(Self { file: Rc::new(file), name, size, identity, fed_by_pipe })
     }
 
     /// The name for messages.
@@ -77,12 +79,50 @@ impl Input {
         self.identity.is_some() && self.identity == output.identity()
     }
 
-    /// Its bytes, which end when the stop is requested, too.
-    pub fn bytes(self, stop: &Stop) -> Bytes {
+    /// Whether both are the same regular file.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        self.identity.is_some() && self.identity == other.identity
+    }
+
+    /// Device and inode of a regular file.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        self.identity
+    }
+
+    /// How many bytes it has, if it is a regular file.
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// The file itself.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Lets the bytes that are asked for next begin at this place.
+    ///
+    /// # Errors
+    /// It isn't a regular file.
+    pub fn go_to(&self, offset: u64) -> io::Result<()> {
+        (&*self.file).seek(SeekFrom::Start(offset)).map(drop)
+    }
+
+    /// A regular file that isn't compressed.
+    pub fn is_plain(&self) -> bool {
+        let mut magic = [0; ZSTD.len()];
+        let read = self.file.read_at(&mut magic, 0).unwrap_or(0);
+        self.size.is_some() && !magic[..read].starts_with(&GZIP) && magic != ZSTD
+    }
+
+    /// Its bytes, which end when the stop is requested, too. With `tail`, the path of a regular file,
+    /// they go on when the file grows, and end when the path has another file, or this one is cut.
+    pub fn bytes(&self, tail: Option<&Path>, stop: &Stop) -> Bytes {
         let done = Rc::new(Cell::new(0));
+        let tail = tail.map(Path::to_owned).zip(self.identity);
         let waits = self.size.is_none();
-        let raw = Raw { file: self.file, stop: stop.clone(), waits, done: done.clone() };
-        Bytes { state: State::Unknown(raw), stop: stop.clone(), size: self.size, done }
+        let raw =
+            Raw { file: self.file.clone(), stop: stop.clone(), waits, tail, done: done.clone() };
+        Bytes { state: State::Unknown(raw), stop: stop.clone(), done }
     }
 }
 
@@ -90,7 +130,6 @@ impl Input {
 pub struct Bytes {
     state: State,
     stop: Stop,
-    size: Option<u64>,
     done: Rc<Cell<u64>>,
 }
 
@@ -103,9 +142,9 @@ enum State {
 }
 
 impl Bytes {
-    /// The part of the file that was read, from 0 to 1, where its size is known.
-    pub fn progress(&self) -> Option<f64> {
-        self.size.filter(|&size| size > 0).map(|size| self.done.get() as f64 / size as f64)
+    /// How many bytes of the file were read.
+    pub fn done(&self) -> u64 {
+        self.done.get()
     }
 }
 
@@ -160,11 +199,40 @@ impl<R: Read> Read for Zstd<R> {
 
 /// Counts what is read of a file, and doesn't wait for it beyond the stop.
 struct Raw {
-    file: File,
+    file: Rc<File>,
     stop: Stop,
     /// It is none whose reads return at once.
     waits: bool,
+    /// Whose growth is waited for: its path, device and inode.
+    tail: Option<(PathBuf, (u64, u64))>,
     done: Rc<Cell<u64>>,
+}
+
+impl Raw {
+    /// Waits until there may be more to read. Returns false when there won't.
+    fn await_growth(&mut self) -> io::Result<bool> {
+        let Some((path, identity)) = &self.tail else { return Ok(false) };
+        loop {
+            let stop = self.stop.fd();
+            if poll(&mut [PollFd::new(&stop, PollFlags::IN)], Some(&LOOK_AGAIN))? > 0 {
+                return Ok(false);
+            }
+            let at = (&*self.file).stream_position()?;
+            match self.file.metadata()?.len() {
+                len if len > at => return Ok(true),
+                len if len < at => return Ok(false),
+                _ => {}
+            }
+            // Between two names a file may have none.
+            let other =
+                std::fs::metadata(path).is_ok_and(|meta| (meta.dev(), meta.ino()) != *identity);
+            if other {
+                // What was written before it was put aside.
+                self.tail = None;
+                return Ok(true);
+            }
+        }
+    }
 }
 
 impl Read for Raw {
@@ -173,14 +241,15 @@ impl Read for Raw {
             if self.waits {
                 let stop = self.stop.fd();
                 let mut fds =
-                    [PollFd::new(&self.file, PollFlags::IN), PollFd::new(&stop, PollFlags::IN)];
+                    [PollFd::new(&*self.file, PollFlags::IN), PollFd::new(&stop, PollFlags::IN)];
                 poll(&mut fds, None)?;
                 if !fds[1].revents().is_empty() {
                     return Ok(0);
                 }
             }
-            match self.file.read(buffer) {
+            match (&*self.file).read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(0) if !buffer.is_empty() && self.await_growth()? => {}
                 read => {
                     let read = read?;
                     self.done.set(self.done.get() + read as u64);

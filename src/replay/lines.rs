@@ -9,7 +9,7 @@ use memchr::memchr;
 /// a capture has at most a few of their kilobytes.
 pub const MAX_LINE: usize = 4 << 20;
 /// Few reads, and still within a core's second-level cache.
-const BUFFER_SIZE: usize = 256 << 10;
+pub const BUFFER_SIZE: usize = 256 << 10;
 
 /// One line, without its end.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,12 +36,12 @@ pub struct Lines<R> {
 impl<R: Read> Lines<R> {
     /// The lines of `input`.
     pub fn new(input: R) -> Self {
-        Self {
-            input: BufReader::with_capacity(BUFFER_SIZE, input),
-            taken: 0,
-            kept: Vec::new(),
-            number: 0,
-        }
+        Self::with_capacity(BUFFER_SIZE, input)
+    }
+
+    /// The lines of `input`, of which so many bytes are read at a time.
+    pub fn with_capacity(size: usize, input: R) -> Self {
+        Self { input: BufReader::with_capacity(size, input), taken: 0, kept: Vec::new(), number: 0 }
     }
 
     /// The number of the line handed out last, from 1.

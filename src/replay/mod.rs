@@ -1,247 +1,188 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Replay: moves the records of a capture from a file to a sink and its output.
+//! Replay: moves the records of captures from files to a sink and its output.
 
-use std::fmt::Display;
 use std::io;
 
 use anyhow::{Error, Result, anyhow};
 
 use crate::expect::Judge;
-use crate::json::read::{Decoder, Record};
+use crate::json::read::Record;
 use crate::model::event::{Event, Meta, Totals};
+use crate::model::failure::{Exit, Failure};
 use crate::output::progress::Progress;
 use crate::output::{Output, WRITE_SIZE, WriteFailed};
 use crate::process::filter::Filter;
 use crate::runtime::report;
 use crate::runtime::stop::Stop;
+use crate::text::elapsed::Elapsed;
 use crate::text::quantity::counted;
-use crate::view::Sink;
-use capture::Capture;
+use crate::view::{Across, Sink};
+use hosts::{Hosts, MAX_BOOTS};
+use merge::Merge;
+use source::{MAX_SAID, Source, say_at};
+use stream::{Item, Kind, Place};
 
 mod capture;
+mod files;
 mod gzip;
+mod hosts;
 mod input;
 mod lines;
+mod merge;
+mod seek;
+mod source;
+mod stream;
 
+pub use files::{Set, sets};
 pub use input::Input;
 pub use lines::{Line, Lines, MAX_LINE};
 
-/// A byte order mark: some editors begin a file with one.
-const BOM: &[u8] = "\u{feff}".as_bytes();
-/// Messages of one kind that are printed before the rest is only counted.
-const MAX_SAID: u64 = 10;
 /// Characters of a message about a line: some quote what they found.
 const MAX_REASON: usize = 200;
+
+/// What is replayed, and how.
+pub struct Plan<'a> {
+    /// The captures.
+    pub sets: Vec<Set>,
+    /// Which events are shown.
+    pub filter: Filter,
+    /// Earlier events need not be read: nanoseconds since 1970.
+    pub since_ns: Option<u64>,
+    /// The one capture is gone on with as it grows.
+    pub tail: bool,
+    /// The first is for a capture of the basic mode, the other for one of the wide mode.
+    pub sinks: [Box<dyn Sink>; 2],
+    /// What they make of several hosts.
+    pub across: Across,
+    /// Takes all events, whatever the filter.
+    pub judge: Option<&'a mut Judge>,
+}
 
 /// What a replay came to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The capture lost nothing, was ended, and was replayed to its end, as far as can be told:
+    /// The captures lost nothing, were ended, and were replayed to their ends, as far as can be told:
     /// the basic mode's has no mark there.
     pub complete: bool,
     /// Lines that were skipped because they could not be read.
     pub unreadable: u64,
     /// There was nothing to read.
     pub empty: bool,
-    /// The file or the output failed. A pipe that was closed is no failure.
+    /// A file or the output failed. A pipe that was closed is no failure.
     pub error: Option<Error>,
-    /// What the capture came to.
+    /// What the captures came to.
     pub totals: Totals,
 }
 
-/// Replays a capture to its end, or until the stop is requested. Of the sinks, the first is for a
-/// capture of the basic mode, the other for one of the wide mode. The judge takes all events, whatever
-/// the filter.
+/// Replays captures to their ends, or until the stop is requested.
 ///
 /// # Errors
-/// A filter needs what the capture does not tell.
-pub fn run(
-    input: Input,
-    filter: Filter,
-    sinks: [Box<dyn Sink>; 2],
-    judge: Option<&mut Judge>,
-    output: &mut Output,
-    stop: &Stop,
-) -> Result<Outcome> {
-    let name = input.name().to_owned();
-    let mut lines = Lines::new(input.bytes(stop));
-    let mut decoder = Decoder::default();
-    let mut replay = Replay::new(name, filter, sinks, output, stop);
-    replay.judge = judge;
+/// A filter needs what a capture does not tell, or the view can't show several hosts.
+pub fn run(plan: Plan<'_>, output: &mut Output, stop: &Stop) -> Result<Outcome> {
+    let Plan { sets, filter, since_ns, tail, sinks, across, judge } = plan;
+    let mut replay = Replay {
+        sources: sets.iter().map(|_| Source::default()).collect(),
+        hosts: Hosts::new(sets.len(), filter.for_another_host()),
+        named: sets.len() > 1 || filter.host().is_some(),
+        first: None,
+        filter,
+        sinks,
+        sink: None,
+        across,
+        output,
+        stop,
+        judge,
+        over: false,
+        error: None,
+        printed: 0,
+        unreadable: 0,
+        empty: false,
+    };
+    let mut merge = Merge::new(sets, since_ns, tail, stop);
     let mut progress = Progress::new();
-
     while !replay.over && !stop.requested() {
-        if !lines.ready() {
+        let next = merge.next(|merge| {
             replay.flush();
-            if let Some(done) = lines.input().progress() {
+            if let Some(done) = merge.progress() {
                 progress.show(replay.output, || format!("{:3.0} % read", done * 100.0));
             }
+        });
+        let Some((at, item)) = next else { break };
+        // A message belongs on a line of its own.
+        if !matches!(item, Item::Record(Record::Event(_))) {
+            progress.clear();
         }
-        let number = lines.number() + 1;
-        let line = match lines.next_line() {
-            // What ended then is our reading.
-            _ if stop.requested() => break,
-            Ok(Some(line)) => line,
-            Ok(None) => {
-                replay.ended = true;
-                break;
-            }
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                progress.clear();
-                replay.unreadable(number, "the compressed data is cut off here");
-                break;
-            }
-            Err(error) => {
-                progress.clear();
-                let what = format!("can't read the rest of {}: {error}", replay.name);
-                replay.error = Some(anyhow!(what));
-                break;
-            }
-        };
-        let line = match line {
-            Line::Whole(text) if number == 1 => Line::Whole(text.strip_prefix(BOM).unwrap_or(text)),
-            line => line,
-        };
-        if let Line::Whole(text) | Line::Last(text) = &line {
-            if text.trim_ascii().is_empty() {
-                continue;
-            }
-            replay.first.get_or_insert_with(|| Kind::of(text));
-        }
-        let result = match line {
-            Line::Whole(text) => decoder.decode(text),
-            Line::Last(text) => decoder.decode(text).map_err(|_| "cut off here".to_owned()),
-            Line::TooLong => Err(format!("longer than {} MiB", MAX_LINE >> 20)),
-        };
-        match result {
-            Ok(record) => {
-                if !matches!(record, Record::Event(_)) {
-                    progress.clear();
-                }
-                replay.record(number, record)?;
-            }
-            Err(reason) => {
-                progress.clear();
-                replay.unreadable(number, &reason);
-            }
+        replay.sources[at].capture.has_skipped |= merge.has_skipped(at);
+        match item {
+            Item::Record(Record::Event(event)) => replay.event(at, event, &merge)?,
+            Item::Record(record) => replay.about(at, record, &merge)?,
+            Item::Begins(name) => replay.sources[at].begin(name),
+            Item::Unreadable(reason) => replay.unreadable(at, merge.place(), &reason),
+            Item::Ends { first, error, whole } => replay.ends(at, first, error, whole),
         }
     }
     progress.clear();
     replay.end()
 }
 
-/// What the first line of a file that is no capture may be of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Table,
-    Binary,
-    Text,
-}
-
-impl Kind {
-    fn of(line: &[u8]) -> Self {
-        match std::str::from_utf8(line) {
-            Ok(text) if text.contains('\0') => Self::Binary,
-            Ok(text) if ["PID", "PPID"].iter().all(|name| text.contains(name)) => Self::Table,
-            Ok(_) => Self::Text,
-            Err(_) => Self::Binary,
-        }
-    }
-}
-
 /// Formats records and writes the result.
 struct Replay<'a> {
-    name: String,
+    sources: Vec<Source>,
+    hosts: Hosts,
+    /// The boot of the first event that is shown.
+    first: Option<usize>,
+    /// Events tell their hosts, whether they did or not.
+    named: bool,
     filter: Filter,
     /// For the basic mode and for the wide one.
     sinks: [Box<dyn Sink>; 2],
     /// Which of them.
     sink: Option<usize>,
+    across: Across,
     output: &'a mut Output,
     stop: &'a Stop,
     judge: Option<&'a mut Judge>,
-    /// The whole file was read.
-    ended: bool,
     /// The output takes no more.
     over: bool,
     error: Option<Error>,
     printed: u64,
-    records: u64,
     unreadable: u64,
-    /// What the first line looks like.
-    first: Option<Kind>,
-    /// What is wrong with lines before the first record: a file without any is no capture at all.
-    unsaid: Vec<(u64, String)>,
-    losses_said: u64,
-    capture: Capture,
+    /// A file was.
+    empty: bool,
 }
 
-impl<'a> Replay<'a> {
-    fn new(
-        name: String,
-        filter: Filter,
-        sinks: [Box<dyn Sink>; 2],
-        output: &'a mut Output,
-        stop: &'a Stop,
-    ) -> Self {
-        Self {
-            name,
-            filter,
-            stop,
-            sinks,
-            sink: None,
-            output,
-            judge: None,
-            ended: false,
-            over: false,
-            error: None,
-            printed: 0,
-            records: 0,
-            unreadable: 0,
-            first: None,
-            unsaid: Vec::new(),
-            losses_said: 0,
-            capture: Capture::default(),
+impl Replay<'_> {
+    fn event(&mut self, at: usize, mut event: Event, merge: &Merge) -> Result<()> {
+        let source = &mut self.sources[at];
+        source.has_record();
+        source.capture.saw(event.timestamp_ns);
+        let Some(boot) = self.hosts.of(at, &event) else {
+            let what =
+                format!("more than {MAX_BOOTS} hosts, or boots of them, can't be replayed at once");
+            return Err(Failure::new(Exit::Usage, what, "give fewer files").into());
+        };
+        if self.sources.len() > 1 {
+            self.look_for_overlap(at, boot, &event, merge);
         }
-    }
-
-    fn record(&mut self, number: u64, record: Record) -> Result<()> {
-        self.records += 1;
-        for (number, reason) in std::mem::take(&mut self.unsaid) {
-            self.say_at(number, reason);
+        if self.named {
+            self.hosts.name(boot, &mut event);
         }
-        match record {
-            Record::Event(event) => self.event(&event)?,
-            Record::Meta(meta) => self.meta(number, meta)?,
-            Record::Lost { time_ns, lost } => {
-                self.capture.lost(lost);
-                self.losses_said += 1;
-                if self.losses_said <= MAX_SAID {
-                    let total = counted(lost.total(), "event");
-                    self.say_at(number, format_args!("{total} lost up to here ({lost})"));
-                }
-                self.begin(true, Meta::default())?;
-                if let Some(sink) = self.sink {
-                    self.sinks[sink].lost(&lost, time_ns, self.output.buffer());
-                }
-            }
-            Record::Summary(totals) => self.capture.end(totals),
-            Record::Unknown => {}
-        }
-        Ok(())
-    }
-
-    fn event(&mut self, event: &Event) -> Result<()> {
-        self.capture.saw(event.timestamp_ns);
         if let Some(judge) = &mut self.judge {
-            judge.event(event);
+            judge.event(&event);
         }
-        if !self.filter.keeps(event)? {
+        if !self.hosts.get(boot).filter.keeps(&event)? {
             return Ok(());
+        }
+        let first = *self.first.get_or_insert(boot);
+        if boot != first {
+            self.check_host(first, boot)?;
+        }
+        if boot > 0 && self.across == Across::Summed {
+            self.hosts.tell_apart(boot, &mut event);
         }
         self.begin(event.wide.is_some(), Meta::default())?;
         if let Some(sink) = self.sink {
-            self.sinks[sink].event(event, self.output.buffer());
+            self.sinks[sink].event(&event, self.output.buffer());
             self.printed += 1;
         }
         if self.output.buffer().len() >= WRITE_SIZE {
@@ -250,18 +191,107 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn meta(&mut self, number: u64, meta: Meta) -> Result<()> {
-        let another = self.capture.begin(&meta);
+    /// Two captures of a host that tell of the same time show what happened twice.
+    fn look_for_overlap(&mut self, at: usize, boot: usize, event: &Event, merge: &Merge) {
+        let boot = self.hosts.get(boot);
+        if let Some(wide) = event.wide.as_deref() {
+            boot.until_ns = boot.until_ns.max(wide.time_ns);
+        }
+        let before = boot.told_by.replace(at).filter(|&before| before != at);
+        if let Some(before) =
+            before.filter(|_| self.sources[at].tells && !self.sources[at].overlaps)
+        {
+            self.sources[at].overlaps = true;
+            let other = self.sources[before].name.clone();
+            let what = format!(
+                "{other} tells of the same time on the same host: what both have is shown twice"
+            );
+            say_at(merge.place(), what);
+        }
+        self.sources[at].tells = true;
+    }
+
+    /// Whether the view, and the rules, can take events of this boot, too.
+    fn check_host(&self, first: usize, boot: usize) -> Result<(), Failure> {
+        let what = match self.across {
+            Across::Refused => "this format shows one",
+            _ if self.judge.is_some() => "--expect is about one",
+            Across::Shown | Across::Summed => return Ok(()),
+        };
+        match self.hosts.differ(first, boot) {
+            Some([one, other]) => {
+                let what =
+                    format!("there are events of several hosts ({one}, {other}), and {what}");
+                Err(Failure::new(Exit::Usage, what, format!("choose with --host {one}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn about(&mut self, at: usize, record: Record, merge: &Merge) -> Result<()> {
+        let source = &mut self.sources[at];
+        source.has_record();
+        match record {
+            Record::Meta(meta) => self.meta(at, meta, merge)?,
+            Record::Lost { time_ns, lost } => {
+                source.capture.lost(lost);
+                source.losses_said += 1;
+                if source.losses_said <= MAX_SAID {
+                    let total = counted(lost.total(), "event");
+                    say_at(merge.place(), format_args!("{total} lost up to here ({lost})"));
+                }
+                // Of several captures each counts for itself.
+                if self.sources.len() > 1 {
+                    return Ok(());
+                }
+                self.begin(true, Meta::default())?;
+                if let Some(sink) = self.sink {
+                    self.sinks[sink].lost(&lost, time_ns, self.output.buffer());
+                }
+            }
+            Record::Summary(totals) => source.capture.end(totals),
+            Record::Event(_) | Record::Unknown => {}
+        }
+        Ok(())
+    }
+
+    fn meta(&mut self, at: usize, mut meta: Meta, merge: &Merge) -> Result<()> {
+        let source = &mut self.sources[at];
+        let until_ns = source.capture.until_ns();
+        let another = source.capture.begin(&meta);
+        let until_ns = match self.hosts.meta(at, &meta) {
+            Some(boot) => until_ns.max(boot.until_ns),
+            None => until_ns,
+        };
         if let Some(judge) = &mut self.judge {
             judge.begin(&meta, another);
         }
-        if another {
-            self.say_at(number, "another capture begins here; both are shown as one");
+        let began_ns = meta.clock_offset_ns.wrapping_add(meta.began_ns);
+        let gap_ns = began_ns.saturating_sub(until_ns);
+        let gap = (until_ns > 0 && meta.began_ns > 0 && gap_ns > 0)
+            .then(|| format!("nothing was captured for {} before it", Elapsed(gap_ns)));
+        match (another, gap) {
+            (true, Some(gap)) => say_at(
+                merge.place(),
+                format_args!("another capture begins here; both are shown as one; {gap}"),
+            ),
+            (true, None) => {
+                say_at(merge.place(), "another capture begins here; both are shown as one");
+            }
+            (false, Some(gap)) => say_at(merge.place(), format_args!("a capture begins; {gap}")),
+            (false, None) => {}
         }
         if meta.no_args && self.filter.matches_args() {
-            self.say_at(number, "the capture has no arguments: --match looks at names alone");
+            say_at(merge.place(), "the capture has no arguments: --match looks at names alone");
         }
-        self.begin(true, meta)
+        if self.sources.len() > 1 && self.across != Across::Refused {
+            // What the one first tells is not true of the others.
+            meta = Meta { host: String::new(), boot_id: String::new(), cpus: 0, ..meta };
+        }
+        match self.hosts.may_be_shown(at) {
+            true => self.begin(true, meta),
+            false => Ok(()),
+        }
     }
 
     fn begin(&mut self, wide: bool, mut meta: Meta) -> Result<()> {
@@ -274,27 +304,81 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn unreadable(&mut self, number: u64, reason: &str) {
+    fn unreadable(&mut self, at: usize, place: Option<Place>, reason: &str) {
         self.unreadable += 1;
-        if self.unreadable <= MAX_SAID {
+        let source = &mut self.sources[at];
+        source.unreadable += 1;
+        if source.unreadable <= MAX_SAID {
             let cut = reason.char_indices().nth(MAX_REASON).map_or(reason.len(), |(at, _)| at);
-            match self.records {
-                0 => self.unsaid.push((number, reason[..cut].to_owned())),
-                _ => self.say_at(number, &reason[..cut]),
+            match (source.records, place) {
+                (0, Some(place)) => source.unsaid.push((place, reason[..cut].to_owned())),
+                (_, place) => say_at(place, &reason[..cut]),
             }
         }
     }
 
-    fn say_at(&self, number: u64, what: impl Display) {
-        report::say(format_args!("{}:{number}: {what}", self.name));
+    /// A file ends. What can't be read of it is said, and the others are gone on with.
+    fn ends(
+        &mut self,
+        at: usize,
+        first: Option<Kind>,
+        error: Option<(Place, io::Error)>,
+        whole: bool,
+    ) {
+        let mut failed = None;
+        match error {
+            Some((place, error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.unreadable(at, Some(place), "the compressed data is cut off here");
+            }
+            Some((_, error)) => {
+                let name = &self.sources[at].name;
+                failed = Some(anyhow!("can't read the rest of {name}: {error}"));
+            }
+            None => {}
+        }
+        let source = &mut self.sources[at];
+        source.open = false;
+        source.cut |= !whole;
+        let name = &source.name;
+        let nothing = source.records == 0 && (source.unreadable > 0 || failed.is_some());
+        if whole && first.is_none() && source.unreadable == 0 {
+            self.empty = true;
+            report::say(format_args!("{name} is empty: no event was captured"));
+        }
+        let more = source.unreadable.saturating_sub(MAX_SAID);
+        if more > 0 && !nothing {
+            let more = counted(more, "more line");
+            report::say(format_args!("{name}: {more} could not be read"));
+        }
+        let failed = failed.or_else(|| nothing.then(|| source.no_capture(first)));
+        source.unsaid.clear();
+        if let Some(failed) = failed {
+            self.fail(failed);
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        if let Some(before) = self.error.replace(error) {
+            report::error(&before);
+        }
     }
 
     fn end(mut self) -> Result<Outcome> {
-        let mut totals = self.capture.totals();
+        for at in 0..self.sources.len() {
+            if self.sources[at].open {
+                self.ends(at, None, None, false);
+            }
+        }
+        // Other hosts' losses are none of the one that was chosen.
+        let chosen = self.sources.iter().enumerate().filter(|(at, _)| self.hosts.may_be_shown(*at));
+        let chosen: Vec<&Source> = chosen.map(|(_, source)| source).collect();
+        let captures = chosen.iter().map(|source| source.capture.totals());
+        let mut totals = captures.reduce(|all, one| all.plus(&one)).unwrap_or_default();
         totals.printed = self.printed;
-        totals.cut_off |= !self.ended;
+        totals.cut_off |= chosen.iter().any(|source| source.cut);
+        chosen.iter().for_each(|source| source.say_what_is_missing());
         // What can't be replayed at all is no cause to empty a file.
-        let nothing = self.records == 0 && (self.unreadable > 0 || self.error.is_some());
+        let nothing = self.sources.iter().all(|source| !source.told) && self.error.is_some();
         if !nothing {
             self.begin(false, Meta::default())?;
         }
@@ -302,45 +386,9 @@ impl<'a> Replay<'a> {
             self.sinks[sink].end(&totals, self.output.buffer());
         }
         self.flush();
-
-        let name = &self.name;
-        let empty = self.ended && self.first.is_none() && self.unreadable == 0;
-        if empty {
-            report::say(format_args!("{name} is empty: no event was captured"));
-        }
-        let more = self.unreadable.saturating_sub(MAX_SAID);
-        if more > 0 && !nothing {
-            let more = counted(more, "more line");
-            report::say(format_args!("{name}: {more} could not be read"));
-        }
-        if self.ended && totals.cut_off {
-            let why = self.capture.why_incomplete();
-            report::say(format_args!("{name}: the capture is not complete: {why}"));
-        }
-        let Totals { lost, missed, .. } = totals;
-        if !lost.is_none() {
-            let total = counted(lost.total(), "event");
-            report::say(format_args!("{name}: the capture lost {total} ({lost})"));
-        }
-        if missed > 0 {
-            let missed = counted(missed, "more event");
-            report::say(format_args!("{name}: the kernel missed up to {missed}"));
-        }
-        let error = self.error.take().or_else(|| nothing.then(|| self.no_capture()));
-        let (complete, unreadable) = (totals.complete(), self.unreadable);
+        let empty = self.empty && self.sources.iter().all(|source| !source.told);
+        let (complete, unreadable, error) = (totals.complete(), self.unreadable, self.error);
         Ok(Outcome { complete, unreadable, empty, error, totals })
-    }
-
-    /// No line could be read.
-    fn no_capture(&self) -> Error {
-        let name = &self.name;
-        let what = match (self.first, self.unsaid.first()) {
-            (Some(Kind::Table), _) => "a table, which can't be replayed".to_owned(),
-            (Some(Kind::Binary), _) => "binary data, not a capture".to_owned(),
-            (_, Some((line, reason))) => format!("not a capture (line {line}: {reason})"),
-            _ => "not a capture".to_owned(),
-        };
-        anyhow!("{name} is {what}: capture with --format json")
     }
 
     fn flush(&mut self) {
@@ -350,7 +398,7 @@ impl<'a> Replay<'a> {
             self.over = true;
             if cause.kind() != io::ErrorKind::BrokenPipe {
                 let what = format!("can't write {}: {cause}", self.output.name());
-                self.error = Some(anyhow!(what));
+                self.fail(anyhow!(what));
             }
         }
         if let (Some(sink), Some(columns)) = (self.sink, self.output.columns()) {

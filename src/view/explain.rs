@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use super::lives::{Life, LifeId, Lives, Step};
-use super::{Shape, Sink, Speaks, View};
+use super::{Across, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Comm, Detail, Event, ExitStatus, Lost, Totals};
 use crate::text;
@@ -20,6 +20,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
+    across: Across::Refused,
     takes: &[],
     start: |_| Box::new(Explain::default()),
 };

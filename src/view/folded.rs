@@ -7,7 +7,7 @@ use std::io::Write as _;
 use clap::ValueEnum;
 
 use super::lives::{Children, Life, LifeId, Lives};
-use super::{Shape, Sink, Speaks, View};
+use super::{Across, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Event, Meta, Totals};
 use crate::text::quantity::counted;
@@ -23,6 +23,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
+    across: Across::Summed,
     takes: &["weight"],
     start: |settings| Box::new(Stacks::new(settings.weight)),
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! JSON lines: one object a line. [`crate::json`] writes them.
 
-use super::{Shape, Sink, Speaks, View};
+use super::{Across, Shape, Sink, Speaks, View};
 use crate::json::{self, Writer};
 use crate::model::event::{Event, Lost, Meta, Totals};
 
@@ -12,6 +12,7 @@ pub static VIEW: View = View {
     needs_wide: false,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
+    across: Across::Shown,
     takes: &[],
     start: |settings| Box::new(Json::new(settings.wide)),
 };

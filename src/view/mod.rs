@@ -68,6 +68,8 @@ pub struct View {
     pub shape: Shape,
     /// When it speaks.
     pub speaks: Speaks,
+    /// What it makes of events of several hosts.
+    pub across: Across,
     /// The options of its own, by their long names: others refuse them.
     pub takes: &'static [&'static str],
     /// Begins one.
@@ -115,6 +117,18 @@ pub enum Speaks {
     AsItHappens,
     /// When the capture is over.
     AtTheEnd,
+}
+
+/// What a view makes of events of several hosts, whose process ids may be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Across {
+    /// It shows each by itself, and can say whose it is.
+    Shown,
+    /// It shows sums, and no process ids but of single processes: events come with ids and times that
+    /// are made to fit beside each other.
+    Summed,
+    /// It shows how the processes of one host belong together.
+    Refused,
 }
 
 impl fmt::Debug for View {

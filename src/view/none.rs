@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Nothing, where only the rules' outcomes are asked for.
 
-use super::{Shape, Sink, Speaks, View};
+use super::{Across, Shape, Sink, Speaks, View};
 use crate::model::event::Event;
 
 /// `--format none`
@@ -11,6 +11,7 @@ pub static VIEW: View = View {
     needs_wide: false,
     shape: Shape::Nothing,
     speaks: Speaks::AtTheEnd,
+    across: Across::Shown,
     takes: &[],
     start: |_| Box::new(Nothing),
 };

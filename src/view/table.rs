@@ -4,7 +4,7 @@
 use std::fmt::{Display, Write as _};
 
 use super::wide_table::WideTable;
-use super::{Settings, Shape, Sink, Speaks, View};
+use super::{Across, Settings, Shape, Sink, Speaks, View};
 use crate::host::users::Users;
 use crate::model::event::{Event, EventKind, Meta};
 use crate::text;
@@ -20,6 +20,7 @@ pub static VIEW: View = View {
     needs_wide: false,
     shape: Shape::Lines,
     speaks: Speaks::AsItHappens,
+    across: Across::Shown,
     takes: &["columns"],
     start,
 };

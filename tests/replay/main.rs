@@ -11,6 +11,7 @@ mod program;
 
 // What is tested.
 mod bad_input;
+mod captures;
 mod chains;
 mod columns;
 mod expect;

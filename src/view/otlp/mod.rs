@@ -3,7 +3,7 @@
 //! and its `otlpjsonfile` receiver reads them.
 
 use super::lives::{Life, LifeId, Lives};
-use super::{Settings, Shape, Sink, Speaks, View};
+use super::{Across, Settings, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::json;
 use crate::model::event::{Event, ExitStatus, Lost, Meta, Totals};
@@ -23,6 +23,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Document,
     speaks: Speaks::AtTheEnd,
+    across: Across::Refused,
     takes: &["otlp-args", "otlp-max-spans"],
     start: |settings| Box::new(Trace::new(settings)),
 };

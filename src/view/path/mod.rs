@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::Write as _;
 
 use super::lives::{Children, LifeId, Lives, Segment};
-use super::{Shape, Sink, Speaks, View};
+use super::{Across, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Event, Meta, Totals};
 use crate::text::elapsed::Elapsed;
@@ -25,6 +25,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
+    across: Across::Refused,
     takes: &[],
     start: |settings| Box::new(Path { style: settings.style, lives: Lives::for_picture() }),
 };

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::lives::{Life, LifeId, Lives, Step};
 use super::usage::Usage;
-use super::{Shape, Sink, Speaks, View};
+use super::{Across, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::json;
 use crate::model::event::{Event, Lost, Meta, Totals};
@@ -37,6 +37,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Document,
     speaks: Speaks::AsItHappens,
+    across: Across::Refused,
     takes: &[],
     start: |_| Box::new(Perfetto::default()),
 };

@@ -17,6 +17,7 @@ use crate::json::SCHEMA_VERSION;
 use crate::model::event::{
     Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Meta, Totals, Wide,
 };
+use crate::model::pid::PID_MAX_LIMIT;
 use crate::model::signal;
 use crate::process::table::Table;
 use crate::view::usage::Usage;
@@ -207,7 +208,7 @@ impl Collector {
                 }
                 if self.longest.takes(*duration_ns) {
                     self.longest.keep(Longest {
-                        pid: event.pid,
+                        pid: on_its_host(event.pid),
                         comm: Some(text(event.comm.as_bytes())),
                         args: args.clone(),
                         run_time_ns: *duration_ns,
@@ -360,7 +361,7 @@ impl Collector {
             let ns = self.last_ns.saturating_sub(start_ns);
             if self.longest.takes(ns) {
                 self.longest.keep(Longest {
-                    pid,
+                    pid: on_its_host(pid),
                     comm: self.names.text(process.comm),
                     args: process.args.clone(),
                     run_time_ns: ns,
@@ -393,6 +394,11 @@ impl Process {
     fn never_execed(&self) -> bool {
         self.fork_ns.is_some() && !self.execed
     }
+}
+
+/// Of several hosts, those after the first come with ids that are higher by a multiple of this.
+fn on_its_host(pid: u32) -> u32 {
+    pid % PID_MAX_LIMIT
 }
 
 /// As JSON and messages tell it.

@@ -17,7 +17,7 @@ mod sketch;
 mod text;
 mod times;
 
-use super::{Shape, Sink, Speaks, View};
+use super::{Across, Shape, Sink, Speaks, View};
 use crate::json;
 use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::text::style::Style;
@@ -34,6 +34,7 @@ pub static TEXT: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
+    across: Across::Summed,
     takes: &["by", "sort", "top", "every"],
     start: |settings| {
         Box::new(Summary::text(settings.style, settings.ranking).every(settings.every))
@@ -47,6 +48,7 @@ pub static JSON: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
+    across: Across::Summed,
     takes: &["by", "every"],
     start: |settings| Box::new(Summary::json(settings.ranking).every(settings.every)),
 };

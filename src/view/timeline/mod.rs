@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::lives::{Life, Lives};
-use super::{Shape, Sink, Speaks, View};
+use super::{Across, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::text;
@@ -45,6 +45,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Document,
     speaks: Speaks::AtTheEnd,
+    across: Across::Refused,
     takes: &[],
     start: |_| Box::new(Timeline::default()),
 };

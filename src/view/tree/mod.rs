@@ -7,7 +7,7 @@ use std::io::Write as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::lives::{Children, Exec, Folded, Life, LifeId, Lives};
-use super::{Shape, Sink, Speaks, View};
+use super::{Across, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::text;
@@ -34,6 +34,7 @@ pub static VIEW: View = View {
     needs_wide: true,
     shape: Shape::Text,
     speaks: Speaks::AtTheEnd,
+    across: Across::Refused,
     takes: &[],
     start: |settings| Box::new(Tree::new(settings.style)),
 };

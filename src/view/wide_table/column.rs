@@ -43,7 +43,7 @@ pub struct Row<'a> {
 /// All of them, in the order in which they are told of.
 pub static ALL: &[&Column] = &[
     &TIME, &PID, &PPID, &TID, &NSPID, &USER, &LOGIN, &EVENT, &STATUS, &DURATION, &CPU, &WAIT, &RSS,
-    &FAULTS, &READ, &WRITE, &UNIT, &CONTAINER, &CGROUP, &COMM, &COMMAND,
+    &FAULTS, &READ, &WRITE, &UNIT, &CONTAINER, &CGROUP, &HOST, &COMM, &COMMAND,
 ];
 
 /// Those of a table that was not asked for others.
@@ -213,6 +213,15 @@ static WRITE: Column = Column {
     narrow: 6,
     gives_way: 9,
     cell: |row, out| size(row, |ended| ended.write_bytes, out),
+};
+
+static HOST: Column = Column {
+    name: "host",
+    help: "The host, where events are of several, or name theirs",
+    width: 16,
+    narrow: 12,
+    gives_way: 9,
+    cell: |row, out| place_name(row.wide.host.as_deref(), 16, out),
 };
 
 static UNIT: Column = Column {

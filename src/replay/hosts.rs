@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Events of several hosts, or of several boots of one: which is of whom, though their process ids
+//! and clocks are not the same.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::event::{Detail, Event, Meta};
+use crate::model::pid::PID_MAX_LIMIT;
+use crate::process::filter::Filter;
+
+/// Ids of so many boots fit beside each other.
+pub const MAX_BOOTS: usize = (u32::MAX / PID_MAX_LIMIT) as usize;
+
+/// A boot of a host: process ids and clocks are its own.
+pub struct Boot {
+    /// The host's name; empty where it isn't told.
+    pub host: Arc<str>,
+    boot_id: Arc<str>,
+    /// What `timestamp_ns` lacks for that of the first boot to go on with, modulo 2^64.
+    behind_ns: u64,
+    /// Who is followed there.
+    pub filter: Filter,
+    /// The capture that told of it last.
+    pub told_by: Option<usize>,
+    /// Until when something is known of it, in nanoseconds since 1970.
+    pub until_ns: u64,
+}
+
+/// All of them, in the order in which they are met.
+pub struct Hosts {
+    boots: Vec<Boot>,
+    /// By host and id.
+    known: HashMap<(Arc<str>, Arc<str>), usize>,
+    /// The wall clock minus that of `timestamp_ns`, of the first boot.
+    first_offset_ns: u64,
+    /// For each capture: what its `meta` record says, and the boot that this is.
+    said: Vec<(Arc<str>, Arc<str>)>,
+    /// The boot of the event before, for each capture.
+    last: Vec<Option<usize>>,
+    filter: Filter,
+}
+
+impl Hosts {
+    /// None is known yet. Each gets a filter like this one.
+    pub fn new(captures: usize, filter: Filter) -> Self {
+        let nobody = (Arc::from(""), Arc::from(""));
+        Self {
+            boots: Vec::new(),
+            known: HashMap::new(),
+            first_offset_ns: 0,
+            said: vec![nobody; captures],
+            last: vec![None; captures],
+            filter,
+        }
+    }
+
+    /// A capture says which host it is of. Returns that, if it has been met already.
+    pub fn meta(&mut self, capture: usize, meta: &Meta) -> Option<&mut Boot> {
+        let said = (Arc::from(meta.host.as_str()), Arc::from(meta.boot_id.as_str()));
+        let found = self.known.get(&said).copied();
+        self.said[capture] = said;
+        self.last[capture] = found;
+        found.map(|found| &mut self.boots[found])
+    }
+
+    /// Which boot an event is of: its number, from 0; none where there are too many.
+    pub fn of(&mut self, capture: usize, event: &Event) -> Option<usize> {
+        let wide = event.wide.as_deref();
+        let (host, boot_id) = &self.said[capture];
+        let host = wide.and_then(|wide| wide.host.as_ref()).unwrap_or(host);
+        let boot_id = wide.and_then(|wide| wide.boot_id.as_ref()).unwrap_or(boot_id);
+        if let Some(last) = self.last[capture] {
+            let boot = &self.boots[last];
+            if *boot.host == **host && *boot.boot_id == **boot_id {
+                return Some(last);
+            }
+        }
+        let key = (host.clone(), boot_id.clone());
+        if self.boots.len() == MAX_BOOTS && !self.known.contains_key(&key) {
+            return None;
+        }
+        let found = *self.known.entry(key).or_insert_with_key(|(host, boot_id)| {
+            let offset_ns = wide.map_or(0, |wide| wide.time_ns.wrapping_sub(event.timestamp_ns));
+            if self.boots.is_empty() {
+                self.first_offset_ns = offset_ns;
+            }
+            self.boots.push(Boot {
+                host: host.clone(),
+                boot_id: boot_id.clone(),
+                behind_ns: offset_ns.wrapping_sub(self.first_offset_ns),
+                filter: self.filter.for_another_host(),
+                told_by: None,
+                until_ns: 0,
+            });
+            self.boots.len() - 1
+        });
+        self.last[capture] = Some(found);
+        Some(found)
+    }
+
+    /// A boot by its number.
+    pub fn get(&mut self, boot: usize) -> &mut Boot {
+        &mut self.boots[boot]
+    }
+
+    /// The hosts of two boots, if these are different ones.
+    pub fn differ(&self, one: usize, other: usize) -> Option<[&str; 2]> {
+        let [one, other] = [one, other].map(|boot| &*self.boots[boot].host);
+        (one != other).then_some([one, other])
+    }
+
+    /// Whether a capture may have events of the host that was chosen: unless it says that it is another's.
+    pub fn may_be_shown(&self, capture: usize) -> bool {
+        let said = &*self.said[capture].0;
+        self.filter.host().is_none_or(|host| said.is_empty() || said == host)
+    }
+
+    /// Lets an event tell its host.
+    pub fn name(&self, boot: usize, event: &mut Event) {
+        let Boot { host, boot_id, .. } = &self.boots[boot];
+        if let Some(wide) = event.wide.as_deref_mut() {
+            let told = |text: &Arc<str>| Some(text.clone()).filter(|text| !text.is_empty());
+            wide.host = wide.host.take().or_else(|| told(host));
+            wide.boot_id = wide.boot_id.take().or_else(|| told(boot_id));
+        }
+    }
+
+    /// Gives an event's processes ids that no other boot has, and times on the first one's clock.
+    pub fn tell_apart(&self, boot: usize, event: &mut Event) {
+        let Some(wide) = event.wide.as_deref_mut() else { return };
+        let own = |id: &mut u32| {
+            // Without a parent a process has none anywhere.
+            if *id != 0 {
+                *id = *id % PID_MAX_LIMIT + boot as u32 * PID_MAX_LIMIT;
+            }
+        };
+        [&mut event.pid, &mut event.ppid, &mut wide.tid].into_iter().for_each(own);
+        if let Detail::Fork { parent_tid, made_by, .. } = &mut wide.detail {
+            [Some(parent_tid), made_by.as_mut()].into_iter().flatten().for_each(own);
+        }
+        let behind_ns = self.boots[boot].behind_ns;
+        for ns in [&mut event.timestamp_ns, &mut wide.start_ns] {
+            *ns = ns.wrapping_add(behind_ns);
+        }
+    }
+}

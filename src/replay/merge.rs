@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Several captures as one, in the order of time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::files::Set;
+use super::lines::BUFFER_SIZE;
+use super::stream::{Item, Place, Stream, time_ns};
+use crate::runtime::stop::Stop;
+
+/// What all captures together read at a time, and one at least.
+const ALL_BUFFERS: usize = 16 << 20;
+const SMALLEST_BUFFER: usize = 16 << 10;
+
+/// Captures, each with what it comes with next.
+pub struct Merge {
+    streams: Vec<Stream>,
+    /// What was read of each and wasn't handed out yet.
+    heads: Vec<Option<Item>>,
+    /// Of those that have one, or have not begun: its time and their number.
+    order: BinaryHeap<Reverse<(u64, usize)>>,
+    /// The time of what each handed out last: within a capture the order is that of its lines.
+    last_ns: Vec<u64>,
+    /// Whose head was handed out last.
+    taken: Option<usize>,
+}
+
+impl Merge {
+    /// These captures.
+    pub fn new(sets: Vec<Set>, since_ns: Option<u64>, tail: bool, stop: &Stop) -> Self {
+        let size = (ALL_BUFFERS / sets.len().max(1)).clamp(SMALLEST_BUFFER, BUFFER_SIZE);
+        let streams: Vec<Stream> =
+            sets.into_iter().map(|set| Stream::new(set, since_ns, tail, size, stop)).collect();
+        // Alone it needs no order. Others are opened only when it is their turn.
+        let alone = streams.len() == 1;
+        let begins: Vec<u64> = streams
+            .iter()
+            .map(|stream| if alone { 0 } else { stream.first_ns().unwrap_or(0) })
+            .collect();
+        Self {
+            heads: streams.iter().map(|_| None).collect(),
+            order: begins.iter().enumerate().map(|(at, &ns)| Reverse((ns, at))).collect(),
+            last_ns: begins,
+            streams,
+            taken: None,
+        }
+    }
+
+    /// Which capture comes next. What is to be done before input is waited for is done by `idle`.
+    pub fn next(&mut self, mut idle: impl FnMut(&Self)) -> Option<(usize, Item)> {
+        if let Some(at) = self.taken.take() {
+            if !self.streams[at].ready() {
+                idle(self);
+            }
+            self.fill(at);
+        }
+        let Reverse((_, at)) = self.order.pop()?;
+        if self.heads[at].is_none() {
+            self.heads[at] = self.streams[at].next();
+        }
+        self.taken = Some(at);
+        self.heads[at].take().map(|item| (at, item))
+    }
+
+    fn fill(&mut self, at: usize) {
+        let Some(item) = self.streams[at].next() else { return };
+        if let Item::Record(record) = &item {
+            self.last_ns[at] = self.last_ns[at].max(time_ns(record).unwrap_or(0));
+        }
+        self.heads[at] = Some(item);
+        self.order.push(Reverse((self.last_ns[at], at)));
+    }
+
+    /// Where the item that was handed out last stands.
+    pub fn place(&self) -> Option<Place> {
+        self.streams[self.taken?].place()
+    }
+
+    /// Whether events of this capture were passed over because they are too early.
+    pub fn has_skipped(&self, at: usize) -> bool {
+        self.streams[at].has_skipped()
+    }
+
+    /// The part of all files that was read, from 0 to 1, where their size is known.
+    pub fn progress(&self) -> Option<f64> {
+        let progress = self.streams.iter().map(Stream::progress);
+        let (done, size) = progress
+            .fold((0, Some(0)), |(done, size), (d, s)| (done + d, size.zip(s).map(|(a, b)| a + b)));
+        size.filter(|&size| size > 0).map(|size| done as f64 / size as f64)
+    }
+}

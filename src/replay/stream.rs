@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One capture: its files, one after the other, line by line.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::files::{self, Set};
+use super::input::{Bytes, Input};
+use super::lines::{Line, Lines, MAX_LINE};
+use super::seek::{self, Skipped};
+use crate::json::read::{self, Decoder, Record};
+use crate::runtime::stop::Stop;
+
+/// A byte order mark: some editors begin a file with one.
+const BOM: &[u8] = "\u{feff}".as_bytes();
+/// What is read at a time to see when a file begins, and of so many lines.
+const PEEK_SIZE: usize = 16 << 10;
+const MAX_PEEKED: usize = 100;
+
+/// What a capture comes with next.
+#[derive(Debug)]
+pub enum Item {
+    /// A file of it begins.
+    Begins(Rc<str>),
+    /// A line that tells something.
+    Record(Record),
+    /// A line that can't be read, and why.
+    Unreadable(String),
+    /// A file ends here.
+    Ends {
+        /// The first line that isn't empty.
+        first: Option<Kind>,
+        /// What failed, and where.
+        error: Option<(Place, io::Error)>,
+        /// It was read to its end.
+        whole: bool,
+    },
+}
+
+/// What the first line of a file that is no capture may be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A table of ours.
+    Table,
+    /// No text.
+    Binary,
+    /// Some text.
+    Text,
+}
+
+impl Kind {
+    fn of(line: &[u8]) -> Self {
+        match std::str::from_utf8(line) {
+            Ok(text) if text.contains('\0') => Self::Binary,
+            Ok(text) if ["PID", "PPID"].iter().all(|name| text.contains(name)) => Self::Table,
+            Ok(_) => Self::Text,
+            Err(_) => Self::Binary,
+        }
+    }
+}
+
+/// A line of a file, for messages: `FILE:12`.
+#[derive(Clone, Debug)]
+pub struct Place {
+    name: Rc<str>,
+    number: u64,
+    skipped: Option<Rc<Skipped>>,
+}
+
+impl Place {
+    /// The line's number in the file, from 1.
+    pub fn number(&self) -> u64 {
+        self.skipped.as_ref().map_or(0, |skipped| skipped.lines()) + self.number
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.number())
+    }
+}
+
+/// The files of one capture at work.
+pub struct Stream {
+    files: VecDeque<Input>,
+    open: Option<Open>,
+    /// Events before this time aren't wanted: nanoseconds since 1970.
+    since_ns: Option<u64>,
+    /// Goes on with what is written to this file.
+    tail: Option<PathBuf>,
+    stop: Stop,
+    /// What is read at a time.
+    size: usize,
+    /// Of the files, and of those that were read, in bytes.
+    sizes: Option<u64>,
+    done: u64,
+    skipped: bool,
+}
+
+/// The file that is read.
+struct Open {
+    name: Rc<str>,
+    input: Input,
+    lines: Lines<Bytes>,
+    /// It keeps what lines have in common.
+    decoder: Decoder,
+    first: Option<Kind>,
+    skipped: Option<Rc<Skipped>>,
+}
+
+impl Stream {
+    /// The capture of these files, of which `size` bytes are read at a time.
+    pub fn new(set: Set, since_ns: Option<u64>, tail: bool, size: usize, stop: &Stop) -> Self {
+        let sizes = set.files.iter().map(Input::size).sum();
+        Self {
+            files: set.files.into(),
+            open: None,
+            since_ns,
+            tail: tail.then_some(set.path),
+            stop: stop.clone(),
+            size,
+            sizes: Option::filter(sizes, |_| !tail),
+            done: 0,
+            skipped: false,
+        }
+    }
+
+    /// When its first event was, as far as its first lines tell: what isn't a regular file isn't asked.
+    pub fn first_ns(&self) -> Option<u64> {
+        self.first_of(self.files.front()?)
+    }
+
+    fn first_of(&self, input: &Input) -> Option<u64> {
+        input.size()?;
+        let mut lines = Lines::with_capacity(PEEK_SIZE, input.bytes(None, &self.stop));
+        let mut decoder = Decoder::default();
+        let found = (0..MAX_PEEKED).find_map(|_| match lines.next_line() {
+            Ok(Some(Line::Whole(line))) => time_ns(&decoder.decode(line).ok()?),
+            _ => None,
+        });
+        // The descriptor's offset is the one that the capture is read by.
+        input.go_to(0).ok()?;
+        found
+    }
+
+    /// Drops files behind which, still before the time that is wanted, another one begins.
+    fn skip_early_files(&mut self) {
+        let Some(since_ns) = self.since_ns else { return };
+        let is_early = |next: &Input| {
+            self.first_of(next).is_some_and(|ns| ns.saturating_add(seek::MARGIN_NS) < since_ns)
+        };
+        let early = self.files.iter().skip(1).take_while(|next| is_early(next)).count();
+        for input in self.files.drain(..early) {
+            self.done += input.size().unwrap_or(0);
+            self.skipped = true;
+        }
+    }
+
+    /// Whether the next item can be had without waiting for input.
+    pub fn ready(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.lines.ready())
+    }
+
+    /// How many bytes were read, and of how many, where that is known.
+    pub fn progress(&self) -> (u64, Option<u64>) {
+        let open = self.open.as_ref().map_or(0, |open| open.lines.input().done());
+        (self.done + open, self.sizes)
+    }
+
+    /// Whether events that are too early were passed over.
+    pub fn has_skipped(&self) -> bool {
+        self.skipped
+    }
+
+    /// Where the last item stands.
+    pub fn place(&self) -> Option<Place> {
+        let Open { name, lines, skipped, .. } = self.open.as_ref()?;
+        Some(Place { name: name.clone(), number: lines.number(), skipped: skipped.clone() })
+    }
+
+    /// The next item; none at the end.
+    pub fn next(&mut self) -> Option<Item> {
+        let Some(open) = &mut self.open else { return self.begin() };
+        loop {
+            let number = open.lines.number() + 1;
+            let line = match open.lines.next_line() {
+                // What ended then is our reading.
+                _ if self.stop.requested() => return self.end(None, false),
+                Ok(Some(line)) => line,
+                Ok(None) => return self.end(None, true),
+                Err(error) => return self.end(Some(error), false),
+            };
+            let line = match line {
+                Line::Whole(text) if number == 1 => {
+                    Line::Whole(text.strip_prefix(BOM).unwrap_or(text))
+                }
+                line => line,
+            };
+            if let Line::Whole(text) | Line::Last(text) = &line {
+                if text.trim_ascii().is_empty() {
+                    continue;
+                }
+                open.first.get_or_insert_with(|| Kind::of(text));
+            }
+            if let (Line::Whole(text), Some(since_ns)) = (&line, self.since_ns) {
+                if read::event_time_ns(text).is_some_and(|time_ns| time_ns < since_ns) {
+                    self.skipped = true;
+                    continue;
+                }
+            }
+            let result = match line {
+                Line::Whole(text) => open.decoder.decode(text),
+                Line::Last(text) => {
+                    open.decoder.decode(text).map_err(|_| "cut off here".to_owned())
+                }
+                Line::TooLong => Err(format!("longer than {} MiB", MAX_LINE >> 20)),
+            };
+            // Its first line says how the capture was made: it is read in any case.
+            if let (Some(since_ns), 1, None) = (self.since_ns, number, &open.skipped) {
+                if let Some(skipped) = seek::to_time(&open.input, since_ns) {
+                    let tail = self.tail.as_deref().filter(|_| self.files.is_empty());
+                    if open.input.go_to(skipped.to).is_ok() {
+                        let bytes = open.input.bytes(tail, &self.stop);
+                        open.lines = Lines::with_capacity(self.size, bytes);
+                        self.done += skipped.to;
+                        open.skipped = Some(Rc::new(skipped));
+                        self.skipped = true;
+                    }
+                }
+            }
+            return Some(result.map_or_else(Item::Unreadable, Item::Record));
+        }
+    }
+
+    fn begin(&mut self) -> Option<Item> {
+        self.skip_early_files();
+        let input = self.files.pop_front()?;
+        let tail = self.tail.as_deref().filter(|_| self.files.is_empty());
+        let name: Rc<str> = Rc::from(input.name());
+        let lines = Lines::with_capacity(self.size, input.bytes(tail, &self.stop));
+        let (begins, decoder) = (Item::Begins(Rc::clone(&name)), Decoder::default());
+        self.open = Some(Open { name, input, lines, decoder, first: None, skipped: None });
+        Some(begins)
+    }
+
+    fn end(&mut self, error: Option<io::Error>, whole: bool) -> Option<Item> {
+        let mut error = self.place().zip(error);
+        let place = self.place();
+        let Open { input, lines, first, .. } = self.open.take()?;
+        self.done += lines.input().done();
+        let tail = self.tail.as_deref().filter(|_| self.files.is_empty() && !self.stop.requested());
+        if let Some(path) = tail {
+            match files::after(&input, path) {
+                Ok(newer) => self.files.extend(newer),
+                Err(gone) => {
+                    let gone = io::Error::other(format!("{gone:#}"));
+                    error = error.or_else(|| place.zip(Some(gone)));
+                }
+            }
+        }
+        Some(Item::Ends { first, error, whole })
+    }
+}
+
+/// When it happened, if it tells that, in nanoseconds since 1970.
+pub fn time_ns(record: &Record) -> Option<u64> {
+    match record {
+        Record::Event(event) => event.wide.as_deref().map(|wide| wide.time_ns),
+        Record::Lost { time_ns, .. } => Some(*time_ns),
+        Record::Meta(_) | Record::Summary(_) | Record::Unknown => None,
+    }
+}

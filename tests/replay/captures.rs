@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Many files at once: what was rotated is one capture, what is of several hosts is merged by time,
+//! and what overlaps, is missing or damaged is said.
+
+use std::fs;
+use std::io::{BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::{Ran, end, finish, replay, spawn, wide};
+
+/// Of a host whose clock of events lacks so many seconds for the wall clock, since 2026.
+fn meta(host: &str, boot_s: u64, began_ns: u64) -> String {
+    let offset_ns = 1_767_225_600_000_000_000_u64 - boot_s * 1_000_000_000;
+    format!(
+        "{{\"event_type\":\"meta\",\"tool\":\"tuxscope\",\"version\":\"0.1.0\",\"schema\":1,\"kernel\":\"6.1\",\
+         \"host\":\"{host}\",\"boot_id\":\"boot-{host}\",\"filters\":[],\"clock_offset_ns\":{offset_ns},\
+         \"timestamp_ns\":{began_ns},\"cpus\":2}}\n"
+    )
+}
+
+/// A line of such a host, so long after the beginning of 2026.
+fn at(boot_s: u64, wall_ns: u64, kind: &str, pid: u32, start_ns: u64, more: &str) -> String {
+    let (ns, start_ns) = (wall_ns + boot_s * 1_000_000_000, start_ns + boot_s * 1_000_000_000);
+    let line = wide(kind, pid, 1, "sh", ns, start_ns, more);
+    let (head, rest) = line.split_once(",\"time\":\"").unwrap();
+    let (_, rest) = rest.split_once('"').unwrap();
+    let (s, ns) = (wall_ns / 1_000_000_000, wall_ns % 1_000_000_000);
+    let (m, s) = (s / 60, s % 60);
+    format!("{head},\"time\":\"2026-01-01T00:{m:02}:{s:02}.{ns:09}Z\"{rest}")
+}
+
+const FORK: &str = "\"thread\":false,\"parent_tid\":1";
+
+fn exit(duration_ns: u64, cpu_ns: u64, code: u32) -> String {
+    format!(
+        "\"thread\":false,\"exit_code\":{code},\"duration_ns\":{duration_ns},\"cpu_ns\":{cpu_ns}"
+    )
+}
+
+/// A process of a host: its two lines.
+fn process(boot_s: u64, from_ns: u64, to_ns: u64, pid: u32, cpu_ns: u64, code: u32) -> [String; 2] {
+    [
+        at(boot_s, from_ns, "fork", pid, from_ns, FORK),
+        at(boot_s, to_ns, "exit", pid, from_ns, &exit(to_ns - from_ns, cpu_ns, code)),
+    ]
+}
+
+fn summary(printed: usize) -> String {
+    end(true, 0).replace("\"printed\":1", &format!("\"printed\":{printed}"))
+}
+
+fn write(dir: &TempDir, name: &str, text: &str) -> String {
+    let path = dir.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn run(args: &[&str]) -> Ran {
+    finish(spawn(args))
+}
+
+fn events(ran: &Ran) -> Vec<Value> {
+    let lines = ran.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line.get("pid").is_some()).collect()
+}
+
+fn said(ran: &Ran, dir: &TempDir) -> String {
+    ran.err.replace(&format!("{}/", dir.path().display()), "")
+}
+
+/// Three hosts with the same process ids at the same times, booted at different ones.
+fn fleet(dir: &TempDir) -> Vec<String> {
+    let hosts = [("a", 0), ("b", 1_000), ("c", 77)];
+    let write = |(n, &(host, boot_s)): (usize, &(&str, u64))| {
+        let mut lines = meta(host, boot_s, boot_s * 1_000_000_000);
+        for i in 0..20_u64 {
+            let from = 1_000_000 * (i + 1) + n as u64;
+            let two = process(
+                boot_s,
+                from,
+                from + 500_000,
+                500 + i as u32 % 3,
+                1_000 * (n as u64 + 1),
+                n as u32,
+            );
+            lines += &two.concat();
+        }
+        write(dir, host, &(lines + &summary(40)))
+    };
+    hosts.iter().enumerate().map(write).collect()
+}
+
+#[test]
+fn hosts_are_merged_by_time_and_each_line_names_its_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = fleet(&dir);
+    let ran = run(&["--format", "json", &files[2], &files[0], &files[1], "--strict"]);
+    assert_eq!((ran.status, said(&ran, &dir).as_str()), (0, ""));
+    let events = events(&ran);
+    assert_eq!(events.len(), 120);
+    assert!(events.is_sorted_by_key(|event| event["time"].as_str().unwrap().to_owned()));
+    for event in &events {
+        let code = ["a", "b", "c"].iter().position(|&host| event["host"] == host).unwrap();
+        if event["event_type"] == "exit" {
+            assert_eq!(event["exit_code"], code as u64);
+        }
+        assert_eq!(event["boot_id"], format!("boot-{}", event["host"].as_str().unwrap()));
+    }
+    // What it prints can be replayed, and means the same.
+    let again = replay(ran.out.as_bytes(), &["--format", "json"]);
+    assert_eq!((again.out, again.err), (ran.out, String::new()));
+}
+
+#[test]
+fn the_sums_over_hosts_are_the_sums_of_the_hosts() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = fleet(&dir);
+    let figures = |files: &[&str]| -> Value {
+        let ran = run(&[&["--format", "summary-json"], files].concat());
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        serde_json::from_str(&ran.out).unwrap()
+    };
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
+    let each: Vec<Value> = names.iter().map(|name| figures(&[name])).collect();
+    let all = figures(&names);
+    for key in ["/fork/count", "/exit/count", "/cpu/used_ns", "/cpu/unknown", "/run_time/count"] {
+        let sum: u64 = each.iter().map(|one| one.pointer(key).unwrap().as_u64().unwrap()).sum();
+        assert_eq!(all.pointer(key).unwrap(), sum, "{key}: {all}");
+    }
+    let failed = |one: &Value| one["groups"][0]["failures"].as_u64().unwrap();
+    assert_eq!(failed(&all), each.iter().map(failed).sum::<u64>());
+    assert_eq!(all["run_time"]["max_ns"], 500_000);
+    assert_eq!(all["cpu"]["most_at_once"], 3);
+    assert_eq!(all["cpu"]["share"], Value::Null);
+    // Whoever ran longest has the id that it has on its host.
+    let longest = all["longest"].as_array().unwrap();
+    assert!(longest.iter().all(|one| (500..503).contains(&one["pid"].as_u64().unwrap())), "{all}");
+}
+
+#[test]
+fn a_host_can_be_chosen_and_one_is_all_that_a_tree_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = fleet(&dir);
+    let ran = run(&["--format", "tree", &files[0], &files[1]]);
+    assert_eq!(ran.status, 2);
+    assert!(
+        ran.err.contains("several hosts (a, b)") && ran.err.contains("--host a"),
+        "{}",
+        ran.err
+    );
+    let ran = run(&["--format", "json", "--host", "b", &files[0], &files[1]]);
+    assert_eq!(events(&ran).len(), 40);
+    assert!(events(&ran).iter().all(|event| event["host"] == "b"));
+    let of = |files: &[&str]| run(&[&["--format", "tree", "--host", "b"], files].concat());
+    assert_eq!(of(&[&files[0], &files[1]]).out, of(&[&files[1]]).out);
+    let ran = run(&["--columns", "host,pid", &files[0], &files[1]]);
+    assert!(ran.out.lines().any(|line| line.starts_with("b ")), "{}", ran.out);
+}
+
+/// 2,000 processes of one host, each 100 us after the other: their lines, without the first and the last.
+fn long() -> Vec<String> {
+    (0..2_000)
+        .flat_map(|i| {
+            process(5, 1_000_000 + i * 100_000, 1_050_000 + i * 100_000, 100 + i as u32, 7, 0)
+        })
+        .collect()
+}
+
+/// A capture that was rotated: as names and texts, the oldest first.
+fn rotated() -> Vec<(&'static str, String)> {
+    let lines = long();
+    let head = meta("h", 5, 5_000_000_000);
+    let part = |n: usize| head.clone() + &lines[n * 1_000..(n + 1) * 1_000].concat();
+    vec![
+        ("e.jsonl.3", part(0)),
+        ("e.jsonl.2", part(1)),
+        ("e.jsonl.1", part(2)),
+        ("e.jsonl", part(3) + &summary(4_000)),
+    ]
+}
+
+fn zstd(path: &Path) {
+    assert!(Command::new("zstd").args(["-q", "--rm"]).arg(path).status().unwrap().success());
+}
+
+#[test]
+fn the_files_of_a_directory_are_one_capture_in_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in rotated() {
+        write(&dir, name, &text);
+    }
+    zstd(&dir.path().join("e.jsonl.2"));
+    let path = dir.path().to_str().unwrap();
+    let ran = run(&["--format", "json", "--strict", path]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    let pids: Vec<u64> = events(&ran).iter().map(|event| event["pid"].as_u64().unwrap()).collect();
+    assert_eq!(pids.len(), 4_000);
+    assert!(pids.is_sorted());
+    // One that is gone is missed.
+    fs::remove_file(dir.path().join("e.jsonl.2.zst")).unwrap();
+    let ran = run(&["--format", "none", "--strict", path]);
+    assert_eq!(
+        (ran.status, said(&ran, &dir).as_str()),
+        (
+            3,
+            "tuxscope: files are missing between e.jsonl.3 and e.jsonl.1\n\
+             tuxscope: e.jsonl: the capture is not complete: 1000 of its 4000 events are missing (the rest of a \
+             file, or one of several)\n"
+        )
+    );
+}
+
+#[test]
+fn a_damaged_file_in_the_middle_costs_itself_only() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in rotated() {
+        write(&dir, name, &text);
+    }
+    let path = dir.path().join("e.jsonl.2");
+    zstd(&path);
+    let path = path.with_extension("2.zst");
+    let bytes = fs::read(&path).unwrap();
+    // Cut near its end, or with wrong bytes near its begin.
+    fs::write(&path, &bytes[..bytes.len() - 50]).unwrap();
+    let dir_path = dir.path().to_str().unwrap();
+    let ran = run(&["--format", "json", dir_path]);
+    let number = |ran: &Ran| events(ran).len();
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!((3_000..4_000).contains(&number(&ran)), "{}", number(&ran));
+    let text = said(&ran, &dir);
+    assert!(
+        text.contains("tuxscope: e.jsonl.2.zst:") && text.contains("is cut off here"),
+        "{text}"
+    );
+    fs::write(&path, [&bytes[..9], b"nonsense", &bytes[17..]].concat()).unwrap();
+    let ran = run(&["--format", "json", dir_path]);
+    assert_eq!((ran.status, number(&ran)), (1, 3_000), "{}", ran.err);
+    assert!(said(&ran, &dir).contains("can't read the rest of e.jsonl.2.zst: "), "{}", ran.err);
+}
+
+#[test]
+fn what_overlaps_and_what_lies_between_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = long();
+    let (one, other) = (meta("h", 5, 5_000_000_000), meta("h", 5, 5_120_000_000));
+    let first = write(&dir, "first", &(one.clone() + &lines[..2_000].concat()));
+    let second = write(&dir, "second", &(other + &lines[2_600..].concat()));
+    let ran = run(&["--format", "none", &second, &first]);
+    let text = said(&ran, &dir);
+    // The last of the first 1,000 processes ended 100.95 ms after the host's 5 s, the second capture began after 120.
+    assert!(
+        text.contains("second:1: a capture begins; nothing was captured for 19.0 ms before it\n"),
+        "{text}"
+    );
+    assert!(!text.contains("same time"), "{text}");
+    let overlapping = write(&dir, "third", &(one + &lines[1_000..3_000].concat()));
+    let text = said(&run(&["--format", "none", &first, &overlapping]), &dir);
+    assert!(text.contains("tells of the same time on the same host"), "{text}");
+    assert_eq!(text.matches("same time").count(), 2, "each of them, once: {text}");
+}
+
+#[test]
+fn a_file_is_named_once_and_an_output_is_no_input() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = fleet(&dir);
+    let ran = run(&[&files[0], &files[1], &files[0]]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.err.contains("is named twice"), "{}", ran.err);
+    let ran = run(&["--format", "json", "-o", &files[1], &files[0], &files[1]]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.err.contains("is also the output"), "{}", ran.err);
+}
+
+/// 20 bytes of arguments make it a file of several megabytes.
+fn big() -> (String, Vec<String>) {
+    let pad = "x".repeat(1_000);
+    let lines = (0..6_000_u64).map(|i| {
+        let ns = 1_000_000 * (i * 10 + 1);
+        let more = format!("\"filename\":\"/bin/x\",\"args\":[\"{pad}\"]");
+        at(5, ns, "exec", 100 + i as u32, 1_000, &more)
+    });
+    (meta("h", 5, 5_000_000_000), lines.collect())
+}
+
+#[test]
+fn what_is_too_early_is_passed_over_but_lines_keep_their_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (head, lines) = big();
+    // Near the end a line is broken, and one far in front that nobody comes to.
+    let (mut front, mut back) = (lines[..5_900].to_vec(), lines[5_900..].to_vec());
+    front[10] = "nonsense\n".to_owned();
+    back[50] = "nonsense\n".to_owned();
+    let text = [head, front.concat(), back.concat(), summary(6_000)].concat();
+    let path = write(&dir, "e", &text);
+    // 59 s are 5,900 events; the search leaves 2 s for a clock that was set.
+    let since = ["--since", "2026-01-01T00:00:59Z"];
+    let ran = run(&[&["--format", "json"], &since[..], &[&path]].concat());
+    assert_eq!(events(&ran).len(), 99);
+    assert_eq!(said(&ran, &dir), "tuxscope: e:5952: not a JSON object\n");
+    let all = run(&["--format", "json", "--since", "2026-01-01T00:00:00Z", &path]);
+    assert_eq!(events(&all).len(), 5_998);
+    // Compressed, or followed, it is read from its beginning.
+    let follow = ["--pid", "6060", "--follow"];
+    let ran = run(&[&["--format", "json"], &since[..], &follow, &[&path]].concat());
+    assert_eq!(events(&ran).len(), 1);
+    assert!(said(&ran, &dir).contains("e:12: not a JSON object\n"), "{}", ran.err);
+    zstd(Path::new(&path));
+    let path = path + ".zst";
+    let ran = run(&[&["--format", "json"], &since[..], &[&path]].concat());
+    assert_eq!(events(&ran).len(), 99);
+}
+
+#[test]
+fn files_that_are_too_early_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in rotated() {
+        write(&dir, name, &text);
+    }
+    // Nobody comes to what is broken there.
+    let damaged = dir.path().join("e.jsonl.3");
+    fs::write(&damaged, [fs::read(&damaged).unwrap(), b"nonsense\n".to_vec()].concat()).unwrap();
+    let path = dir.path().to_str().unwrap();
+    let (head, line) = (meta("h", 5, 5_000_000_000), big().1.pop().unwrap());
+    write(&dir, "e.jsonl", &(head + &line));
+    let ran = run(&["--format", "json", "--since", "2026-01-01T00:00:59Z", path]);
+    assert_eq!((events(&ran).len(), said(&ran, &dir).contains("not a JSON")), (1, false));
+    let ran = run(&["--format", "json", "--since", "2026-01-01T00:00:00Z", path]);
+    assert_eq!(events(&ran).len(), 3_001);
+    assert!(said(&ran, &dir).contains("e.jsonl.3:1002: not a JSON object"), "{}", ran.err);
+}
+
+/// What `--tail` has printed, line by line.
+fn next(out: &mut impl std::io::BufRead) -> Value {
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap()
+}
+
+fn interrupt(child: &Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
+#[test]
+fn tail_goes_on_with_what_is_appended_across_rotation() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("e.jsonl");
+    let head = meta("h", 5, 5_000_000_000);
+    let lines = long();
+    fs::write(&path, head.clone() + &lines[0]).unwrap();
+    let mut child = spawn(&["--format", "json", "--tail", path.to_str().unwrap()]);
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    assert_eq!(next(&mut out)["event_type"], "meta");
+    let pid = |value: Value| value["pid"].as_u64().unwrap();
+    assert_eq!(pid(next(&mut out)), 100);
+    let append = |text: &str| {
+        fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+    };
+    // Half of a line is none.
+    append(&lines[1][..20]);
+    sleep(Duration::from_millis(300));
+    append(&lines[1][20..]);
+    assert_eq!(next(&mut out)["event_type"], "exit");
+    // Twice between two looks, and the last of the old file came late.
+    append(&lines[2]);
+    let aside =
+        |from: &str, to: &str| fs::rename(dir.path().join(from), dir.path().join(to)).unwrap();
+    aside("e.jsonl", "e.jsonl.1");
+    aside("e.jsonl.1", "e.jsonl.2");
+    fs::write(dir.path().join("e.jsonl.1"), head.clone() + &lines[4]).unwrap();
+    fs::write(&path, head + &lines[6]).unwrap();
+    assert_eq!([(); 3].map(|()| pid(next(&mut out))), [101, 102, 103]);
+    append(&lines[8]);
+    assert_eq!(pid(next(&mut out)), 104);
+    interrupt(&child);
+    assert_eq!(next(&mut out)["event_type"], "summary");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn tail_takes_one_capture_in_files_and_follow_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = fleet(&dir);
+    let ran = run(&["--tail", &files[0], &files[1]]);
+    assert!(ran.status == 1 && ran.err.contains("one capture"), "{}", ran.err);
+    let ran = run(&["--tail", "-"]);
+    assert!(ran.status == 1 && ran.err.contains("regular file"), "{}", ran.err);
+    let ran = run(&["-f", &files[0]]);
+    assert!(ran.status == 2 && ran.err.contains("--tail"), "{}", ran.err);
+}

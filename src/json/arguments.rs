@@ -10,6 +10,7 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use super::describe::Key;
 use super::form::{Form, Slot};
 use super::place::Places;
+use super::quick::{Common, Rest};
 use super::write;
 use crate::model::event::Args;
 use crate::text::time::Clock;
@@ -103,6 +104,25 @@ impl Form for Arguments {
     fn finish(found: Self::Found<'_>, _: &mut Places) -> Result<Option<Args>, String> {
         let truncated = found.truncated.take() == Some(true);
         Ok(found.list.take().map(|list| Args::new(&list.0, truncated)))
+    }
+
+    fn quick(head: &'static str, rest: &mut Rest<'_>, common: &mut Common) -> Option<Args> {
+        rest.skip(head.as_bytes())?;
+        rest.skip(b"[")?;
+        let list = &mut common.text;
+        list.clear();
+        if !rest.takes(b"]") {
+            loop {
+                rest.text(list)?;
+                list.push(0);
+                if rest.takes(b"]") {
+                    break;
+                }
+                rest.skip(b",")?;
+            }
+        }
+        let truncated = rest.takes(b",\"args_truncated\":true");
+        Some(Args::new(list, truncated))
     }
 
     #[cfg(test)]

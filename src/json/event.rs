@@ -13,6 +13,7 @@ use super::form::{
     number,
 };
 use super::place::{Places, Where};
+use super::quick::{Common, Rest};
 use super::write;
 use crate::model::event::{Comm, Detail, Ended, Event, EventKind, Wide};
 use crate::model::keys::event_keys;
@@ -107,6 +108,26 @@ macro_rules! lines {
                     $(<$end_form>::write(head!($end), $end, clock, out);)*
                 }
             }
+        }
+
+        /// The keys of the wide mode, where they are written as [`write_wide`] does it.
+        pub fn quick(kind: EventKind, rest: &mut Rest<'_>, common: &mut Common) -> Option<Wide> {
+            $(let $wide = <$wide_form>::quick(head!($wide), rest, common)?;)*
+            let detail = match kind {
+                EventKind::Fork => Detail::Fork {
+                    $($fork: <$fork_form>::quick(head!($fork), rest, common)?,)*
+                },
+                EventKind::Exec => Detail::Exec {
+                    $($exec: <$exec_form>::quick(head!($exec), rest, common)?,)*
+                },
+                EventKind::ExecFailed => Detail::ExecFailed {
+                    $($failed: <$failed_form>::quick(head!($failed), rest, common)?,)*
+                },
+                EventKind::Exit => Detail::exit(Ended {
+                    $($end: <$end_form>::quick(head!($end), rest, common)?,)*
+                }),
+            };
+            Some(Wide { $($wide,)* detail })
         }
 
         found!(FoundWide { $($wide: $wide_form,)* });

@@ -11,6 +11,7 @@ use serde::de::{Error as _, MapAccess};
 #[cfg(test)]
 use super::describe::Key;
 use super::place::Places;
+use super::quick::{Common, Rest};
 use super::write;
 use crate::model::errno::Errno;
 use crate::model::event::ExitStatus;
@@ -43,6 +44,9 @@ pub trait Form {
     /// # Errors
     /// What was found means nothing.
     fn finish(found: Self::Found<'_>, places: &mut Places) -> Result<Option<Self::Value>, String>;
+
+    /// Takes the value where it is written as [`write`](Form::write) does it; none where it isn't.
+    fn quick(head: &'static str, rest: &mut Rest<'_>, common: &mut Common) -> Option<Self::Value>;
 
     /// The keys.
     #[cfg(test)]
@@ -99,7 +103,7 @@ impl<T> Slot<T> {
 
 /// A form of one key whose value serde reads.
 macro_rules! plain {
-    ($(#[$about:meta])* $form:ident: $value:ty, $life:lifetime $read:ty, $write:expr, $take:expr, $schema:expr) => {
+    ($(#[$about:meta])* $form:ident: $value:ty, $life:lifetime $read:ty, $write:expr, $take:expr, $quick:expr, $schema:expr) => {
         $(#[$about])*
         pub struct $form;
 
@@ -133,6 +137,17 @@ macro_rules! plain {
                 Ok(found.take().map(take))
             }
 
+            #[inline]
+            fn quick(
+                head: &'static str,
+                rest: &mut Rest<'_>,
+                common: &mut Common,
+            ) -> Option<$value> {
+                let quick: fn(&mut Rest<'_>, &mut Common) -> Option<$value> = $quick;
+                rest.skip(head.as_bytes())?;
+                quick(rest, common)
+            }
+
             #[cfg(test)]
             fn keys(name: &'static str, doc: String) -> Vec<Key> {
                 vec![Key::new(name, doc, $schema)]
@@ -144,35 +159,42 @@ macro_rules! plain {
 plain!(
     /// The id of a process or task.
     Id: u32, 'a u32, |id, out| number(u64::from(*id), out), |id| id,
+    |rest, _| rest.number()?.try_into().ok(),
     serde_json::json!({ "$ref": "#/$defs/id" })
 );
 plain!(
     /// A number of 32 bits.
     Number: u32, 'a u32, |value, out| number(u64::from(*value), out), |value| value,
+    |rest, _| rest.number()?.try_into().ok(),
     serde_json::json!({ "$ref": "#/$defs/u32" })
 );
 plain!(
     /// A number that counts: of nanoseconds, of bytes, ...
-    Count: u64, 'a u64, |count, out| number(*count, out), |count| count,
+    Count: u64, 'a u64, |count, out| number(*count, out), |count| count, |rest, _| rest.number(),
     serde_json::json!({ "$ref": "#/$defs/count" })
 );
 plain!(
     /// Yes or no.
     Flag: bool, 'a bool,
     |flag, out| out.extend_from_slice(if *flag { b"true" } else { b"false" }), |flag| flag,
+    |rest, _| rest.flag(),
     serde_json::json!({ "type": "boolean" })
 );
 plain!(
     /// Bytes that somebody chose.
     Text: Vec<u8>, 'a Str<'a>, |bytes, out| write::string(bytes, out),
     |text| text.0.into_owned().into_bytes(),
+    |rest, _| {
+        let mut text = Vec::new();
+        rest.text(&mut text).map(|()| text)
+    },
     serde_json::json!({ "type": "string" })
 );
 
 plain!(
     /// Text that many lines have in common.
     Shared: Arc<str>, 'a Str<'a>, |text, out| write::string(text.as_bytes(), out),
-    |text| text.0.as_ref().into(),
+    |text| text.0.as_ref().into(), |rest, common| Some(common.name(rest.quoted()?)),
     serde_json::json!({ "type": "string" })
 );
 
@@ -209,6 +231,11 @@ impl Form for ErrorName {
         Errno::from_name(&name.0).map(Some).ok_or_else(|| "\"errno\" names no error".to_owned())
     }
 
+    fn quick(head: &'static str, rest: &mut Rest<'_>, _: &mut Common) -> Option<Errno> {
+        rest.skip(head.as_bytes())?;
+        Errno::from_name(rest.quoted()?)
+    }
+
     #[cfg(test)]
     fn keys(name: &'static str, doc: String) -> Vec<Key> {
         let schema = serde_json::json!({ "type": "string", "pattern": "^E[A-Z0-9]+$" });
@@ -241,6 +268,12 @@ impl Form for Time {
 
     fn finish(found: Self::Found<'_>, _: &mut Places) -> Result<Option<u64>, String> {
         found.take().map(|time| time_ns(&time.0)).transpose()
+    }
+
+    #[inline]
+    fn quick(_: &'static str, rest: &mut Rest<'_>, common: &mut Common) -> Option<u64> {
+        rest.skip(b",\"time\":\"")?;
+        common.time_ns(rest.string()?)
     }
 
     #[cfg(test)]
@@ -309,6 +342,17 @@ impl Form for Status {
         Ok(Some(ExitStatus::Signal { number, core_dumped }))
     }
 
+    #[inline]
+    fn quick(_: &'static str, rest: &mut Rest<'_>, _: &mut Common) -> Option<ExitStatus> {
+        if rest.takes(b",\"exit_code\":") {
+            return Some(ExitStatus::Code(rest.number()?.try_into().ok()?));
+        }
+        rest.skip(b",\"signal\":")?;
+        let number = signal::number(rest.quoted()?)?;
+        rest.skip(b",\"core_dumped\":")?;
+        Some(ExitStatus::Signal { number, core_dumped: rest.flag()? })
+    }
+
     #[cfg(test)]
     fn keys(_: &'static str, _: String) -> Vec<Key> {
         use serde_json::json;
@@ -360,6 +404,15 @@ impl<F: Form> Form for Optional<F> {
 
     fn finish(found: Self::Found<'_>, places: &mut Places) -> Result<Option<Self::Value>, String> {
         F::finish(found, places).map(Some)
+    }
+
+    /// All forms that are optional begin with the key that they are named by.
+    #[inline]
+    fn quick(head: &'static str, rest: &mut Rest<'_>, common: &mut Common) -> Option<Self::Value> {
+        match rest.0.starts_with(head.as_bytes()) {
+            true => F::quick(head, rest, common).map(Some),
+            false => Some(None),
+        }
     }
 
     #[cfg(test)]

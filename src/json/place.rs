@@ -9,6 +9,7 @@ use serde::de::MapAccess;
 #[cfg(test)]
 use super::describe::Key;
 use super::form::{Form, Slot, Str};
+use super::quick::{Common, Rest};
 use super::write;
 use crate::host::cgroup;
 use crate::model::place::Place;
@@ -45,6 +46,14 @@ impl Places {
             Place { cgroup: path.into(), unit, user_unit, container, runtime, pod_uid, line }
         };
         self.0.insert((Arc::new(place), path_alone)).0.clone()
+    }
+
+    /// The place of the line before, if the next keys are that line's.
+    fn as_before(&self, rest: &mut Rest<'_>) -> Option<Arc<Place>> {
+        let (place, by_path) = self.0.as_ref()?;
+        // What the path alone told isn't in the line.
+        let same = !by_path && rest.takes(place.line.get_or_init(|| line(place)));
+        same.then(|| place.clone())
     }
 }
 
@@ -83,6 +92,26 @@ impl Form for Where {
     fn finish(found: Self::Found<'_>, places: &mut Places) -> Result<Option<Self::Value>, String> {
         let [path, told @ ..] = found.0.map(|slot| Some(slot.take()?.0));
         Ok(Some(path.map(|path| places.shared(&path, told))))
+    }
+
+    #[inline]
+    fn quick(_: &'static str, rest: &mut Rest<'_>, common: &mut Common) -> Option<Self::Value> {
+        if let Some(place) = common.places.as_before(rest) {
+            return Some(Some(place));
+        }
+        if rest.takes(b",\"cgroup\":null") {
+            return Some(None);
+        }
+        let mut told = [None; 6];
+        for (told, name) in told.iter_mut().zip(NAMES) {
+            let mut after = Rest(rest.0);
+            if after.takes(b",\"") && after.takes(name.as_bytes()) && after.takes(b"\":") {
+                *told = Some(after.quoted()?);
+                *rest = after;
+            }
+        }
+        let [path, told @ ..] = told;
+        Some(Some(common.places.shared(path?, told.map(|told| told.map(Cow::Borrowed)))))
     }
 
     #[cfg(test)]

@@ -7,8 +7,7 @@ use serde::Deserialize;
 use super::about::{LostLine, MetaLine, SummaryLine};
 use super::event::{self, Error};
 use super::form::Str;
-use super::place::Places;
-use super::quick;
+use super::quick::{self, Common};
 use crate::model::event::{Event, EventKind, Lost, Meta, Totals};
 use crate::text::time::Rfc3339;
 
@@ -35,7 +34,7 @@ pub enum Record {
 /// Reads lines. It keeps what they have in common.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    places: Places,
+    common: Common,
 }
 
 #[derive(Deserialize)]
@@ -50,7 +49,7 @@ impl Decoder {
     /// # Errors
     /// What is wrong with it, in a few words.
     pub fn decode(&mut self, line: &[u8]) -> Result<Record, String> {
-        if let Some(event) = quick::decode(line) {
+        if let Some(event) = quick::decode(line, &mut self.common) {
             return Ok(Record::Event(event));
         }
         let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
@@ -69,7 +68,7 @@ impl Decoder {
     }
 
     fn event(&mut self, kind: EventKind, text: &str) -> Result<Record, String> {
-        match event::read(kind, text, &mut self.places) {
+        match event::read(kind, text, &mut self.common.places) {
             Ok(event) => Ok(Record::Event(event)),
             Err(Error::Meaning(what)) => Err(what),
             Err(Error::Json(error)) => Err(because(&error)),
@@ -107,5 +106,81 @@ fn because(error: &serde_json::Error) -> String {
     match error.classify() {
         serde_json::error::Category::Data => what.to_owned(),
         _ => format!("not JSON: {what} at column {}", error.column()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Writer;
+    use crate::json::place::Places;
+    use crate::view::fixtures::{Random, pipeline};
+
+    fn line(event: &Event) -> Vec<u8> {
+        let mut line = Vec::new();
+        Writer::default().event(event, event.wide.is_some(), &mut line);
+        line.pop();
+        line
+    }
+
+    /// As serde reads it.
+    fn slow(line: &[u8], places: &mut Places) -> Event {
+        let kind = quick::kind(line).expect("an event");
+        event::read(kind, std::str::from_utf8(line).expect("UTF-8"), places).expect("an event")
+    }
+
+    #[test]
+    fn what_is_read_quickly_is_what_serde_reads() {
+        let (mut common, mut places) = (Common::default(), Places::default());
+        let (mut quickly, mut all) = (0, 0);
+        for seed in 1..200 {
+            for event in Random(seed).capture() {
+                let line = line(&event);
+                let Some(kind) = quick::kind(&line) else { continue };
+                all += 1;
+                if let Some(read) = quick::decode(&line, &mut common) {
+                    assert_eq!(read.kind, kind);
+                    assert_eq!(
+                        read,
+                        slow(&line, &mut places),
+                        "{}",
+                        String::from_utf8_lossy(&line)
+                    );
+                    quickly += 1;
+                }
+            }
+        }
+        // Odd characters are left to serde.
+        assert!(quickly > all / 2, "{quickly} of {all}");
+    }
+
+    #[test]
+    fn usual_lines_are_read_quickly() {
+        let mut common = Common::default();
+        for event in pipeline() {
+            let line = line(&event);
+            assert_eq!(quick::decode(&line, &mut common), Some(event));
+        }
+        let odd = r#"{"pid":7,"ppid":1,"comm":"sh","event_type":"exec","timestamp_ns":5,"time":"2026-01-02T03:04:05.000000006Z","tid":7,"uid":0,"start_ns":4,"cgroup_id":9,"cgroup":null,"filename":"/bin/sh","args":["sh","-c","echo \"a\tb\"\n",""],"args_truncated":true}"#;
+        let read = quick::decode(odd.as_bytes(), &mut common).expect("quickly");
+        assert_eq!(read, slow(odd.as_bytes(), &mut Places::default()));
+        // A key that isn't known, one that is missing, and what follows the end.
+        for (from, to) in
+            [(",\"tid\"", ",\"new\":1,\"tid\""), (",\"uid\":0", ""), ("true}", "true}}")]
+        {
+            let other = odd.replace(from, to);
+            assert!(other != odd && quick::decode(other.as_bytes(), &mut common).is_none());
+        }
+    }
+
+    #[test]
+    fn a_time_is_read_as_it_is_written() {
+        let mut common = Common::default();
+        for text in ["2026-11-22T15:04:05.123456789Z", "1970-01-01T00:00:00.000000000Z"] {
+            assert_eq!(common.time_ns(text.as_bytes()), Rfc3339::parse(text).map(|time| time.0));
+        }
+        for text in ["2026-11-22T15:04:05.1234567890Z", "2026-11-22T15:04:05.12345678xZ", "", "x"] {
+            assert_eq!(common.time_ns(text.as_bytes()), None);
+        }
     }
 }

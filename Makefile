@@ -121,8 +121,8 @@ fuzz: cargo-fuzz deps ## run each fuzz target for FUZZ_SECONDS (60); needs cargo
 	    -max_total_time=$(FUZZ_SECONDS) || exit; \
 	done
 
-bench-replay: build ## replay to summary beside jq and DuckDB, on a capture of EVENTS (10000000)
-	$(Q)./benches/replay.sh $(EVENTS)
+bench-replay: build ## replay to summary beside jq and DuckDB, on captures of EVENTS (10000000) in each mode
+	$(Q)for mode in basic wide; do ./benches/replay.sh $(EVENTS) $$mode || exit 1; done
 
 include benches/bench.mk
 

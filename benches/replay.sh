@@ -6,7 +6,8 @@
 # usage: benches/replay.sh [EVENTS [basic|wide]]        (10000000 basic)
 #
 # jq only picks the execs; DuckDB and tuxscope compute the same percentiles of the time from fork
-# to exec, and both are printed. Needs jq, GNU time, and python3 with venv (DuckDB is installed
+# to exec, and both are printed. Of the wide mode, DuckDB also answers the queries of dist/sql/duckdb.sql, one after the
+# other: together they are what a summary tells. Needs jq, GNU time, and python3 with venv (DuckDB is installed
 # below target/).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,6 +52,18 @@ print(*duckdb.execute("""
 """, [sys.argv[1]]).fetchone())
 EOF
 
+cat > "$work/queries.py" <<'EOF'
+import pathlib
+import sys
+
+import duckdb
+
+duckdb.sql("set enable_progress_bar = false")
+for query in pathlib.Path(sys.argv[1]).read_text().replace("captures/*.jsonl", sys.argv[2]).split(";"):
+    if query.strip() and (answer := duckdb.sql(query)):
+        print(*answer.fetchall(), sep="\n")
+EOF
+
 run() {
     local name=$1
     shift
@@ -66,6 +79,7 @@ printf '%s events of the %s view, %s bytes\n\n' "$events" "$view" "$bytes"
 printf '%-10s %9s %14s %9s %9s\n' "" seconds events/s MB/s "RSS MiB"
 run tuxscope target/release/tuxscope replay --format summary-json "$capture"
 run duckdb "$work/venv/bin/python" "$work/percentiles.py" "$capture"
+[ "$view" = basic ] || run queries "$work/venv/bin/python" "$work/queries.py" dist/sql/duckdb.sql "$capture"
 run jq jq -c 'select(.event_type=="exec")' "$capture"
 
 printf '\nfrom fork to exec: count, p50, p90, p99 in ns\n'

@@ -226,6 +226,17 @@ class Page(unittest.TestCase):
             self.assertNotEqual(page_color, "rgb(255, 255, 255)")
             self.well(browser, path)
 
+    def test_print(self):
+        path = self.failing()
+        with Browser(1200, 800, dark=True) as browser:
+            browser.open(path)
+            browser.call("Emulation.setEmulatedMedia", media="print",
+                         features=[{"name": "prefers-color-scheme", "value": "dark"}])
+            style = "getComputedStyle(document.querySelector('{}')).{}"
+            self.assertEqual(browser.ask(style.format("body", "color")), "rgb(26, 26, 26)")
+            self.assertEqual(browser.ask(style.format("body", "backgroundColor")), "rgb(255, 255, 255)")
+            self.assertEqual(browser.ask(style.format("nav", "display")), "none")
+
 
 # 40 steps in and out, each until it is drawn.
 ZOOM = """(async () => {

@@ -112,6 +112,24 @@ fn counts_what_happened() {
 }
 
 #[test]
+fn a_sum_that_lacks_what_some_used_says_so() {
+    let exit = |pid, cpu: &str| {
+        let more = format!("\"thread\":false,\"exit_code\":0,\"duration_ns\":9000{cpu}");
+        wide("exit", pid, 1, "cc", 10_000, 1_000, &more)
+    };
+    let lines = |costs: [&str; 2]| META.to_owned() + &exit(5, costs[0]) + &exit(6, costs[1]);
+    for (costs, want) in [
+        ([",\"cpu_ns\":2000", ",\"cpu_ns\":3000"], "  5.00 us"),
+        ([",\"cpu_ns\":2000", ""], " >2.00 us"),
+        (["", ""], "        -"),
+    ] {
+        let ran = replay(lines(costs).as_bytes(), &["--format", "summary"]);
+        let row = ran.out.lines().find(|line| line.ends_with("  cc")).unwrap();
+        assert!(row.starts_with(want), "{row}");
+    }
+}
+
+#[test]
 fn the_text_shows_the_same() {
     let ran = replay(capture().as_bytes(), &["--format", "summary"]);
     let want = "\
@@ -129,8 +147,8 @@ CPU time of processes that ended: 0 ns
 
 By command, the most CPU time first
       CPU  CPU%     WAIT    PROCS    EXECS  FAILED      P50      P99    RSS    I/O  COMMAND
-     0 ns     -     0 ns        2        2       2  4.01 us  8.00 us      -      0  ls
-     0 ns     -     0 ns        2        0       0  1.00 us  1.00 us      -      0  sh
+        -     -     0 ns        2        2       2  4.01 us  8.00 us      -      0  ls
+        -     -     0 ns        2        0       0  1.00 us  1.00 us      -      0  sh
      0 ns     -     0 ns        1        1       0        -        -      -      0  old
      0 ns     -     0 ns        0        1       0        -        -      -      0  env
   of these, 2 processes still ran at the end: not their CPU time

@@ -28,7 +28,7 @@ struct Column {
 }
 
 const COLUMNS: [Column; 11] = [
-    Column { heading: "CPU", width: 8, gives_way: 0, cell: |group| elapsed(Some(group.cpu_ns)) },
+    Column { heading: "CPU", width: 8, gives_way: 0, cell: cpu },
     Column { heading: "CPU%", width: 6, gives_way: 1, cell: |group| percent(group.cpu_share) },
     Column { heading: "WAIT", width: 9, gives_way: 5, cell: |g| elapsed(Some(g.cpu_wait_ns)) },
     Column { heading: "PROCS", width: 9, gives_way: 0, cell: |group| count(group.processes) },
@@ -185,6 +185,15 @@ pub fn name(group: &Group) -> String {
 
 fn io(group: &Group) -> u64 {
     group.read_bytes.saturating_add(group.write_bytes)
+}
+
+/// A sum that lacks some is at least that.
+fn cpu(group: &Group) -> String {
+    match (group.cost_unknown, Elapsed(group.cpu_ns)) {
+        (0, known) => known.to_string(),
+        (_, _) if group.cpu_ns == 0 => "-".to_owned(),
+        (_, known) => format!(">{known}"),
+    }
 }
 
 fn elapsed(ns: Option<u64>) -> String {

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|metrics|peers: installs what the
+# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|source|dist|fleet|metrics|peers: installs what the
 # build, the tests, the linters, the fuzz targets, the static build, the kernel tests, roots of Debian,
-# the packages, the linters of what they ship, the tests of many hosts' captures or the benchmarks lack
+# the packages, the tarballs, the linters of what they ship, the tests of many hosts' captures or the benchmarks lack
 # of the system's packages. Where that isn't possible it prints the command to give, and fails.
 # scripts/deps.sh cargo: fails where there is none, or one that is too old.
 # scripts/deps.sh cargo-deb|cargo-deny|cargo-fuzz: fails with the command to give where cargo lacks this
@@ -54,6 +54,10 @@ deb)
 	;;
 rpm)
 	have rpmbuild || need rpm
+	;;
+source)
+	have git || need git
+	have xz || need xz
 	;;
 dist)
 	have mandoc || need mandoc
@@ -112,7 +116,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|dist|fleet|metrics|peers|cargo|cargo-NAME" >&2
+	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|source|dist|fleet|metrics|peers|cargo|cargo-NAME" >&2
 	exit 2
 	;;
 esac
@@ -125,6 +129,7 @@ names() {
 		apt:libc-dev | apt:libc-static) echo libc6-dev ;;
 		apt:libelf) echo libelf-dev zlib1g-dev ;;
 		apt:perf) echo linux-perf ;;
+		apt:xz) echo xz-utils ;;
 		apt:fonts) echo fonts-dejavu-core fontconfig ;;
 		dnf:fonts) echo dejavu-sans-fonts fontconfig ;;
 		pacman:fonts) echo ttf-dejavu fontconfig ;;

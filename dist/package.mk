@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist dist test-dist deb rpm test-deb test-rpm test-unit test-fleet test-otlp test-mappings test-metrics soak deny \
-  dist-deps source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps cargo-deb cargo-deny cargo-fuzz
+.PHONY: manual lint-dist dist test-dist debian-source test-debian-source deb rpm test-deb test-rpm test-unit test-fleet test-otlp \
+  test-mappings test-metrics soak deny dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
 SHARED_FILES = set -e; \
@@ -16,7 +16,7 @@ SHARED_FILES = set -e; \
 manual: deps ## write the man pages, completions and README tables anew, from the command line and man/*.in
 	$(Q)UPDATE=1 $(CARGO) test -q --locked --test manual --lib
 
-dist-deps source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps:
+dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps:
 	$(Q)./scripts/deps.sh $(@:-deps=)
 
 cargo-deb cargo-deny cargo-fuzz:
@@ -33,6 +33,12 @@ dist: source-deps ## HEAD's sources and the crates that they take: target/dist/t
 
 test-dist: deps source-deps ## the tarballs of `make dist` are the same twice, and build without a network
 	$(Q)$(call AS_OWNER,scripts/test-dist.sh)
+
+debian-source: dist debian-source-deps ## HEAD as a Debian source package with its crates, target/debian-source/*.dsc
+	$(Q)$(call AS_OWNER,scripts/debian-source.sh target/dist target/debian-source)
+
+test-debian-source: debian-source debian-deps ## it builds in a fresh Debian 13 without a network; lintian and autopkgtest look at it
+	$(Q)$(SUDO) scripts/test-debian-source.sh target/debian-source
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DEB := target/debian/tuxscope_$(VERSION)-1_amd64.deb

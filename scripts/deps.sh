@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|source|dist|fleet|metrics|peers: installs what the
-# build, the tests, the linters, the fuzz targets, the static build, the kernel tests, roots of Debian,
-# the packages, the tarballs, the linters of what they ship, the tests of many hosts' captures or the benchmarks lack
-# of the system's packages. Where that isn't possible it prints the command to give, and fails.
+# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|source|debian-source|dist|fleet|metrics|peers:
+# installs what the build, the tests, the linters, the fuzz targets, the static build, the kernel tests, roots of
+# Debian, the packages, the tarballs, the linters of what they ship, the tests of many hosts' captures or the
+# benchmarks lack of the system's packages. Where that isn't possible it prints the command to give, and fails.
 # scripts/deps.sh cargo: fails where there is none, or one that is too old.
 # scripts/deps.sh cargo-deb|cargo-deny|cargo-fuzz: fails with the command to give where cargo lacks this
 # subcommand; where CI is set it installs it in the version that is named here.
@@ -58,6 +58,9 @@ rpm)
 source)
 	have git || need git
 	have xz || need xz
+	;;
+debian-source)
+	have dpkg-source || need dpkg-dev
 	;;
 dist)
 	have mandoc || need mandoc
@@ -116,7 +119,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|source|dist|fleet|metrics|peers|cargo|cargo-NAME" >&2
+	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|source|debian-source|dist|fleet|metrics|peers|cargo|cargo-NAME" >&2
 	exit 2
 	;;
 esac

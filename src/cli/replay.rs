@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::CapabilitySet;
 
 use crate::cli::events::Choose;
@@ -129,6 +130,7 @@ pub fn run(args: Replay) -> Result<ExitCode> {
     let Replay { drawn, target, limits: Limits { strict, tail }, .. } = args;
     drawn.check()?;
     let mut expected = args.expect.open(drawn.no_args)?;
+    raise_file_limit();
     let sets = crate::replay::sets(&args.inputs)?;
     sets.iter().flat_map(|set| &set.remarks).for_each(report::say);
     let tailed = if tail { Some(directory_of_one(&sets)?) } else { None };
@@ -173,6 +175,13 @@ pub fn run(args: Replay) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// All files are opened before the first is read: those of many hosts are more than 1,024.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it can't be raised, the file that is one too many says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Where the files of the one capture are that is gone on with as it grows.

@@ -55,6 +55,11 @@ impl Hosts {
         }
     }
 
+    /// Whether a capture has said last that it is of this host.
+    pub fn is_of(&self, capture: usize, host: &str) -> bool {
+        *self.said[capture].0 == *host
+    }
+
     /// A capture says which host it is of. Returns that, if it has been met already.
     pub fn meta(&mut self, capture: usize, meta: &Meta) -> Option<&mut Boot> {
         let said = (Arc::from(meta.host.as_str()), Arc::from(meta.boot_id.as_str()));

@@ -257,7 +257,9 @@ impl Replay<'_> {
 
     fn meta(&mut self, at: usize, mut meta: Meta, merge: &Merge) -> Result<()> {
         let source = &mut self.sources[at];
-        let until_ns = source.capture.until_ns();
+        // Another host's end says nothing of this one.
+        let same_host = self.hosts.is_of(at, &meta.host);
+        let until_ns = if same_host { source.capture.until_ns() } else { 0 };
         let another = source.capture.begin(&meta);
         let until_ns = match self.hosts.meta(at, &meta) {
             Some(boot) => until_ns.max(boot.until_ns),

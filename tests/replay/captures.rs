@@ -31,8 +31,8 @@ fn at(boot_s: u64, wall_ns: u64, kind: &str, pid: u32, start_ns: u64, more: &str
     let (head, rest) = line.split_once(",\"time\":\"").unwrap();
     let (_, rest) = rest.split_once('"').unwrap();
     let (s, ns) = (wall_ns / 1_000_000_000, wall_ns % 1_000_000_000);
-    let (m, s) = (s / 60, s % 60);
-    format!("{head},\"time\":\"2026-01-01T00:{m:02}:{s:02}.{ns:09}Z\"{rest}")
+    let (h, m, s) = (s / 3_600, s / 60 % 60, s % 60);
+    format!("{head},\"time\":\"2026-01-01T{h:02}:{m:02}:{s:02}.{ns:09}Z\"{rest}")
 }
 
 const FORK: &str = "\"thread\":false,\"parent_tid\":1";
@@ -266,6 +266,38 @@ fn what_overlaps_and_what_lies_between_is_said() {
 }
 
 #[test]
+fn what_follows_another_hosts_capture_in_a_file_is_no_gap() {
+    let text =
+        [meta("a", 5, 5_000_000_000), long()[..10].concat(), meta("b", 5, 9_000_000_000)].concat();
+    let ran = replay(text.as_bytes(), &["--format", "none"]);
+    assert!(
+        ran.err.contains(":12: another capture begins here; both are shown as one\n"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn more_files_than_the_soft_limit_can_be_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    for i in 0..100_u64 {
+        let (host, from) = (format!("host{i}"), 1_000_000 * i);
+        let text =
+            meta(&host, i, 1) + &process(i, from, from + 500, 9, 7, 0).concat() + &summary(2);
+        write(&dir, &format!("h{i}x"), &text);
+    }
+    let program = env!("CARGO_BIN_EXE_tuxscope");
+    let line = format!(
+        "ulimit -Sn 50; exec {program} replay --format json --strict {}",
+        dir.path().display()
+    );
+    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(out.matches("\"event_type\":\"exit\"").count(), 100);
+}
+
+#[test]
 fn a_file_is_named_once_and_an_output_is_no_input() {
     let dir = tempfile::tempdir().unwrap();
     let files = fleet(&dir);
@@ -333,6 +365,43 @@ fn files_that_are_too_early_are_not_read() {
     let ran = run(&["--format", "json", "--since", "2026-01-01T00:00:00Z", path]);
     assert_eq!(events(&ran).len(), 3_001);
     assert!(said(&ran, &dir).contains("e.jsonl.3:1002: not a JSON object"), "{}", ran.err);
+}
+
+/// A file an hour, every other one compressed, a process every 10 seconds; of the one at noon a part is broken.
+#[test]
+fn a_day_is_asked_by_time_across_rotation_and_damage() {
+    const S: u64 = 1_000_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let mut times = Vec::new();
+    for hour in 0..24_u64 {
+        let mut text = meta("h", 5, 5 * S);
+        for i in 0..360 {
+            let from = (hour * 3_600 + i * 10) * S;
+            let broken = hour == 12 && (100..200).contains(&i);
+            for (line, ns) in process(5, from, from + S, 7, 1, 0).iter().zip([from, from + S]) {
+                text += if broken { "nonsense\n" } else { line };
+                times.extend((!broken).then_some(ns));
+            }
+        }
+        let name = if hour == 23 { "e.jsonl".to_owned() } else { format!("e.jsonl.{}", 23 - hour) };
+        let path = write(&dir, &name, &text);
+        if hour % 2 == 0 {
+            zstd(Path::new(&path));
+        }
+    }
+    let path = dir.path().to_str().unwrap();
+    let day = |m: u64| match m {
+        1_440 => "2026-01-02T00:00:00Z".to_owned(),
+        m => format!("2026-01-01T{:02}:{:02}:00Z", m / 60, m % 60),
+    };
+    for (since, until) in [(210, 310), (719, 781), (0, 1_440), (1_439, 1_440), (738, 739)] {
+        let ran = run(&["--format", "json", "--since", &day(since), "--until", &day(until), path]);
+        let range = since * 60 * S..until * 60 * S;
+        let want = times.iter().filter(|ns| range.contains(ns)).count();
+        assert_eq!(events(&ran).len(), want, "{since} to {until}: {}", ran.err);
+        let damage = ran.err.contains("e.jsonl.11.zst:202: not a JSON object");
+        assert_eq!(damage, since < 780, "{since}: {}", ran.err);
+    }
 }
 
 /// What `--tail` has printed, line by line.

@@ -174,9 +174,9 @@ CPU time of processes that ended: 2.00 s, 50.0% of what 2 CPUs had
   at most 3 processes at once
 
 By args, the most processes first
-      CPU  CPU%     WAIT    PROCS    EXECS  FAILED      P50      P99    RSS    I/O  ARGS
-   500 ms 25.0%   250 ms        2        2       0   799 us   799 us   477G    512  cc a.c
-   1.50 s 75.0%   750 ms        1        1       1   848 us   848 us   1.4T    512  (1 other)
+      CPU   CPU%     WAIT    PROCS    EXECS  FAILED      P50      P99    RSS    I/O  ARGS
+   500 ms  25.0%   250 ms        2        2       0   799 us   799 us   477G    512  cc a.c
+   1.50 s  75.0%   750 ms        1        1       1   848 us   848 us   1.4T    512  (1 other)
   of these, 1 process still ran at the end: not their CPU time
 ";
     assert!(ran.out.contains(want), "{}", ran.out);

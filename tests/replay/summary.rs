@@ -146,11 +146,11 @@ CPU time of processes that ended: 0 ns
   at most 2 processes at once
 
 By command, the most CPU time first
-      CPU  CPU%     WAIT    PROCS    EXECS  FAILED      P50      P99    RSS    I/O  COMMAND
-        -     -     0 ns        2        2       2  4.01 us  8.00 us      -      0  ls
-        -     -     0 ns        2        0       0  1.00 us  1.00 us      -      0  sh
-     0 ns     -     0 ns        1        1       0        -        -      -      0  old
-     0 ns     -     0 ns        0        1       0        -        -      -      0  env
+      CPU   CPU%     WAIT    PROCS    EXECS  FAILED      P50      P99    RSS    I/O  COMMAND
+        -      -     0 ns        2        2       2  4.01 us  8.00 us      -      0  ls
+        -      -     0 ns        2        0       0  1.00 us  1.00 us      -      0  sh
+     0 ns      -     0 ns        1        1       0        -        -      -      0  old
+     0 ns      -     0 ns        0        1       0        -        -      -      0  env
   of these, 2 processes still ran at the end: not their CPU time
 
 From fork to exec

@@ -29,7 +29,7 @@ struct Column {
 
 const COLUMNS: [Column; 11] = [
     Column { heading: "CPU", width: 8, gives_way: 0, cell: cpu },
-    Column { heading: "CPU%", width: 6, gives_way: 1, cell: |group| percent(group.cpu_share) },
+    Column { heading: "CPU%", width: 7, gives_way: 1, cell: |group| percent(group.cpu_share) },
     Column { heading: "WAIT", width: 9, gives_way: 5, cell: |g| elapsed(Some(g.cpu_wait_ns)) },
     Column { heading: "PROCS", width: 9, gives_way: 0, cell: |group| count(group.processes) },
     Column { heading: "EXECS", width: 9, gives_way: 8, cell: |group| count(group.execs) },

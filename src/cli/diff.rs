@@ -15,7 +15,7 @@ use crate::json;
 use crate::model::conditions::Conditions;
 use crate::output::{Output, terminal};
 use crate::process::filter::Filter;
-use crate::replay::{self, Input, Plan, Set};
+use crate::replay::{self, ALWAYS, Input, Plan, Set};
 use crate::runtime::report;
 use crate::runtime::stop::{Hangup, Stop};
 use crate::view::Across;
@@ -170,7 +170,7 @@ fn read(input: Input, view: &ViewOptions, output: &mut Output, stop: &Stop) -> R
     let plan = Plan {
         sets: vec![Set::of(input)],
         filter,
-        since_ns: None,
+        wanted: ALWAYS,
         tail: false,
         sinks,
         across: Across::Refused,

@@ -18,7 +18,7 @@ use crate::model::conditions::Conditions;
 use crate::model::failure::Exit;
 use crate::output::{Output, terminal};
 use crate::process::filter::Filter;
-use crate::replay::{Input, Plan, Set};
+use crate::replay::{ALWAYS, Input, Plan, Set};
 use crate::runtime::stop::{Hangup, Stop};
 use crate::runtime::{report, rights, sandbox};
 use crate::text::{moment, values};
@@ -140,10 +140,10 @@ pub fn run(args: Replay) -> Result<ExitCode> {
         bail!("{} is also the output: write to another file", input.name());
     }
     let fed_by_pipe = inputs.any(Input::is_fed_by_pipe);
-    let since_ns = args.when.since;
+    let wanted = args.when.since.unwrap_or(ALWAYS.start)..args.when.until.unwrap_or(ALWAYS.end);
     let filter = Filter::new(args.when.and(args.choose.into()));
     // Whom a process descends from, and what a rule is about, may have happened earlier.
-    let since_ns = since_ns.filter(|_| !filter.follows() && expected.is_none());
+    let wanted = if filter.follows() || expected.is_some() { ALWAYS } else { wanted };
     let style = terminal::style(&output, target.color.into());
     if let Some(expected) = &mut expected {
         expected.begin()?;
@@ -158,7 +158,7 @@ pub fn run(args: Replay) -> Result<ExitCode> {
     }
     let judge = expected.as_mut().map(|expected| &mut expected.judge);
     let across = drawn.format.across;
-    let plan = Plan { sets, filter, since_ns, tail, sinks, across, judge };
+    let plan = Plan { sets, filter, wanted, tail, sinks, across, judge };
     let outcome = crate::replay::run(plan, &mut output, &stop)?;
     if let Some(error) = &outcome.error {
         report::error(error);

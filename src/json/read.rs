@@ -79,12 +79,22 @@ impl Decoder {
 /// When the event of a line was, in nanoseconds since 1970, without reading all of it: none of a line of
 /// another kind, or of one that another program wrote in another way.
 pub fn event_time_ns(line: &[u8]) -> Option<u64> {
-    // A quotation mark in a string is escaped, so that this can only be the key.
-    const KEY: &[u8] = b",\"time\":\"";
     quick::kind(line)?;
-    let at = memmem::find(line, KEY)? + KEY.len();
+    let time = string_of(line, b",\"time\":\"")?;
+    Rfc3339::parse(std::str::from_utf8(time).ok()?).map(|time| time.0)
+}
+
+/// The host that a line names, as it is written there, likewise.
+pub fn event_host(line: &[u8]) -> Option<&[u8]> {
+    string_of(line, b",\"host\":\"")
+}
+
+/// The string behind a key, its quotation mark included: one in a string is escaped, so that this can only
+/// be the key.
+fn string_of<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let at = memmem::find(line, key)? + key.len();
     let end = at + memchr(b'"', &line[at..])?;
-    Rfc3339::parse(std::str::from_utf8(&line[at..end]).ok()?).map(|time| time.0)
+    Some(&line[at..end])
 }
 
 fn about_capture(event_type: &str, text: &str) -> Result<Record, serde_json::Error> {

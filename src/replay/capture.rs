@@ -21,6 +21,8 @@ pub struct Capture {
     missing: Missing,
     /// Events were passed over unread, so that it isn't known how many there are.
     pub has_skipped: bool,
+    /// It was left before its end, which is later than what is wanted.
+    pub was_left: bool,
 }
 
 /// Events that were captured and are not in the file.
@@ -53,7 +55,7 @@ impl Capture {
             let before = std::mem::take(self);
             self.earlier = before.totals();
             self.missing = before.missing();
-            self.has_skipped = before.has_skipped;
+            (self.has_skipped, self.was_left) = (before.has_skipped, before.was_left);
         }
         self.meta = Some(meta.clone());
         joined
@@ -94,7 +96,7 @@ impl Capture {
         let span_ns = self.span.map_or(0, |(first, last)| last - first);
         let unmarked = Totals {
             elapsed_ns: span_ns,
-            cut_off: self.meta.is_some(),
+            cut_off: self.meta.is_some() && !self.was_left,
             lost: self.lost,
             ..Totals::default()
         };

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use super::files::Set;
 use super::lines::BUFFER_SIZE;
@@ -28,10 +29,12 @@ pub struct Merge {
 
 impl Merge {
     /// These captures.
-    pub fn new(sets: Vec<Set>, since_ns: Option<u64>, tail: bool, stop: &Stop) -> Self {
+    pub fn new(sets: Vec<Set>, wanted: &Range<u64>, tail: bool, stop: &Stop) -> Self {
         let size = (ALL_BUFFERS / sets.len().max(1)).clamp(SMALLEST_BUFFER, BUFFER_SIZE);
-        let streams: Vec<Stream> =
-            sets.into_iter().map(|set| Stream::new(set, since_ns, tail, size, stop)).collect();
+        let streams: Vec<Stream> = sets
+            .into_iter()
+            .map(|set| Stream::new(set, wanted.clone(), tail, size, stop))
+            .collect();
         // Alone it needs no order. Others are opened only when it is their turn.
         let alone = streams.len() == 1;
         let begins: Vec<u64> = streams
@@ -80,6 +83,11 @@ impl Merge {
     /// Whether events of this capture were passed over because they are too early.
     pub fn has_skipped(&self, at: usize) -> bool {
         self.streams[at].has_skipped()
+    }
+
+    /// Whether this capture was left before its end, since what follows is too late.
+    pub fn was_left(&self, at: usize) -> bool {
+        self.streams[at].was_left()
     }
 
     /// The part of all files that was read, from 0 to 1, where their size is known.

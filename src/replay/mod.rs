@@ -2,6 +2,7 @@
 //! Replay: moves the records of captures from files to a sink and its output.
 
 use std::io;
+use std::ops::Range;
 
 use anyhow::{Error, Result, anyhow};
 
@@ -36,6 +37,7 @@ mod stream;
 pub use files::{Set, sets};
 pub use input::Input;
 pub use lines::{Line, Lines, MAX_LINE};
+pub use stream::ALWAYS;
 
 /// Characters of a message about a line: some quote what they found.
 const MAX_REASON: usize = 200;
@@ -46,8 +48,8 @@ pub struct Plan<'a> {
     pub sets: Vec<Set>,
     /// Which events are shown.
     pub filter: Filter,
-    /// Earlier events need not be read: nanoseconds since 1970.
-    pub since_ns: Option<u64>,
+    /// Earlier and later events need not be read: nanoseconds since 1970.
+    pub wanted: Range<u64>,
     /// The one capture is gone on with as it grows.
     pub tail: bool,
     /// The first is for a capture of the basic mode, the other for one of the wide mode.
@@ -79,7 +81,7 @@ pub struct Outcome {
 /// # Errors
 /// A filter needs what a capture does not tell, or the view can't show several hosts.
 pub fn run(plan: Plan<'_>, output: &mut Output, stop: &Stop) -> Result<Outcome> {
-    let Plan { sets, filter, since_ns, tail, sinks, across, judge } = plan;
+    let Plan { sets, filter, wanted, tail, sinks, across, judge } = plan;
     let mut replay = Replay {
         sources: sets.iter().map(|_| Source::default()).collect(),
         hosts: Hosts::new(sets.len(), filter.for_another_host()),
@@ -98,7 +100,7 @@ pub fn run(plan: Plan<'_>, output: &mut Output, stop: &Stop) -> Result<Outcome> 
         unreadable: 0,
         empty: false,
     };
-    let mut merge = Merge::new(sets, since_ns, tail, stop);
+    let mut merge = Merge::new(sets, &wanted, tail, stop);
     let mut progress = Progress::new();
     while !replay.over && !stop.requested() {
         let next = merge.next(|merge| {
@@ -113,6 +115,7 @@ pub fn run(plan: Plan<'_>, output: &mut Output, stop: &Stop) -> Result<Outcome> 
             progress.clear();
         }
         replay.sources[at].capture.has_skipped |= merge.has_skipped(at);
+        replay.sources[at].capture.was_left |= merge.was_left(at);
         match item {
             Item::Record(Record::Event(event)) => replay.event(at, event, &merge)?,
             Item::Record(record) => replay.about(at, record, &merge)?,

@@ -9,14 +9,14 @@ use std::os::unix::fs::FileExt as _;
 use memchr::{memchr, memchr_iter};
 
 use super::input::Input;
-use crate::json::read::event_time_ns;
+use crate::json::read::{event_host, event_time_ns};
 
 /// What is read to find a line that tells a time.
 const WINDOW: usize = 128 << 10;
 /// What takes no longer to read on than to search.
 const NEAR: u64 = 1 << 20;
 /// Lines lie in the order of the kernel's clock; the wall clock may be adjusted meanwhile.
-pub const MARGIN_NS: u64 = 2_000_000_000;
+pub const MARGIN_NS: u64 = 60_000_000_000;
 
 /// The first part of a file, which was passed over.
 #[derive(Debug)]
@@ -60,15 +60,23 @@ pub fn to_time(input: &Input, since_ns: u64) -> Option<Skipped> {
     Some(Skipped { file, to, lines: OnceCell::new() })
 }
 
-/// Where a line begins behind which all events that are as late as `wanted` lie.
+/// Where a line begins behind which all events that are as late as `wanted` lie. That of a file which
+/// somebody has joined of several hosts' lines isn't known: one host's may come hours later than another's.
 fn search(file: &File, size: u64, wanted: u64) -> io::Result<u64> {
     let (mut low, mut high) = (0, size);
     let mut window = vec![0; WINDOW];
+    let mut host: Option<Vec<u8>> = None;
     while high.saturating_sub(low) > NEAR {
         let middle = low + (high - low) / 2;
         let read = file.read_at(&mut window, middle)?;
-        match first_time(&window[..read]) {
-            Some((at, time_ns)) if time_ns < wanted => low = middle + at as u64,
+        let found = first_time(&window[..read]);
+        if let Some(named) = found.and_then(|(_, _, line)| event_host(line)) {
+            if host.get_or_insert_with(|| named.to_vec()) != named {
+                return Ok(0);
+            }
+        }
+        match found {
+            Some((at, time_ns, _)) if time_ns < wanted => low = middle + at as u64,
             Some(_) => high = middle,
             // It tells no times here.
             None => break,
@@ -78,11 +86,12 @@ fn search(file: &File, size: u64, wanted: u64) -> io::Result<u64> {
 }
 
 /// The first whole line that tells when an event was: where it begins, and the time.
-fn first_time(window: &[u8]) -> Option<(usize, u64)> {
+fn first_time(window: &[u8]) -> Option<(usize, u64, &[u8])> {
     let mut at = memchr(b'\n', window)? + 1;
     while let Some(len) = memchr(b'\n', &window[at..]) {
-        if let Some(time_ns) = event_time_ns(&window[at..at + len]) {
-            return Some((at, time_ns));
+        let line = &window[at..at + len];
+        if let Some(time_ns) = event_time_ns(line) {
+            return Some((at, time_ns, line));
         }
         at += len + 1;
     }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -19,6 +20,8 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 /// What is read at a time to see when a file begins, and of so many lines.
 const PEEK_SIZE: usize = 16 << 10;
 const MAX_PEEKED: usize = 100;
+/// All events are wanted.
+pub const ALWAYS: Range<u64> = 0..u64::MAX;
 
 /// What a capture comes with next.
 #[derive(Debug)]
@@ -87,8 +90,8 @@ impl fmt::Display for Place {
 pub struct Stream {
     files: VecDeque<Input>,
     open: Option<Open>,
-    /// Events before this time aren't wanted: nanoseconds since 1970.
-    since_ns: Option<u64>,
+    /// Events at other times aren't wanted: nanoseconds since 1970.
+    wanted: Range<u64>,
     /// Goes on with what is written to this file.
     tail: Option<PathBuf>,
     stop: Stop,
@@ -98,6 +101,7 @@ pub struct Stream {
     sizes: Option<u64>,
     done: u64,
     skipped: bool,
+    left: bool,
 }
 
 /// The file that is read.
@@ -109,22 +113,44 @@ struct Open {
     decoder: Decoder,
     first: Option<Kind>,
     skipped: Option<Rc<Skipped>>,
+    /// That the lines name, as long as it is one.
+    host: Host,
+}
+
+/// Which host's lines a file has.
+#[derive(PartialEq, Eq)]
+enum Host {
+    Unknown,
+    One(Vec<u8>),
+    Several,
+}
+
+impl Host {
+    fn see(&mut self, line: &[u8]) {
+        let Some(named) = read::event_host(line) else { return };
+        match self {
+            Self::Unknown => *self = Self::One(named.to_vec()),
+            Self::One(known) if known != named => *self = Self::Several,
+            _ => {}
+        }
+    }
 }
 
 impl Stream {
     /// The capture of these files, of which `size` bytes are read at a time.
-    pub fn new(set: Set, since_ns: Option<u64>, tail: bool, size: usize, stop: &Stop) -> Self {
+    pub fn new(set: Set, wanted: Range<u64>, tail: bool, size: usize, stop: &Stop) -> Self {
         let sizes = set.files.iter().map(Input::size).sum();
         Self {
             files: set.files.into(),
             open: None,
-            since_ns,
+            wanted,
             tail: tail.then_some(set.path),
             stop: stop.clone(),
             size,
             sizes: Option::filter(sizes, |_| !tail),
             done: 0,
             skipped: false,
+            left: false,
         }
     }
 
@@ -148,9 +174,12 @@ impl Stream {
 
     /// Drops files behind which, still before the time that is wanted, another one begins.
     fn skip_early_files(&mut self) {
-        let Some(since_ns) = self.since_ns else { return };
+        if self.wanted.start == 0 {
+            return;
+        }
         let is_early = |next: &Input| {
-            self.first_of(next).is_some_and(|ns| ns.saturating_add(seek::MARGIN_NS) < since_ns)
+            self.first_of(next)
+                .is_some_and(|ns| ns.saturating_add(seek::MARGIN_NS) < self.wanted.start)
         };
         let early = self.files.iter().skip(1).take_while(|next| is_early(next)).count();
         for input in self.files.drain(..early) {
@@ -173,6 +202,11 @@ impl Stream {
     /// Whether events that are too early were passed over.
     pub fn has_skipped(&self) -> bool {
         self.skipped
+    }
+
+    /// Whether it was left before its end, since what follows is too late.
+    pub fn was_left(&self) -> bool {
+        self.left
     }
 
     /// Where the last item stands.
@@ -205,10 +239,23 @@ impl Stream {
                 }
                 open.first.get_or_insert_with(|| Kind::of(text));
             }
-            if let (Line::Whole(text), Some(since_ns)) = (&line, self.since_ns) {
-                if read::event_time_ns(text).is_some_and(|time_ns| time_ns < since_ns) {
-                    self.skipped = true;
-                    continue;
+            if let (Line::Whole(text), true) = (&line, self.wanted != ALWAYS) {
+                open.host.see(text);
+                match read::event_time_ns(text) {
+                    Some(ns) if ns < self.wanted.start => {
+                        self.skipped = true;
+                        continue;
+                    }
+                    Some(ns)
+                        if ns > self.wanted.end.saturating_add(seek::MARGIN_NS)
+                            && open.host != Host::Several =>
+                    {
+                        self.files.clear();
+                        self.tail = None;
+                        self.left = true;
+                        return self.end(None, true);
+                    }
+                    _ => {}
                 }
             }
             let result = match line {
@@ -219,8 +266,8 @@ impl Stream {
                 Line::TooLong => Err(format!("longer than {} MiB", MAX_LINE >> 20)),
             };
             // Its first line says how the capture was made: it is read in any case.
-            if let (Some(since_ns), 1, None) = (self.since_ns, number, &open.skipped) {
-                if let Some(skipped) = seek::to_time(&open.input, since_ns) {
+            if self.wanted.start > 0 && number == 1 && open.skipped.is_none() {
+                if let Some(skipped) = seek::to_time(&open.input, self.wanted.start) {
                     let tail = self.tail.as_deref().filter(|_| self.files.is_empty());
                     if open.input.go_to(skipped.to).is_ok() {
                         let bytes = open.input.bytes(tail, &self.stop);
@@ -242,7 +289,15 @@ impl Stream {
         let name: Rc<str> = Rc::from(input.name());
         let lines = Lines::with_capacity(self.size, input.bytes(tail, &self.stop));
         let (begins, decoder) = (Item::Begins(Rc::clone(&name)), Decoder::default());
-        self.open = Some(Open { name, input, lines, decoder, first: None, skipped: None });
+        self.open = Some(Open {
+            name,
+            input,
+            lines,
+            decoder,
+            first: None,
+            skipped: None,
+            host: Host::Unknown,
+        });
         Some(begins)
     }
 

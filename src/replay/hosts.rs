@@ -21,8 +21,9 @@ pub struct Boot {
     behind_ns: u64,
     /// Who is followed there.
     pub filter: Filter,
-    /// The capture that told of it last.
-    pub told_by: Option<usize>,
+    /// The captures that have told of it, and which did last.
+    pub tellers: Vec<usize>,
+    pub last_teller: Option<usize>,
     /// Until when something is known of it, in nanoseconds since 1970.
     pub until_ns: u64,
 }
@@ -34,7 +35,7 @@ pub struct Hosts {
     known: HashMap<(Arc<str>, Arc<str>), usize>,
     /// The wall clock minus that of `timestamp_ns`, of the first boot.
     first_offset_ns: u64,
-    /// For each capture: what its `meta` record says, and the boot that this is.
+    /// For each capture: the host and the boot that its `meta` record names.
     said: Vec<(Arc<str>, Arc<str>)>,
     /// The boot of the event before, for each capture.
     last: Vec<Option<usize>>,
@@ -95,7 +96,8 @@ impl Hosts {
                 boot_id: boot_id.clone(),
                 behind_ns: offset_ns.wrapping_sub(self.first_offset_ns),
                 filter: self.filter.for_another_host(),
-                told_by: None,
+                tellers: Vec::new(),
+                last_teller: None,
                 until_ns: 0,
             });
             self.boots.len() - 1
@@ -119,6 +121,11 @@ impl Hosts {
     pub fn may_be_shown(&self, capture: usize) -> bool {
         let said = &*self.said[capture].0;
         self.filter.host().is_none_or(|host| said.is_empty() || said == host)
+    }
+
+    /// Whether a boot is of the host that was chosen, if one was.
+    pub fn is_chosen(&self, boot: usize) -> bool {
+        self.filter.host().is_none_or(|host| *self.boots[boot].host == *host)
     }
 
     /// Lets an event tell its host.

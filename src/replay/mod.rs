@@ -132,7 +132,7 @@ pub fn run(plan: Plan<'_>, output: &mut Output, stop: &Stop) -> Result<Outcome> 
 struct Replay<'a> {
     sources: Vec<Source>,
     hosts: Hosts,
-    /// The boot of the first event that is shown.
+    /// The boot of the first event that was taken by what takes one host's.
     first: Option<usize>,
     /// Events tell their hosts, whether they did or not.
     named: bool,
@@ -170,15 +170,18 @@ impl Replay<'_> {
         if self.named {
             self.hosts.name(boot, &mut event);
         }
-        if let Some(judge) = &mut self.judge {
+        let is_chosen = self.hosts.is_chosen(boot) || event.wide.is_none();
+        if self.judge.is_some() && is_chosen {
+            self.check_host(boot, "--expect is about one")?;
+        }
+        if let Some(judge) = self.judge.as_mut().filter(|_| is_chosen) {
             judge.event(&event);
         }
         if !self.hosts.get(boot).filter.keeps(&event)? {
             return Ok(());
         }
-        let first = *self.first.get_or_insert(boot);
-        if boot != first {
-            self.check_host(first, boot)?;
+        if self.across == Across::Refused {
+            self.check_host(boot, "this format shows one")?;
         }
         if boot > 0 && self.across == Across::Summed {
             self.hosts.tell_apart(boot, &mut event);
@@ -200,10 +203,16 @@ impl Replay<'_> {
         if let Some(wide) = event.wide.as_deref() {
             boot.until_ns = boot.until_ns.max(wide.time_ns);
         }
-        let before = boot.told_by.replace(at).filter(|&before| before != at);
-        if let Some(before) =
-            before.filter(|_| self.sources[at].tells && !self.sources[at].overlaps)
-        {
+        let Some(before) = boot.last_teller.replace(at).filter(|&before| before != at) else {
+            // Nobody else has told of it since it did, if any did.
+            if boot.tellers.is_empty() {
+                boot.tellers.push(at);
+            }
+            return;
+        };
+        if !boot.tellers.contains(&at) {
+            boot.tellers.push(at);
+        } else if !self.sources[at].overlaps {
             self.sources[at].overlaps = true;
             let other = self.sources[before].name.clone();
             let what = format!(
@@ -211,16 +220,11 @@ impl Replay<'_> {
             );
             say_at(merge.place(), what);
         }
-        self.sources[at].tells = true;
     }
 
-    /// Whether the view, and the rules, can take events of this boot, too.
-    fn check_host(&self, first: usize, boot: usize) -> Result<(), Failure> {
-        let what = match self.across {
-            Across::Refused => "this format shows one",
-            _ if self.judge.is_some() => "--expect is about one",
-            Across::Shown | Across::Summed => return Ok(()),
-        };
+    /// Whether what takes one host's events can take those of this boot, too.
+    fn check_host(&mut self, boot: usize, what: &str) -> Result<(), Failure> {
+        let first = *self.first.get_or_insert(boot);
         match self.hosts.differ(first, boot) {
             Some([one, other]) => {
                 let what =
@@ -268,7 +272,7 @@ impl Replay<'_> {
             Some(boot) => until_ns.max(boot.until_ns),
             None => until_ns,
         };
-        if let Some(judge) = &mut self.judge {
+        if let Some(judge) = self.judge.as_mut().filter(|_| self.hosts.may_be_shown(at)) {
             judge.begin(&meta, another);
         }
         let began_ns = meta.clock_offset_ns.wrapping_add(meta.began_ns);

@@ -36,8 +36,6 @@ pub struct Source {
     pub told: bool,
     /// How often losses were told of.
     pub losses_said: u64,
-    /// It had an event.
-    pub tells: bool,
     /// It was said that another capture tells of the same time.
     pub overlaps: bool,
 }

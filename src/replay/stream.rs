@@ -306,7 +306,9 @@ impl Stream {
         let place = self.place();
         let Open { input, lines, first, .. } = self.open.take()?;
         self.done += lines.input().done();
-        let tail = self.tail.as_deref().filter(|_| self.files.is_empty() && !self.stop.requested());
+        // What failed would fail again.
+        let goes_on = whole && self.files.is_empty() && !self.stop.requested();
+        let tail = self.tail.as_deref().filter(|_| goes_on);
         if let Some(path) = tail {
             match files::after(&input, path) {
                 Ok(newer) => self.files.extend(newer),

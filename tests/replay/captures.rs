@@ -481,6 +481,31 @@ fn tail_goes_on_with_what_is_appended_across_rotation() {
 }
 
 #[test]
+fn rules_are_about_one_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = fleet(&dir);
+    // Whatever is shown: a's processes succeed, b's fail.
+    let rule = ["--format", "none", "--pid", "1", "--expect", "failures = 0"];
+    let ran = run(&[&rule[..], &[&files[0], &files[1]]].concat());
+    assert!(ran.status == 2 && ran.err.contains("--expect is about one"), "{}", ran.err);
+    for (host, status) in [("a", 0), ("b", 4)] {
+        let ran = run(&[&rule[..], &["--host", host, &files[0], &files[1]]].concat());
+        assert_eq!(ran.status, status, "{host}: {}", ran.err);
+    }
+}
+
+#[test]
+fn tail_ends_where_it_can_read_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write(&dir, "e", &long().concat());
+    zstd(Path::new(&path));
+    let bytes = fs::read(path.clone() + ".zst").unwrap();
+    fs::write(&path, [&bytes[..9], b"nonsense", &bytes[17..]].concat()).unwrap();
+    let ran = run(&["--format", "none", "--tail", &path]);
+    assert_eq!((ran.status, ran.err.lines().count()), (1, 1), "{}", ran.err);
+}
+
+#[test]
 fn tail_takes_one_capture_in_files_and_follow_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let files = fleet(&dir);

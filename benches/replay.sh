@@ -6,7 +6,7 @@
 # usage: benches/replay.sh [EVENTS [basic|wide]]        (10000000 basic)
 #
 # jq only picks the execs; DuckDB and tuxscope compute the same percentiles of the time from fork
-# to exec, and both are printed. Of the wide mode, DuckDB also answers the queries of dist/sql/duckdb.sql, one after the
+# to exec, and both are printed. DuckDB also answers the queries of dist/sql/duckdb.sql, one after the
 # other: together they are what a summary tells. Needs jq, GNU time, and python3 with venv (DuckDB is installed
 # below target/).
 set -euo pipefail
@@ -79,7 +79,7 @@ printf '%s events of the %s view, %s bytes\n\n' "$events" "$view" "$bytes"
 printf '%-10s %9s %14s %9s %9s\n' "" seconds events/s MB/s "RSS MiB"
 run tuxscope target/release/tuxscope replay --format summary-json "$capture"
 run duckdb "$work/venv/bin/python" "$work/percentiles.py" "$capture"
-[ "$view" = basic ] || run queries "$work/venv/bin/python" "$work/queries.py" dist/sql/duckdb.sql "$capture"
+run queries "$work/venv/bin/python" "$work/queries.py" dist/sql/duckdb.sql "$capture"
 run jq jq -c 'select(.event_type=="exec")' "$capture"
 
 printf '\nfrom fork to exec: count, p50, p90, p99 in ns\n'

@@ -11,22 +11,22 @@ use super::quick::{self, Common};
 use crate::model::event::{Event, EventKind, Lost, Meta, Totals};
 use crate::text::time::Rfc3339;
 
-/// What a line of a capture tells.
+/// What a line of a capture tells. It is moved often: what is rare and large is boxed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// Something happened to a process.
     Event(Event),
     /// How the capture came about.
-    Meta(Meta),
+    Meta(Box<Meta>),
     /// Events that were lost up to here, since the capture began.
     Lost {
         /// When that was noticed, in nanoseconds since 1970-01-01 UTC.
         time_ns: u64,
         /// How many.
-        lost: Lost,
+        lost: Box<Lost>,
     },
     /// What the capture came to.
-    Summary(Totals),
+    Summary(Box<Totals>),
     /// A record of a kind that a later version may have added.
     Unknown,
 }
@@ -99,12 +99,14 @@ fn string_of<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
 
 fn about_capture(event_type: &str, text: &str) -> Result<Record, serde_json::Error> {
     Ok(match event_type {
-        MetaLine::NAME => Record::Meta(serde_json::from_str::<MetaLine>(text)?.into()),
+        MetaLine::NAME => Record::Meta(Box::new(serde_json::from_str::<MetaLine>(text)?.into())),
         LostLine::NAME => {
             let (time_ns, lost) = serde_json::from_str::<LostLine>(text)?.into_parts();
-            Record::Lost { time_ns, lost }
+            Record::Lost { time_ns, lost: Box::new(lost) }
         }
-        SummaryLine::NAME => Record::Summary(serde_json::from_str::<SummaryLine>(text)?.into()),
+        SummaryLine::NAME => {
+            Record::Summary(Box::new(serde_json::from_str::<SummaryLine>(text)?.into()))
+        }
         _ => Record::Unknown,
     })
 }

@@ -2,7 +2,7 @@
 //! Events of several hosts, or of several boots of one: which is of whom, though their process ids
 //! and clocks are not the same.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
 
 use crate::model::event::{Detail, Event, Meta};

@@ -239,9 +239,9 @@ impl Replay<'_> {
         let source = &mut self.sources[at];
         source.has_record();
         match record {
-            Record::Meta(meta) => self.meta(at, meta, merge)?,
+            Record::Meta(meta) => self.meta(at, *meta, merge)?,
             Record::Lost { time_ns, lost } => {
-                source.capture.lost(lost);
+                source.capture.lost(*lost);
                 source.losses_said += 1;
                 if source.losses_said <= MAX_SAID {
                     let total = counted(lost.total(), "event");
@@ -256,7 +256,7 @@ impl Replay<'_> {
                     self.sinks[sink].lost(&lost, time_ns, self.output.buffer());
                 }
             }
-            Record::Summary(totals) => source.capture.end(totals),
+            Record::Summary(totals) => source.capture.end(*totals),
             Record::Event(_) | Record::Unknown => {}
         }
         Ok(())

@@ -124,9 +124,9 @@ fn records_about_the_capture_come_back() {
     let records: Vec<Record> =
         out.split_inclusive(|&byte| byte == b'\n').map(|line| read(line).unwrap()).collect();
     let want = [
-        Record::Meta(meta),
-        Record::Lost { time_ns: 951_782_400_000_000_001, lost },
-        Record::Summary(totals),
+        Record::Meta(Box::new(meta)),
+        Record::Lost { time_ns: 951_782_400_000_000_001, lost: Box::new(lost) },
+        Record::Summary(Box::new(totals)),
     ];
     assert_eq!(records, want);
 }

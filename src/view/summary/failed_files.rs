@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Files that could not be executed, and why.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::collect::text;
 use super::figures::FailedExec;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is counted by the names of commands.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::collect::text;
 use super::figures::{Command, Count};

@@ -239,7 +239,7 @@ _tuxscope() {
             return 0
             ;;
         tuxscope__subcmd__proc)
-            opts="-w -p -f -P -e -o -v -h --format --columns --by --sort --top --every --weight --otlp-args --otlp-max-spans --no-args --wide --threads --failed-execs --host-fields --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --expect --expect-output --junit --output --color --rotate-size --rotate-keep --reopen --metrics --duration --count --buffer-size --strict --verbose --help"
+            opts="-w -p -f -P -e -o -v -h --format --columns --by --sort --top --every --weight --otlp-args --otlp-max-spans --no-args --wide --threads --failed-execs --host-fields --max-args --no-exit-args --pid --follow --ppid --comm --uid --cgroup --unit --container --event --failed --match --user --wait --expect --expect-output --junit --output --color --rotate-size --rotate-keep --rotate-compress --reopen --metrics --duration --count --buffer-size --strict --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

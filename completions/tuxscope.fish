@@ -122,6 +122,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l host-fields -
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l no-exit-args -d 'With --wide: leave the arguments out of exits, which repeat those of the exec'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -d 'With --pid: also events of all their descendants'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed -d 'Only exits with a status other than 0, or by a signal, and execs that failed'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-compress -d 'With --rotate-size: compress old files to FILE.1.zst, FILE.2.zst, ..., in the background'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'With --output: on SIGHUP reopen FILE (after logrotate has renamed it) instead of ending'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l strict -d 'Exit with status 3 if any event was lost'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show libbpf\'s messages'

@@ -110,6 +110,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     let status = command.map_or(Ok(0), |mut command| command.status(&stop))?;
     let wait = |output: BorrowedFd<'_>| stop.await_room(output, limit);
     let met = expected.map_or(Ok(true), |expected| expected.finish(&summary.totals, 0, wait))?;
+    output.finish();
 
     Ok(ExitCode::from(if summary.error.is_some() {
         Exit::Failed as u8
@@ -200,7 +201,8 @@ impl Proc {
 
     fn open_output(&self) -> Result<Output> {
         let keep = self.out.rotate_keep;
-        let rotation = self.out.rotate_size.map(|size| Rotation { size, keep });
+        let compress = self.out.rotate_compress;
+        let rotation = self.out.rotate_size.map(|size| Rotation { size, keep, compress });
         // Standard output is the command's.
         let stream = if self.runs_command() { Output::stderr } else { Output::stdout };
         self.out.target.open(self.view.drawn.format, stream, rotation)

@@ -14,11 +14,12 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use rustix::fs::{
     Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, accessat, fcntl_setfl, fstat, openat,
-    openat2, readlinkat, renameat, statat,
+    openat2, readlinkat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -27,11 +28,23 @@ use crate::model::failure::{Exit, Failure};
 use crate::output::ownership::{self, PRIVATE, Source};
 use crate::runtime::rights;
 
+/// How an old file is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it was written: `FILE.2`.
+    Plain,
+    /// `FILE.2.zst`
+    Compressed,
+}
+
+/// Each, and the other one. Where both are there, one was being made of the other.
+const FORMS: [(Form, Form); 2] = [(Form::Plain, Form::Compressed), (Form::Compressed, Form::Plain)];
+
 /// A name in a directory. The directory is held open: renaming it or one above changes nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Destination {
     path: PathBuf,
-    dir: OwnedFd,
+    dir: Arc<OwnedFd>,
     name: OsString,
     /// We are root, and others may write there.
     guarded: bool,
@@ -64,6 +77,7 @@ impl Destination {
             Errno::LOOP if guarded => link(path).into(),
             error => not_writable(path, error),
         })?;
+        let dir = Arc::new(dir);
         Ok(Self { path: path.to_owned(), dir, name: name.to_owned(), guarded })
     }
 
@@ -140,27 +154,54 @@ impl Destination {
         Ok(())
     }
 
+    /// The name of the file that was put aside so many rotations ago.
+    pub fn aside(&self, number: u32, form: Form) -> OsString {
+        let end = match form {
+            Form::Plain => "",
+            Form::Compressed => ".zst",
+        };
+        self.followed_by(&format!(".{number}{end}"))
+    }
+
+    /// Of the file that will be one of those in the end.
+    pub fn temporary(&self) -> OsString {
+        self.followed_by(".zst.tmp")
+    }
+
+    fn followed_by(&self, end: &str) -> OsString {
+        [&self.name, OsStr::new(end)].into_iter().collect()
+    }
+
     /// Renames FILE to FILE.1, FILE.1 to FILE.2 and so on up to FILE.`keep`, which is
-    /// overwritten; and creates FILE anew. When this fails, what FILE was is open still.
+    /// overwritten, whether they are compressed or not; and creates FILE anew. When this fails, what FILE was is open still.
     ///
     /// # Errors
     /// The directory can't be written, or somebody put another file there.
     pub fn rotate(&self, keep: u32) -> Result<File> {
-        let name = |number: u32| match number {
-            0 => self.name.clone(),
-            n => [&self.name, OsStr::new("."), OsStr::new(&n.to_string())].into_iter().collect(),
-        };
         for number in (0..keep).rev() {
-            match renameat(&self.dir, name(number), &self.dir, name(number + 1)) {
-                Err(error) if error != Errno::NOENT => {
-                    return Err(io::Error::from(error)).with_context(|| {
-                        format!("can't rename {}", name(number).to_string_lossy())
-                    });
+            for (form, other) in FORMS {
+                let name = match (number, form) {
+                    (0, Form::Plain) => self.name.clone(),
+                    (0, Form::Compressed) => continue,
+                    _ => self.aside(number, form),
+                };
+                if self.put_aside(&name, number + 1, form)? && number + 1 == keep {
+                    // Most often there is none.
+                    let _ = unlinkat(&self.dir, self.aside(keep, other), AtFlags::empty());
                 }
-                _ => {}
             }
         }
         Ok(self.create(OFlags::EXCL).map_err(|error| not_writable(&self.path, error))?.into())
+    }
+
+    /// Whether there was something to rename.
+    fn put_aside(&self, name: &OsStr, number: u32, form: Form) -> Result<bool> {
+        match renameat(&self.dir, name, &self.dir, self.aside(number, form)) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(io::Error::from(error))
+                .with_context(|| format!("can't rename {}", name.to_string_lossy())),
+        }
     }
 
     fn flags(&self) -> OFlags {

@@ -3,6 +3,7 @@
 //! reader; whose files, and what links may not do; rotation; progress. Knows the floors of the system, and nothing
 //! of events.
 
+mod compressor;
 pub mod destination;
 mod lines;
 mod ownership;

@@ -7,9 +7,11 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::model::failure::{Exit, Failure};
+use crate::output::compressor::Compressor;
 use crate::output::destination::Destination;
 use crate::output::lines::first_line;
 use crate::output::ownership::Source;
+use crate::runtime::report;
 
 /// When to go on in a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Rotation {
     pub size: u64,
     /// How many old files are kept.
     pub keep: u32,
+    /// They are to be compressed.
+    pub compress: bool,
 }
 
 /// The name, and what each file of that name begins with.
@@ -27,6 +31,8 @@ pub struct Named {
     pub source: Source,
     pub rotation: Option<Rotation>,
     pub head: Vec<u8>,
+    /// At work once there is something to compress.
+    pub compressor: Option<Compressor>,
 }
 
 impl Named {
@@ -47,7 +53,7 @@ impl Named {
             let what = format!("{name} can't be rotated: it is not a regular file");
             return Err(Failure::new(Exit::Usage, what, "omit --rotate-size").into());
         }
-        Ok((Self { destination, source, rotation, head: Vec::new() }, file))
+        Ok((Self { destination, source, rotation, head: Vec::new(), compressor: None }, file))
     }
 
     /// How many of these bytes go into a file of this size: whole lines, and one at least.
@@ -70,8 +76,20 @@ impl Named {
     }
 
     /// Puts the file aside and makes a new one.
-    pub fn rotate(&self) -> Result<File> {
-        self.destination.rotate(self.rotation.map_or(0, |rotation| rotation.keep))
+    pub fn rotate(&mut self) -> Result<File> {
+        let keep = self.rotation.map_or(0, |rotation| rotation.keep);
+        if let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.compress) {
+            rotation.compress = false;
+            match Compressor::start(self.destination.clone(), keep) {
+                Ok(compressor) => self.compressor = Some(compressor),
+                Err(error) => report::say(format_args!("can't compress old files: {error}")),
+            }
+        }
+        let names = self.compressor.as_ref().map(Compressor::names);
+        let file = self.destination.rotate(keep)?;
+        drop(names);
+        self.compressor.iter().for_each(Compressor::wake);
+        Ok(file)
     }
 }
 
@@ -84,7 +102,7 @@ mod tests {
 
     fn rotating(size: u64, keep: u32) -> (tempfile::TempDir, Output) {
         let dir = tempfile::tempdir().expect("a directory");
-        let rotation = Some(Rotation { size, keep });
+        let rotation = Some(Rotation { size, keep, compress: false });
         let mut output = Output::open(&dir.path().join("out"), rotation).expect("an output");
         output.begin().expect("begun");
         (dir, output)
@@ -138,7 +156,7 @@ mod tests {
     }
 
     fn again(dir: &tempfile::TempDir, size: u64, text: &str) {
-        let rotation = Some(Rotation { size, keep: 2 });
+        let rotation = Some(Rotation { size, keep: 2, compress: false });
         let mut again = Output::open(&dir.path().join("out"), rotation).expect("an output");
         again.begin().expect("begun");
         again.buffer().extend(b"HEAD\n");

@@ -288,6 +288,13 @@ impl Output {
         Ok(())
     }
 
+    /// Waits until the files that were put aside are compressed, if they are to be.
+    pub fn finish(&mut self) {
+        if let Some(compressor) = self.named.as_mut().and_then(|named| named.compressor.take()) {
+            compressor.finish();
+        }
+    }
+
     fn write_all(&mut self, bytes: &[u8], done: &mut usize) -> io::Result<()> {
         while *done < bytes.len() {
             self.begin_file_if_full(&bytes[*done..])?;
@@ -304,10 +311,11 @@ impl Output {
     /// Goes on in a new file where the next line would make this one too large. Where that can't
     /// be, the output says so and lets this one grow: no event is lost for it.
     fn begin_file_if_full(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(named) = self.named.as_ref().filter(|named| named.rotation.is_some()) else {
+        let size = self.size();
+        let Some(named) = self.named.as_mut().filter(|named| named.rotation.is_some()) else {
             return Ok(());
         };
-        if !named.is_full(self.size(), bytes) {
+        if !named.is_full(size, bytes) {
             return Ok(());
         }
         match named.rotate().and_then(|file| Ok(Unblocked::inherited(file.as_fd())?)) {

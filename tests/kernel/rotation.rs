@@ -155,6 +155,45 @@ fn no_event_is_lost_or_torn_by_rotation() {
     assert_eq!(again.last().unwrap()["complete"], true);
 }
 
+/// By a thread of the lowest priority, as nobody in particular, in the sandbox: 64 KiB at a time is quicker
+/// than it can be, so that files get other numbers while they are compressed.
+#[test]
+fn what_is_put_aside_is_compressed_and_no_event_is_lost() {
+    let Some(_machine) = machine::alone() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out");
+    let name = path.to_str().unwrap();
+    let args = ["-w", "--format", "json", "-o", name, "--buffer-size", "16M"];
+    let rotate = ["--rotate-size", "64K", "--rotate-keep", "1000", "--rotate-compress"];
+    let tuxscope = Tuxscope::start(&[&args[..], &rotate].concat());
+    worker::storm("fork", 2000, 2);
+    let tasks = format!("/proc/{}/task", tuxscope.pid());
+    let nice = fs::read_dir(tasks).unwrap().find_map(|task| {
+        let stat = fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+        let (comm, rest) = stat.split_once(") ")?;
+        // The 19th field is the nice value, and the 3rd comes first here.
+        comm.ends_with("(compressor").then(|| rest.split(' ').nth(16).unwrap().to_owned())
+    });
+    assert_eq!(nice.as_deref(), Some("19"));
+    let run = tuxscope.stop();
+    run.success();
+    let closing = run.closing();
+    assert_eq!(closing.lost, [0; 3]);
+
+    let count = fs::read_dir(&dir).unwrap().count();
+    assert!(count > 10, "{count} files");
+    for number in 1..count {
+        let old = dir.path().join(format!("out.{number}.zst"));
+        assert_eq!(fs::metadata(old).unwrap().mode() & 0o777, 0o600);
+    }
+    let mut replay = std::process::Command::new(program::BINARY);
+    replay.args(["replay", "--strict", "--format", "json", dir.path().to_str().unwrap()]);
+    let again = process::output(&mut replay);
+    let again: Vec<Value> = again.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events(&again), closing.printed);
+    assert_eq!(again.last().unwrap()["complete"], true);
+}
+
 /// Else each restart would push out a whole file, however little is in it.
 #[test]
 fn a_restart_continues_the_file() {

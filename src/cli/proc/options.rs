@@ -128,6 +128,13 @@ pub struct OutputOptions {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rotate_keep: u32,
 
+    /// With --rotate-size: compress old files to FILE.1.zst, FILE.2.zst, ..., in the background
+    ///
+    /// A thread of the lowest priority does it, which takes some 4 MB of memory meanwhile. At the end tuxscope waits
+    /// for it.
+    #[arg(long, requires = "rotate_size")]
+    pub rotate_compress: bool,
+
     /// With --output: on SIGHUP reopen FILE (after logrotate has renamed it) instead of ending
     #[arg(long, requires = "output")]
     pub reopen: bool,

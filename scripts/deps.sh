@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|source|debian-source|dist|fleet|metrics|peers:
+# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|btf|debian|deb|rpm|source|debian-source|dist|fleet|metrics|peers:
 # installs what the build, the tests, the linters, the fuzz targets, the static build, the kernel tests, roots of
 # Debian, the packages, the tarballs, the linters of what they ship, the tests of many hosts' captures or the
 # benchmarks lack of the system's packages. Where that isn't possible it prints the command to give, and fails.
@@ -44,6 +44,13 @@ vm)
 	have qemu-system-x86_64 || need qemu-system-x86
 	have qemu-system-aarch64 || need qemu-system-arm
 	have python3 || need python3
+	;;
+btf)
+	have bpftool || need bpftool
+	have objcopy || need binutils
+	have python3 || need python3
+	have zstd || need zstd
+	have lz4 || need lz4
 	;;
 debian)
 	have mmdebstrap || need mmdebstrap

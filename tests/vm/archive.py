@@ -35,10 +35,11 @@ def mirror(label):
 
 
 class Archive:
-    """The suites of kernels.toml, for both architectures. `root` keeps what was taken from them."""
+    """The suites of kernels.toml. `root` keeps what was taken from them."""
 
-    def __init__(self, root, suites):
+    def __init__(self, root, suites, arches=("amd64", "arm64")):
         self.root = Path(root).resolve()
+        self.arches = arches
         self._configure(suites)
         self._update()
 
@@ -47,19 +48,20 @@ class Archive:
                        "etc/preferences.d"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "state/status").touch()
-        options = f"[signed-by={KEYRING} arch=amd64,arm64]"
+        options = f"[signed-by={KEYRING} arch={','.join(self.arches)}]"
         (self.root / "etc/sources.list").write_text("".join(
             f"deb {options} {mirror(label)} {suite} main\n"
             for label, names in suites.items() for suite in names))
         machine = subprocess.run(["apt-config", "dump", "Acquire"], capture_output=True, text=True,
                                  check=False)
         proxies = [f"{line}\n" for line in machine.stdout.splitlines() if "Proxy" in line]
+        arches = " ".join(f'"{arch}";' for arch in self.arches)
         (self.root / "apt.conf").write_text(
             f'Dir::State "{self.root}/state";\n'
             f'Dir::State::status "{self.root}/state/status";\n'
             f'Dir::Cache "{self.root}/cache";\n'
             f'Dir::Etc "{self.root}/etc";\n'
-            'APT::Architectures { "amd64"; "arm64"; };\n'
+            f'APT::Architectures {{ {arches} }};\n'
             'APT::Sandbox::User "";\n'  # apt's own user can't enter everybody's directories
             'Acquire::Languages "none";\n' + "".join(proxies))
 
@@ -120,15 +122,16 @@ class Archive:
             return version, target
         raise Unavailable(f"no archive: {next(iter(missing.values()))}")
 
-    def kernel(self, version, arch):
+    def kernel(self, version, arch, flavour=None):
         """The newest kernel of a series: the package's version, and the path of the image."""
-        series = rf"{re.escape(version)}\.\d+[^-]*(-[^-]+)?-cloud-{arch}"
+        flavour = flavour or f"cloud-{arch}"
+        series = rf"{re.escape(version)}\.\d+[^-]*(-[^-]+)?-{flavour}"
         # From 6.19 on the files are in linux-binary, and linux-image only depends on it.
         candidates = (self._candidates(f"linux-binary-{series}", arch)
                       or self._candidates(f"linux-image-{series}", arch))
         # In 7.3 the image moved from /boot to its modules.
-        image = r"(boot/vmlinuz-[^/]+|usr/lib/modules/[^/]+/vmlinuz)"
-        return self._take(candidates, arch, image, "vmlinuz")
+        image = r"(boot/vmlinu[xz]-[^/]+|usr/lib/modules/[^/]+/vmlinu[xz])"
+        return self._take(candidates, arch, image, f"vmlinuz-{flavour}")
 
     def busybox(self, arch):
         """A static busybox."""

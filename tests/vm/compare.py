@@ -21,6 +21,8 @@ REFUSALS = {
 }
 # Of --pid with pids that the worker's processes will have.
 WARNING = "tuxscope: no process has pid "
+# Of the million that the verifier takes, a tenth.
+MOST_VERIFIED = 100_000
 # What `check` must find missing in each situation, under which name, and the modes that work.
 CHECKS = {
     "unmounted": (None, {"basic_view": True, "wide_view": True}),
@@ -121,6 +123,25 @@ def check(said, missing, modes):
     if text != said["text"]:
         complaints.append(f"text and JSON differ: {said['text']!r}, {text!r}")
     return complaints
+
+
+def verified(files):
+    """Instructions that the verifier looked at, of the largest program of all captures; none where the
+    kernel doesn't tell (before 5.16)."""
+    told = [int(line) for path, data in files.items() if path.endswith("/verified")
+            for line in data.split()]
+    return max(told, default=None)
+
+
+def too_much_to_verify(files):
+    """Programs that are too near to what the verifier takes, for another kernel's may take more steps."""
+    most = verified(files)
+    if most is not None and most > MOST_VERIFIED:
+        return [f"the verifier looked at {most:,} instructions of a program: more than {MOST_VERIFIED:,}"]
+    release = files["kernel"].decode().split(".")
+    if most is None and (int(release[0]), int(release[1])) >= (5, 16):
+        return ["it doesn't tell how many instructions the verifier looked at"]
+    return []
 
 
 def capture(made, view):

@@ -9,7 +9,7 @@ import tarfile
 import threading
 from dataclasses import dataclass
 
-COMMON = ["-accel", "tcg", "-cpu", "max", "-smp", "2", "-display", "none",
+COMMON = ["-accel", "tcg", "-cpu", "max", "-display", "none",
           "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]
 
 
@@ -36,13 +36,14 @@ class NeverBegan(Wedged):
     """The kernel died before it started anything of ours."""
 
 
-def run(arch, kernel, initramfs, log, memory=768, arguments="", seconds=None):
+def run(arch, kernel, initramfs, log, memory=768, arguments="", seconds=None, cpus=2):
     """The guest's files: path -> bytes. The console goes to the file `log`, too. `memory` is in
-    MiB; the kernel gets `arguments` beside its own; `seconds` is what the guest may take.
+    MiB; the kernel gets `arguments` beside its own; `seconds` is what the guest may take; `cpus` may be more
+    than there are.
     """
     machine = MACHINES[arch]
     seconds = seconds or machine.seconds
-    command = [*machine.qemu, *COMMON, "-m", str(memory), "-kernel", kernel, "-initrd", initramfs,
+    command = [*machine.qemu, *COMMON, "-smp", str(cpus), "-m", str(memory), "-kernel", kernel, "-initrd", initramfs,
                "-append", f"console={machine.console} panic=-1 {arguments}"]
     lines = []
     with (open(log, "wb") as console,

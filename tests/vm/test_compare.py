@@ -47,6 +47,18 @@ def made(lines, **changes):
     return files | changes
 
 
+class Verified(unittest.TestCase):
+    def test_the_largest_is_told_and_must_not_be_too_large(self):
+        files = {"kernel": b"6.18.1", "a/verified": b"917\n5678\n", "b/verified": b"32469\n"}
+        self.assertEqual(compare.verified(files), 32469)
+        self.assertEqual(compare.too_much_to_verify(files), [])
+        self.assertNotEqual(compare.too_much_to_verify(files | {"b/verified": b"100001\n"}), [])
+
+    def test_only_old_kernels_may_not_tell(self):
+        self.assertEqual(compare.too_much_to_verify({"kernel": b"5.10.0-1", "a/verified": b""}), [])
+        self.assertNotEqual(compare.too_much_to_verify({"kernel": b"5.16.0", "a/verified": b""}), [])
+
+
 class Json(unittest.TestCase):
     def wrong(self, lines, **changes):
         self.assertNotEqual(compare.capture(made(lines, **changes), "json"), [])

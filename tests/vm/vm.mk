@@ -12,7 +12,7 @@ BUILD_PACKAGES := rustc cargo clang make pkg-config libelf-dev
 ARM64_PACKAGES := $(BUILD_PACKAGES) autoconf automake autopoint flex bison gawk gettext libtool \
   file libstd-rust-dev:arm64 crossbuild-essential-arm64
 
-.PHONY: static static-arm64 static-deps test-kernels
+.PHONY: static static-arm64 static-deps test-kernels test-cpus test-btf
 .DELETE_ON_ERROR:
 
 static: $(STATIC)/tuxscope-x86_64 ## build one fully static x86-64 binary, target/static/tuxscope-x86_64
@@ -28,6 +28,14 @@ test-kernels: $(KERNEL_ARCHES:%=$(STATIC)/tuxscope-%) $(KERNEL_ARCHES:%=$(STATIC
 	$(Q)./scripts/deps.sh vm
 	$(Q)python3 tests/vm/test_compare.py
 	$(Q)python3 tests/vm/run.py $(K)
+
+test-cpus: $(STATIC)/tuxscope-x86_64 $(STATIC)/worker-x86_64 ## storms in a guest with 8 CPUs: counts, order, one exit each
+	$(Q)./scripts/deps.sh vm
+	$(Q)python3 tests/vm/storms.py
+
+test-btf: build ## the BPF programs' relocations against the types of kernels that aren't booted; T='6.1-rt-amd64'
+	$(Q)./scripts/deps.sh btf
+	$(Q)python3 tests/vm/btf.py $(T)
 
 static-deps: deps
 	$(Q)./scripts/deps.sh static

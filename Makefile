@@ -16,7 +16,7 @@ export DEBIAN_FRONTEND = noninteractive
 BIN := target/release/tuxscope
 C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c benches/overhead/*.c)
 SHELL_FILES := .ci/run $(wildcard scripts/*.sh dist/*.sh tests/*.sh tests/vm/*.sh benches/*.sh vmlinux/*.sh) \
-  dist/deb/postrm dist/debian/tests/live dist/debian/tests/replay tests/vm/init
+  dist/deb/postrm dist/debian/tests/live dist/debian/tests/replay tests/vm/init tests/vm/container.init
 Q := $(if $(V),,@)
 
 # As root in somebody else's checkout (`sudo make run`), the owner builds: root-owned files in

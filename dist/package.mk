@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist dist test-dist debian-source test-debian-source deb rpm image test-deb test-rpm test-image test-sbom test-unit test-fleet test-otlp \
+.PHONY: manual lint-dist dist test-dist debian-source test-debian-source rpm-source test-rpm-source deb rpm image test-deb test-rpm test-image test-sbom test-unit test-fleet test-otlp \
   test-mappings test-metrics soak deny dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps image-deps vm-deps cargo-auditable cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
@@ -40,6 +40,12 @@ debian-source: dist debian-source-deps ## HEAD as a Debian source package with i
 test-debian-source: debian-source debian-deps ## it builds in a fresh Debian 13 without a network; lintian and autopkgtest look at it
 	$(Q)$(SUDO) scripts/test-debian-source.sh target/debian-source
 
+rpm-source: dist rpm-deps ## HEAD as a source package for Fedora with its crates, target/rpm-source/*.src.rpm
+	$(Q)$(call AS_OWNER,scripts/rpm-source.sh target/dist target/rpm-source)
+
+test-rpm-source: rpm-source debian-deps ## it builds in a fresh Debian 13 without a network, with stand-ins for Fedora's macros; rpmlint looks at it
+	$(Q)$(SUDO) scripts/test-rpm-source.sh target/rpm-source
+
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DEB := target/debian/tuxscope_$(VERSION)-1_amd64.deb
 SBOM := $(STATIC)/tuxscope.cdx.json
@@ -53,8 +59,8 @@ deb: cargo-deb cargo-auditable deb-deps static $(STATIC)/third-party $(SBOM) ## 
 	@echo $(DEB)
 
 rpm: cargo-auditable rpm-deps static $(STATIC)/third-party $(SBOM) ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm
-	$(Q)rpmbuild --quiet -bb --define "_topdir $(CURDIR)/target/rpm" \
-	  --define "tuxscope_source $(CURDIR)" --define "tuxscope_version $(VERSION)" dist/rpm/tuxscope.spec
+	$(Q)rpmbuild --quiet -bb --with static --define "_topdir $(CURDIR)/target/rpm" \
+	  --define "tuxscope_source $(CURDIR)" dist/rpm/tuxscope.spec
 	$(Q)rpm -qp --info $(RPM) | head -n 8
 	@echo $(RPM)
 

@@ -54,6 +54,7 @@ deb)
 	;;
 rpm)
 	have rpmbuild || need rpm
+	have cpio || need cpio
 	;;
 source)
 	have git || need git

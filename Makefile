@@ -2,6 +2,7 @@
 # `make` lists the targets. V=1 shows the commands, ARGS= passes options to `make run`.
 
 PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
 DESTDIR ?=
 CARGO ?= cargo
 CLANG ?= clang
@@ -16,7 +17,7 @@ export DEBIAN_FRONTEND = noninteractive
 BIN := target/release/tuxscope
 C_FILES := $(wildcard bpf/*.c bpf/*.h vmlinux/*.h tests/worker/*.c benches/overhead/*.c)
 SHELL_FILES := .ci/run $(wildcard scripts/*.sh dist/*.sh tests/*.sh tests/vm/*.sh benches/*.sh vmlinux/*.sh) \
-  dist/deb/postrm dist/debian/tests/live dist/debian/tests/replay tests/vm/init
+  dist/deb/postrm dist/debian/tests/live dist/debian/tests/replay tests/vm/init tests/vm/container.init
 Q := $(if $(V),,@)
 
 # As root in somebody else's checkout (`sudo make run`), the owner builds: root-owned files in
@@ -96,11 +97,11 @@ $(BIN):
 	$(Q)$(MAKE) build
 
 install: $(BIN) ## install below $(DESTDIR)$(PREFIX), man pages and completions with it
-	$(Q)install -D -m 0755 $(BIN) "$(DESTDIR)$(PREFIX)/sbin/tuxscope"
+	$(Q)install -D -m 0755 $(BIN) "$(DESTDIR)$(SBINDIR)/tuxscope"
 	$(Q)$(call SHARED_FILES,install -D -m 0644 $$1 "$(DESTDIR)$(PREFIX)/$$2")
 
 uninstall: ## remove what install put there
-	$(Q)rm -f "$(DESTDIR)$(PREFIX)/sbin/tuxscope"
+	$(Q)rm -f "$(DESTDIR)$(SBINDIR)/tuxscope"
 	$(Q)$(call SHARED_FILES,rm -f "$(DESTDIR)$(PREFIX)/$$2")
 
 deps: ## install the C side of the build where it is missing (apt; else says the command)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist dist test-dist debian-source test-debian-source deb rpm test-deb test-rpm test-unit test-fleet test-otlp \
-  test-mappings test-metrics soak deny dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps cargo-deb cargo-deny cargo-fuzz
+.PHONY: manual lint-dist dist test-dist debian-source test-debian-source rpm-source test-rpm-source deb rpm image test-deb test-rpm test-image test-sbom test-unit test-fleet test-otlp \
+  test-mappings test-metrics soak deny dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps image-deps vm-deps cargo-auditable cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
 SHARED_FILES = set -e; \
@@ -16,10 +16,10 @@ SHARED_FILES = set -e; \
 manual: deps ## write the man pages, completions and README tables anew, from the command line and man/*.in
 	$(Q)UPDATE=1 $(CARGO) test -q --locked --test manual --lib
 
-dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps:
+dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps image-deps vm-deps:
 	$(Q)./scripts/deps.sh $(@:-deps=)
 
-cargo-deb cargo-deny cargo-fuzz:
+cargo-auditable cargo-deb cargo-deny cargo-fuzz:
 	$(Q)./scripts/deps.sh $@
 
 lint-dist: dist-deps ## mandoc, systemd-analyze on what a package ships; completions tried
@@ -40,21 +40,65 @@ debian-source: dist debian-source-deps ## HEAD as a Debian source package with i
 test-debian-source: debian-source debian-deps ## it builds in a fresh Debian 13 without a network; lintian and autopkgtest look at it
 	$(Q)$(SUDO) scripts/test-debian-source.sh target/debian-source
 
+rpm-source: dist rpm-deps ## HEAD as a source package for Fedora with its crates, target/rpm-source/*.src.rpm
+	$(Q)$(call AS_OWNER,scripts/rpm-source.sh target/dist target/rpm-source)
+
+test-rpm-source: rpm-source debian-deps ## it builds in a fresh Debian 13 without a network, with stand-ins for Fedora's macros; rpmlint looks at it
+	$(Q)$(SUDO) scripts/test-rpm-source.sh target/rpm-source
+
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DEB := target/debian/tuxscope_$(VERSION)-1_amd64.deb
+SBOM := $(STATIC)/tuxscope.cdx.json
+IMAGE := target/image/tuxscope-$(VERSION)-amd64.tar
 RPM := target/rpm/RPMS/x86_64/tuxscope-$(VERSION)-1.x86_64.rpm
 
-deb: cargo-deb deb-deps static $(STATIC)/third-party ## build the Debian package, target/debian/*.deb (needs cargo-deb; lintian looks at it)
+deb: cargo-deb cargo-auditable deb-deps static $(STATIC)/third-party $(SBOM) ## build the Debian package, target/debian/*.deb (needs cargo-deb; lintian looks at it)
 	$(Q)gzip -9nkf $(STATIC)/third-party
 	$(Q)$(CARGO) deb --quiet --locked --no-build --no-strip --output $(DEB)
 	$(Q)lintian --fail-on error,warning $(DEB)
 	@echo $(DEB)
 
-rpm: rpm-deps static $(STATIC)/third-party ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm
-	$(Q)rpmbuild --quiet -bb --define "_topdir $(CURDIR)/target/rpm" \
-	  --define "tuxscope_source $(CURDIR)" --define "tuxscope_version $(VERSION)" dist/rpm/tuxscope.spec
+rpm: cargo-auditable rpm-deps static $(STATIC)/third-party $(SBOM) ## build the RPM package, target/rpm/RPMS/x86_64/*.rpm
+	$(Q)rpmbuild --quiet -bb --with static --define "_topdir $(CURDIR)/target/rpm" \
+	  --define "tuxscope_source $(CURDIR)" dist/rpm/tuxscope.spec
 	$(Q)rpm -qp --info $(RPM) | head -n 8
 	@echo $(RPM)
+
+image: cargo-auditable $(IMAGE) ## build the OCI image of the static program, target/image/*.tar; no daemon, no base image
+	@echo $(IMAGE)
+
+$(IMAGE): $(STATIC)/tuxscope-x86_64 $(STATIC)/third-party $(SBOM) scripts/image.py
+	$(Q)$(call AS_OWNER,scripts/image.py $(STATIC)/tuxscope-x86_64 $(STATIC)/third-party $(SBOM) $@)
+
+# The manifest goes by Kubernetes' own schema, without a cluster.
+test-image: image image-deps vm-deps target/image/installed target/vm/root-container.tar ## the image by skopeo and umoci; its program in a container of a guest, as dist/kubernetes/daemonset.yaml asks
+	$(Q)target/image/bin/kubernetes-validate --strict dist/kubernetes/*.yaml
+	$(Q)skopeo inspect oci-archive:$(IMAGE)
+	$(Q)scripts/image.py $(STATIC)/tuxscope-x86_64 $(STATIC)/third-party $(SBOM) target/image/again && cmp $(IMAGE) target/image/again
+	$(Q)$(SUDO) target/image/bin/python -B tests/vm/container.py $(IMAGE) target/vm/root-container.tar 6.12
+
+target/image/installed:
+	$(Q)./scripts/deps.sh fleet
+	$(Q)python3 -m venv target/image
+	$(Q)target/image/bin/pip install --quiet kubernetes-validate pyyaml
+	$(Q)touch $@
+
+target/vm/root-container.tar: | debian-deps
+	$(Q)mkdir -p $(@D)
+	$(Q)mmdebstrap --quiet --variant=extract --include=crun,busybox-static,golang-github-containers-common trixie $@
+
+# What a scanner of vulnerabilities looks for.
+$(SBOM): Cargo.lock Cargo.toml scripts/sbom.py | $(STATIC)/x86_64/vendor
+	$(Q)$(call AS_OWNER,scripts/sbom.py x86_64-unknown-linux-gnu $(STATIC)/x86_64/vendor) >$@
+
+test-sbom: cargo-auditable static $(SBOM) target/sbom/installed ## the packages' bill of materials by CycloneDX's schema, cargo, and the list of crates in the program
+	$(Q)target/sbom/bin/python -B tests/sbom/check.py $(STATIC)/tuxscope-x86_64 $(SBOM)
+
+target/sbom/installed:
+	$(Q)./scripts/deps.sh fleet
+	$(Q)python3 -m venv target/sbom
+	$(Q)target/sbom/bin/pip install --quiet 'cyclonedx-python-lib[json-validation]'
+	$(Q)touch $@
 
 $(STATIC)/third-party: Cargo.lock scripts/notices.sh | $(STATIC)/x86_64/vendor
 	$(Q)./scripts/notices.sh $(STATIC)/x86_64/vendor >$@

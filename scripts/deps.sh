@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|btf|debian|deb|rpm|source|debian-source|dist|fleet|metrics|peers:
+# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|btf|debian|deb|rpm|source|debian-source|dist|fleet|image|metrics|peers:
 # installs what the build, the tests, the linters, the fuzz targets, the static build, the kernel tests, roots of
-# Debian, the packages, the tarballs, the linters of what they ship, the tests of many hosts' captures or the
-# benchmarks lack of the system's packages. Where that isn't possible it prints the command to give, and fails.
+# Debian, the packages, the tarballs, the linters of what they ship, the tests of many hosts' captures or of the image, or
+# the benchmarks lack of the system's packages. Where that isn't possible it prints the command to give, and fails.
 # scripts/deps.sh cargo: fails where there is none, or one that is too old.
-# scripts/deps.sh cargo-deb|cargo-deny|cargo-fuzz: fails with the command to give where cargo lacks this
+# scripts/deps.sh cargo-auditable|cargo-deb|cargo-deny|cargo-fuzz: fails with the command to give where cargo lacks this
 # subcommand; where CI is set it installs it in the version that is named here.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin # where some of these lie, and a user's own has neither
@@ -61,6 +61,7 @@ deb)
 	;;
 rpm)
 	have rpmbuild || need rpm
+	have cpio || need cpio
 	;;
 source)
 	have git || need git
@@ -81,12 +82,17 @@ fleet)
 	have jq || need jq
 	have npm || need npm
 	;;
+image)
+	have skopeo || need skopeo
+	have umoci || need umoci
+	;;
 metrics)
 	have prometheus || need prometheus
 	have prometheus-node-exporter || need prometheus-node-exporter
 	;;
 cargo-*)
 	case $1 in
+	cargo-auditable) tool=$1@0.7.7 ;;
 	cargo-deb) tool=$1@3.8.0 ;;
 	cargo-deny) tool=$1@0.20.2 ;;
 	cargo-fuzz) tool=$1@0.13.2 ;;
@@ -126,7 +132,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|debian|deb|rpm|source|debian-source|dist|fleet|metrics|peers|cargo|cargo-NAME" >&2
+	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|btf|debian|deb|rpm|source|debian-source|dist|fleet|image|metrics|peers|cargo|cargo-NAME" >&2
 	exit 2
 	;;
 esac

@@ -20,7 +20,14 @@ upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
 export "CC_$name=$gcc" "CFLAGS_$name=-O2" "CARGO_TARGET_${upper}_LINKER=$gcc"
 # A table of relative relocations takes 80 KiB less: glibc 2.36 and later read it.
 export RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"
-cargo build --locked --release --features static --target "$triple" --target-dir "$target_dir" \
+# The program then holds the list of its crates, which scanners of vulnerabilities read.
+build="auditable build"
+if ! cargo auditable --version >/dev/null 2>&1; then
+	echo "static build: NO LIST OF CRATES in the program: cargo-auditable is missing" >&2
+	build=build
+fi
+# shellcheck disable=SC2086 # one word or two
+cargo $build --locked --release --features static --target "$triple" --target-dir "$target_dir" \
 	--config 'source.crates-io.replace-with="vendored"' \
 	--config "source.vendored.directory='$target_dir/vendor'"
 # Not by cp, which can't write over a program that runs.

@@ -67,19 +67,24 @@ pub fn place(path: &str) -> Place {
 }
 
 /// Where the paths that this process sees begin, as `/proc/PID/cgroup` has them: the id of its
-/// cgroup namespace's root, or 0 for the hierarchy's own. None without a v2 hierarchy, or where
-/// the namespace's root can't be told.
+/// cgroup namespace's root, or 0 for the hierarchy's own. That is also what a container sees that has
+/// the whole hierarchy mounted: runtimes give it a namespace of its own, which would hide all other
+/// containers. None without a v2 hierarchy, or where the namespace's root can't be told.
 pub fn root_id() -> Option<u64> {
     /// `PROC_CGROUP_INIT_INO` of include/uapi/linux/nsfs.h
     const INITIAL_CGROUP_NAMESPACE: u64 = 0xEFFF_FFFB;
-    let mut mounts = mounts().peekable();
-    mounts.peek()?;
+    /// Of the hierarchy's own root, on each host.
+    const ROOT: u64 = 1;
+    let mounts: Vec<MountInfo> = mounts().collect();
+    mounts.first()?;
     let namespace = fs::metadata("/proc/self/ns/cgroup");
-    if namespace.is_ok_and(|meta| meta.ino() == INITIAL_CGROUP_NAMESPACE) {
+    let id = |mount: &MountInfo| fs::metadata(&mount.mount_point).ok().map(|meta| meta.ino());
+    if namespace.is_ok_and(|meta| meta.ino() == INITIAL_CGROUP_NAMESPACE)
+        || mounts.iter().any(|mount| mount.root.starts_with("/..") && id(mount) == Some(ROOT))
+    {
         return Some(0);
     }
-    let root = mounts.find(|mount| mount.root == "/")?;
-    Some(fs::metadata(root.mount_point).ok()?.ino())
+    id(mounts.iter().find(|mount| mount.root == "/")?)
 }
 
 /// The path below the hierarchy's root, without a slash at its end, of one that [`open`] takes. A

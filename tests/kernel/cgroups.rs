@@ -114,6 +114,21 @@ fn a_path_that_takes_too_much_in_json_is_left_out() {
     assert_eq!((exit.cgroup.as_deref(), exit.cgroup_id > 0), (None, true));
 }
 
+/// A capture in a cgroup namespace that begins at `root`, after `mounts` was done there.
+fn in_cgroup_namespace(root: &Path, mounts: &str) -> Tuxscope {
+    let mut inside = Command::new("unshare");
+    inside.args(["--cgroup", "sh", "-c", &format!("{mounts} exec \"$@\""), "sh", program::BINARY]);
+    inside.args(["proc", "--wide", "--format", "json"]);
+    let unseen = namespace::command("true", "", &inside);
+    let moves = "echo $$ > \"$1/cgroup.procs\" && shift && exec \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", moves, "sh"]).arg(root);
+    command.arg(unseen.get_program()).args(unseen.get_args());
+    let mut tuxscope = Tuxscope::spawn(command);
+    tuxscope.await_tracing();
+    tuxscope
+}
+
 /// As a container sees it: from its own root on.
 #[test]
 fn in_a_cgroup_namespace_paths_begin_at_its_root() {
@@ -121,22 +136,25 @@ fn in_a_cgroup_namespace_paths_begin_at_its_root() {
     let outer = Cgroup::make("outer");
     let inner = outer.0.join("inner");
     fs::create_dir(&inner).unwrap();
-    let mut inside = Command::new("unshare");
-    let mounts = "mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"";
-    inside.args(["--cgroup", "sh", "-c", mounts, "sh", program::BINARY, "proc"]);
-    inside.args(["--wide", "--format", "json"]);
-    let unseen = namespace::command("true", "", &inside);
-    let moves = "echo $$ > \"$1/cgroup.procs\" && shift && exec \"$@\"";
-    let mut command = Command::new("sh");
-    command.args(["-c", moves, "sh"]).arg(&outer.0);
-    command.arg(unseen.get_program()).args(unseen.get_args());
-    let mut tuxscope = Tuxscope::spawn(command);
-    tuxscope.await_tracing();
+    let tuxscope = in_cgroup_namespace(&outer.0, "mount -t cgroup2 none /sys/fs/cgroup &&");
     let life = worker::into_cgroup(inner.to_str().unwrap());
     let stranger = worker::case("fork").remove(0);
     let capture = Capture::complete(&tuxscope.stop());
     assert_eq!(capture.one("exit", life.pid).cgroup.as_deref(), Some("/inner"));
     assert_eq!(capture.one("exit", stranger.pid).cgroup, None, "it is outside");
+}
+
+/// A container that was given the host's cgroups: dist/kubernetes/daemonset.yaml.
+#[test]
+fn where_the_whole_hierarchy_is_mounted_paths_begin_at_its_root() {
+    let Some(_machine) = machine::shared() else { return };
+    let outer = Cgroup::make("host");
+    let other = Cgroup::make("other");
+    let tuxscope = in_cgroup_namespace(&outer.0, "");
+    let life = worker::into_cgroup(other.0.to_str().unwrap());
+    let capture = Capture::complete(&tuxscope.stop());
+    let path = capture.one("exit", life.pid).cgroup.clone().unwrap();
+    assert!(other.0.ends_with(path.trim_start_matches('/')), "{path}");
 }
 
 /// Made as systemd and the runtimes name them.

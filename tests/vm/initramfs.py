@@ -4,6 +4,7 @@ where several are joined."""
 
 import stat
 import tarfile
+from pathlib import PurePath
 
 KINDS = {
     tarfile.REGTYPE: stat.S_IFREG,
@@ -16,7 +17,7 @@ KINDS = {
 
 def build(programs):
     """The archive for `programs`: path in the guest -> bytes. All of them can be executed."""
-    folders = sorted({path.rpartition("/")[0] for path in programs} - {""})
+    folders = sorted({str(folder) for path in programs for folder in PurePath(path).parents} - {"."})
     entries = [(folder, stat.S_IFDIR | 0o755, b"") for folder in folders]
     entries += [(path, stat.S_IFREG | 0o755, data) for path, data in programs.items()]
     return _archive(entries)

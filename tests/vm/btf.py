@@ -4,7 +4,8 @@
 
     btf.py [KERNEL...]    6.12-arm64, 6.1-rt-amd64; none: all of types.toml
 
-What a kernel lacks must be what the programs ask for before they read it.
+What a kernel lacks must be what the programs ask for before they read it. And the compiler tells how much of the
+stack they take.
 """
 
 import lzma
@@ -26,6 +27,9 @@ HEADERS = {"little": bytes.fromhex("9feb0100"), "big": bytes.fromhex("eb9f0100")
 HEADER_SIZE = 24
 # What libbpf's headers call the architectures.
 HEADERS_OF = {"amd64": "x86", "arm64": "arm64", "ppc64el": "powerpc", "riscv64": "riscv", "s390x": "s390"}
+# Of the 512 bytes that a program and the function that it calls have together, whatever compiler comes next.
+MOST_STACK = 448
+FUNCTIONS = {"send_cgroup", "look_for_place"}  # those that aren't inlined; neither calls the other
 LEAST = 1 << 20  # bytes of types: what is smaller is a module's, or chance
 RELOCATION = re.compile(r"libbpf: prog '.*': relo #\d+: <(\w+)> \[\d+\] (.+?)(?: \(.*)?$")
 
@@ -94,9 +98,17 @@ def objects(arch, folder):
     headers = next(TARGET.glob("release/build/libbpf-sys-*/out/include"))
     for mode in ("proc", "wide"):
         path = Path(folder) / f"{mode}-{arch}.bpf.o"
-        subprocess.run(["clang", "-target", "bpf", "-g", "-O2", "-mcpu=v3", f"-D__TARGET_ARCH_{HEADERS_OF[arch]}",
+        subprocess.run(["clang", "-target", "bpf", "-g", "-O2", "-mcpu=v3", "-fstack-usage",
+                        f"-D__TARGET_ARCH_{HEADERS_OF[arch]}",
                         "-Ivmlinux", f"-I{headers}", "-c", f"bpf/{mode}.bpf.c",
                         "-o", path], cwd=HERE.parents[1], check=True)
+        frames = {name.rpartition(":")[2]: int(size) for name, size, _ in
+                  (line.split() for line in path.with_suffix(".su").read_text().splitlines())}
+        called = max((size for name, size in frames.items() if name in FUNCTIONS), default=0)
+        most, program = max((size + called, name) for name, size in frames.items() if name not in FUNCTIONS)
+        print(f"{arch}: {program} takes {most} bytes of the stack with what it calls", flush=True)
+        if most > MOST_STACK or (mode == "wide" and not FUNCTIONS <= frames.keys()):
+            sys.exit(f"btf.py: more than {MOST_STACK}, or other functions than {' '.join(sorted(FUNCTIONS))}")
         yield path
 
 

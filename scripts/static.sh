@@ -18,13 +18,14 @@ esac
 name=$(echo "$triple" | tr - _)
 upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
 # For size: libbpf and libelf are at work at the start alone, and zstd's stronger compressors never.
-cflags=-Os
+cflags="-Os -fno-asynchronous-unwind-tables"
 for strategy in GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do
 	cflags="$cflags -DZSTD_EXCLUDE_${strategy}_BLOCK_COMPRESSOR"
 done
 export "CC_$name=$gcc" "CFLAGS_$name=$cflags" "CARGO_TARGET_${upper}_LINKER=$gcc"
 # A table of relative relocations takes 80 KiB less: glibc 2.36 and later read it.
-export RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"
+# A panic aborts, so that nobody unwinds.
+export RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs"
 # The program then holds the list of its crates, which scanners of vulnerabilities read.
 build="auditable build"
 if ! cargo auditable --version >/dev/null 2>&1; then

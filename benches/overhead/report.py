@@ -13,7 +13,8 @@ LARGE = (
     "so many CPUs don't make so many processes. Beyond it handlers wait for each other's lock for longer, and where the reader falls "
     "behind for longer than the buffer lasts, events are lost and counted; `--buffer-size` helps for a time, filters in BPF for good. A "
     "ring for each CPU would give up the order of events, which exits and their costs need, and would leave the one reader: it "
-    "isn't worth it. No machine of that size was at hand: this is arithmetic."
+    "isn't worth it. No machine of that size was at hand: this is arithmetic. `make test-cpus` "
+    "shows in a guest with eight CPUs that each task has its lines once and in their order."
 )
 
 

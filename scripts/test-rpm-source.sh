@@ -23,7 +23,7 @@ fail() {
 
 # What Debian calls the spec's BuildRequires, and what tries the packages.
 scripts/debian.sh trixie "$root" cargo rustc clang gcc libc6-dev make libbpf-dev libelf-dev libzstd-dev \
-	zlib1g-dev pkgconf zstd rpm rpmlint debugedit elfutils binutils passwd python3
+	zlib1g-dev pkgconf zstd xz-utils file rpm rpmlint debugedit elfutils binutils passwd python3
 python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-compile \
 	--no-deps --target "$root/opt/cargo2rpm" cargo2rpm==0.4.0
 cat >"$root/usr/lib/rpm/cargo2rpm" <<'EOT'

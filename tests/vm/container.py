@@ -138,7 +138,7 @@ def guest_image(image, root):
         files = files_of(bundle)
     folders = [volume["hostPath"]["path"] for volume in pod["volumes"]
                if volume["hostPath"]["type"] == "DirectoryOrCreate"]
-    settings = f"node='{NODE}' pod='{POD}' folders='{' '.join(folders)}'\n"
+    settings = f"{NODE}\n{POD}\n{' '.join(folders)}\n"
     files |= {"init": (HERE / "container.init").read_bytes(), "settings": settings.encode()}
     # A folder that is empty, or only mounted over, is none of build's.
     empty = [f"bundle/rootfs/{folder}/.keep" for folder in ("dev", "proc", "sys", "tmp", "run/tuxscope",

@@ -57,7 +57,9 @@ fn main() -> ExitCode {
     if [hosts, days, events, begin_s].contains(&0) {
         return usage();
     }
-    match families(capture).and_then(|families| write(&families, hosts, days, events, begin_s * 1_000_000_000)) {
+    match families(capture)
+        .and_then(|families| write(&families, hosts, days, events, begin_s * 1_000_000_000))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
@@ -177,7 +179,8 @@ fn write(families: &[Family], hosts: u64, days: u64, wanted: u64, begin_ns: u64)
     let mut output = io::stdout().lock();
     let mut buffer = Vec::new();
     let mut json = Json::new(true);
-    let mut hosts: Vec<Host> = (0..hosts).map(|n| Host::new(n, begin_ns, families, &mut random)).collect();
+    let mut hosts: Vec<Host> =
+        (0..hosts).map(|n| Host::new(n, begin_ns, families, &mut random)).collect();
     for host in &hosts {
         let meta = Meta {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -223,7 +226,14 @@ fn write(families: &[Family], hosts: u64, days: u64, wanted: u64, begin_ns: u64)
         }
         let Some(Reverse((at, turn_number, member, step))) = agenda.pop() else { continue };
         let Some(turn) = turns.get(&turn_number) else { continue };
-        let event = turn.event(at, families, member as usize, step as usize, &hosts[turn.host], &mut random);
+        let event = turn.event(
+            at,
+            families,
+            member as usize,
+            step as usize,
+            &hosts[turn.host],
+            &mut random,
+        );
         json.event(&event, &mut buffer);
         written += 1;
         let family = &families[turn.family];
@@ -235,7 +245,10 @@ fn write(families: &[Family], hosts: u64, days: u64, wanted: u64, begin_ns: u64)
             buffer.clear();
         }
     }
-    json.end(&Totals { printed: written, elapsed_ns: days * DAY_NS, ..Totals::default() }, &mut buffer);
+    json.end(
+        &Totals { printed: written, elapsed_ns: days * DAY_NS, ..Totals::default() },
+        &mut buffer,
+    );
     output.write_all(&buffer)
 }
 
@@ -361,9 +374,9 @@ impl Turn {
             let length = bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
             if length >= 2 {
                 let number = &mut bytes[start..start + length];
-                let sum = number.iter().fold(seed, |sum, &digit| {
-                    sum.wrapping_mul(31).wrapping_add(u64::from(digit))
-                });
+                let sum = number
+                    .iter()
+                    .fold(seed, |sum, &digit| sum.wrapping_mul(31).wrapping_add(u64::from(digit)));
                 let mut own = Random(sum);
                 number.fill_with(|| b'0' + own.below(10) as u8);
             }

@@ -74,9 +74,12 @@ target/vm/root-%.tar: | debian-deps
 	$(Q)mkdir -p $(@D)
 	$(Q)mmdebstrap --quiet --variant=essential --include=systemd $* $@
 
-test-fleet: fleet-deps deps target/sql/installed ## dist/rsyslog.conf by the real rsyslogd, over TCP and RELP; dist/sql by DuckDB and ClickHouse's engine
+# How long the receiver of rsyslog's lines stays away, in seconds.
+OUTAGE ?= 10
+
+test-fleet: fleet-deps deps target/sql/installed ## dist/rsyslog*.conf by real rsyslogd over RELP, with the receiver lost for OUTAGE=10 s; dist/sql by DuckDB and ClickHouse's engine
 	$(Q)$(call AS_OWNER,$(CARGO) build --locked --bin tuxscope)
-	$(Q)python3 tests/fleet/rsyslog.py
+	$(Q)$(SUDO) env OUTAGE=$(OUTAGE) target/sql/bin/python -B tests/fleet/rsyslog.py target/debug/tuxscope
 	$(Q)target/sql/bin/python -B tests/fleet/sql.py
 	$(Q)$(SUDO) target/sql/bin/python -B tests/fleet/history.py target/debug/tuxscope
 

@@ -38,7 +38,10 @@ order by began, pid;
 select min(command_lines.first) as since, argMin(host, command_lines.first) as first_host,
   count(distinct host) as hosts, any(example) as command
 from command_lines
-group by id having since >= {since:DateTime64(9, 'UTC')}
+-- Found by times alone: the command lines are read only of those.
+where id in (
+  select id from command_lines group by id having min(first) >= {since:DateTime64(9, 'UTC')})
+group by id
 order by since, first_host, command limit 1000;
 
 -- cpu: CPU seconds by unit and day, of what ended from {since} until {until}

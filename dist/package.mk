@@ -118,13 +118,18 @@ target/vm/root-%.tar: | debian-deps
 	$(Q)mkdir -p $(@D)
 	$(Q)mmdebstrap --quiet --variant=essential --include=systemd $* $@
 
-test-fleet: fleet-deps target/sql/installed ## dist/rsyslog.conf by the real rsyslogd, dist/sql by DuckDB and ClickHouse's engine
-	$(Q)python3 tests/fleet/rsyslog.py
-	$(Q)target/sql/bin/python tests/fleet/sql.py
+# How long the receiver of rsyslog's lines stays away, in seconds.
+OUTAGE ?= 10
 
-target/sql/installed: | fleet-deps
+test-fleet: fleet-deps deps target/sql/installed ## dist/rsyslog*.conf by real rsyslogd over RELP, with the receiver lost for OUTAGE=10 s; dist/sql by DuckDB and ClickHouse's engine
+	$(Q)$(call AS_OWNER,$(CARGO) build --locked --bin tuxscope)
+	$(Q)$(SUDO) env OUTAGE=$(OUTAGE) target/sql/bin/python -B tests/fleet/rsyslog.py target/debug/tuxscope
+	$(Q)target/sql/bin/python -B tests/fleet/sql.py
+	$(Q)$(SUDO) target/sql/bin/python -B tests/fleet/history.py target/debug/tuxscope
+
+target/sql/installed: dist/package.mk | fleet-deps
 	$(Q)python3 -m venv target/sql
-	$(Q)target/sql/bin/pip install --quiet duckdb chdb
+	$(Q)target/sql/bin/pip install --quiet duckdb==2.0.1 chdb==4.4.0
 	$(Q)touch $@
 
 test-otlp: fleet-deps target/otlp/installed ## --format otlp by OpenTelemetry's protobuf definitions

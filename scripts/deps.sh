@@ -78,6 +78,7 @@ dist)
 	;;
 fleet)
 	[ -x /usr/sbin/rsyslogd ] || need rsyslog
+	[ -n "$(find /usr/lib /usr/lib64 -path '*/rsyslog/omrelp.so' 2>/dev/null)" ] || need rsyslog-relp
 	python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
 	have jq || need jq
 	have npm || need npm

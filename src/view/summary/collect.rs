@@ -23,7 +23,8 @@ use crate::process::table::Table;
 use crate::view::usage::Usage;
 
 /// Processes that are remembered until their exit: in the basic mode threads, too, take such a place until their id is used again.
-const MAX_ALIVE: usize = 1 << 18;
+/// As many as a hash table of 2^18 places takes: one more, and it has twice as many.
+const MAX_ALIVE: usize = (1 << 18) / 8 * 7;
 
 /// The state between events.
 #[derive(Debug)]

@@ -59,6 +59,14 @@ def earlier_boot(lines: list[str]) -> list[str]:
     return other
 
 
+def twins(line: str) -> list[str]:
+    """Events that are like an exit but for one thing that tells them apart."""
+    one = json.loads(line)
+    others = {"host": "web9", "boot_id": "9" + one["boot_id"][1:], "pid": one["pid"] + 1, "tid": one["tid"] + 1,
+              "start_ns": one["start_ns"] - 1, "event_type": "fork", "timestamp_ns": one["timestamp_ns"] + 1}
+    return [json.dumps(one | {key: value}) for key, value in others.items()]
+
+
 def nanoseconds(time: str) -> int:
     seconds, fraction = time.removesuffix("Z").split(".")
     whole = datetime.datetime.fromisoformat(seconds + "+00:00")
@@ -217,6 +225,7 @@ def main() -> int:
     added = '{"event_type":"sight","host":"web1"}'
     files["db1"].append(added)
     files["web2"] = [line.replace('{"pid":', '{"shipped_by":{"v":[1]},"pid":', 1) for line in files["web2"]]
+    files["web2"] += twins(next(line for line in files["web2"] if '"event_type":"exit"' in line))
     lines = [line for file in files.values() for line in file]
     recount = Recount(lines)
 
@@ -246,10 +255,10 @@ def main() -> int:
         stored = {}
         for row in rows:
             event = dict(zip(columns, row))
-            key = tuple(event[k] for k in ("host", "boot_id", "pid", "tid", "timestamp_ns", "event_type"))
+            key = tuple(event[k] for k in ("host", "boot_id", "pid", "tid", "start_ns", "timestamp_ns", "event_type"))
             stored[key] = event
         for event in recount.events:
-            key = tuple(event[k] for k in ("host", "boot_id", "pid", "tid", "timestamp_ns", "event_type"))
+            key = tuple(event[k] for k in ("host", "boot_id", "pid", "tid", "start_ns", "timestamp_ns", "event_type"))
             row = stored[key]
             for column in columns:
                 wanted = event.get(column)

@@ -24,6 +24,8 @@ use crate::runtime::report;
 const LEVEL: i32 = 3;
 /// The lowest priority but for `SCHED_IDLE`, in which it might never end.
 const NICE: i32 = 19;
+/// How often a file may have been renamed or removed meanwhile before the next rotation is waited for.
+const MAX_IN_VAIN: u32 = 10;
 
 /// A file, whatever its name.
 type Identity = (u64, u64);
@@ -86,13 +88,13 @@ struct Work {
 impl Work {
     /// The oldest first. What fails is tried again after the next rotation.
     fn compress_all(&self) {
-        while let Some(name) = self.oldest() {
+        let mut in_vain = 0;
+        while let Some(name) = self.oldest().filter(|_| in_vain < MAX_IN_VAIN) {
             let path = self.destination.path().with_file_name(&name);
             let what = || format!("can't compress {}, which stays as it is", path.display());
             match self.compress(&name).with_context(what) {
-                Ok(true) => {}
-                // It was renamed before it was opened: another look.
-                Ok(false) => thread::yield_now(),
+                Ok(true) => in_vain = 0,
+                Ok(false) => in_vain += 1,
                 Err(error) => return report::error(&error),
             }
         }
@@ -111,7 +113,7 @@ impl Work {
         })
     }
 
-    /// Whether it was still there.
+    /// Whether there is a compressed file instead now; else it was renamed before it was opened, or removed since.
     fn compress(&self, name: &OsString) -> Result<bool> {
         let dir = self.destination.dir();
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -126,10 +128,10 @@ impl Work {
             // What can't be removed now is next time.
             let _ = unlinkat(dir, &temporary, AtFlags::empty());
         }
-        result.map(|()| true)
+        result
     }
 
-    fn compressed(&self, from: &mut File, temporary: &OsString) -> Result<()> {
+    fn compressed(&self, from: &mut File, temporary: &OsString) -> Result<bool> {
         let dir = self.destination.dir();
         // Of a capture that was killed.
         let _ = unlinkat(dir, temporary, AtFlags::empty());
@@ -156,7 +158,7 @@ impl Work {
     }
 
     /// Gives the new file the number that the old one has by now.
-    fn replace(&self, old: Identity, temporary: &OsString) -> Result<()> {
+    fn replace(&self, old: Identity, temporary: &OsString) -> Result<bool> {
         let dir = self.destination.dir();
         let _names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let number = (1..=self.keep).find(|&number| {
@@ -167,11 +169,11 @@ impl Work {
         let Some(number) = number else {
             // Meanwhile it was the oldest, and had to go.
             unlinkat(dir, temporary, AtFlags::empty())?;
-            return Ok(());
+            return Ok(false);
         };
         renameat(dir, temporary, dir, self.destination.aside(number, Form::Compressed))?;
         unlinkat(dir, self.destination.aside(number, Form::Plain), AtFlags::empty())?;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -170,6 +170,21 @@ def refused(notes):
     return complaints
 
 
+def compress(notes):
+    """Old files are compressed, at the lowest priority, which the unit lets a thread take."""
+    complaints = notes.status("compress", start=0, compressed=0, stop=0)
+    complaints += notes.shows("compress", Result="success")
+    complaints += notes.journal_lacks("compress", CLOSING)
+    journal = notes.text("compress/journal")
+    if "compress" in journal:
+        complaints.append(f"it could not: {journal}")
+    tasks = dict(line.rpartition(") ")[::2] for line in notes.text("compress/tasks").splitlines())
+    nice = [fields.split()[16] for name, fields in tasks.items() if name.endswith("(compressor")]
+    if nice != ["19"]:
+        complaints.append(f"the compressor's nice value: {nice}")
+    return complaints
+
+
 def upgrade(notes):
     """A new version runs at once."""
     complaints = notes.status("upgrade", dpkg=0) + notes.differs("upgrade", is_active="active")
@@ -244,8 +259,8 @@ def child(life, code):
 def judge(notes):
     """All complaints about a guest."""
     complaints = []
-    for check in (install, start, reload, restart, alive, hung, stop, captures, refused, upgrade,
-                  purge):
+    for check in (install, start, reload, restart, alive, hung, stop, captures, refused, compress,
+                  upgrade, purge):
         try:
             found = check(notes)
         except (KeyError, ValueError, TypeError) as error:

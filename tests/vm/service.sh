@@ -154,6 +154,19 @@ rm $dropin
 systemctl daemon-reload
 systemctl reset-failed tuxscope
 
+phase compress
+# shellcheck disable=SC2016 # systemd's variables
+drop_in ExecStart= 'ExecStart=/usr/sbin/tuxscope proc --wide --format json --output ${LOGS_DIRECTORY}/events.jsonl --host-fields --rotate-size 16K --rotate-compress --metrics ${RUNTIME_DIRECTORY}/metrics.prom'
+try start systemctl start tuxscope
+children 100
+try compressed await [ -e $logs/events.jsonl.3.zst ]
+cat "/proc/$(main_pid)"/task/*/stat >tasks
+try stop systemctl stop tuxscope
+show
+said
+rm $dropin
+systemctl daemon-reload
+
 phase upgrade
 systemctl start tuxscope
 main_pid >before

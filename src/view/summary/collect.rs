@@ -23,8 +23,9 @@ use crate::process::table::Table;
 use crate::view::usage::Usage;
 
 /// Processes that are remembered until their exit: in the basic mode threads, too, take such a place until their id is used again.
-/// As many as a hash table of 2^18 places takes: one more, and it has twice as many.
-const MAX_ALIVE: usize = (1 << 18) / 8 * 7;
+/// A hash table of 2^18 places, 25 MB, holds so many for good: where more than half of what fits is in use, what was
+/// removed makes it double now and then.
+const MAX_ALIVE: usize = 100_000;
 
 /// The state between events.
 #[derive(Debug)]

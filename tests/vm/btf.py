@@ -27,8 +27,10 @@ HEADERS = {"little": bytes.fromhex("9feb0100"), "big": bytes.fromhex("eb9f0100")
 HEADER_SIZE = 24
 # What libbpf's headers call the architectures.
 HEADERS_OF = {"amd64": "x86", "arm64": "arm64", "ppc64el": "powerpc", "riscv64": "riscv", "s390x": "s390"}
-# Of the 512 bytes that a program and the function that it calls have together, whatever compiler comes next.
-MOST_STACK = 448
+# What a program and the function that it calls have together: MAX_BPF_STACK of include/linux/filter.h. The verifier
+# rounds each frame up to so many bytes.
+MOST_STACK = 512
+FRAME = 32
 FUNCTIONS = {"send_cgroup", "look_for_place"}  # those that aren't inlined; neither calls the other
 LEAST = 1 << 20  # bytes of types: what is smaller is a module's, or chance
 RELOCATION = re.compile(r"libbpf: prog '.*': relo #\d+: <(\w+)> \[\d+\] (.+?)(?: \(.*)?$")
@@ -102,7 +104,7 @@ def objects(arch, folder):
                         f"-D__TARGET_ARCH_{HEADERS_OF[arch]}",
                         "-Ivmlinux", f"-I{headers}", "-c", f"bpf/{mode}.bpf.c",
                         "-o", path], cwd=HERE.parents[1], check=True)
-        frames = {name.rpartition(":")[2]: int(size) for name, size, _ in
+        frames = {name.rpartition(":")[2]: -(-int(size) // FRAME) * FRAME for name, size, _ in
                   (line.split() for line in path.with_suffix(".su").read_text().splitlines())}
         called = max((size for name, size in frames.items() if name in FUNCTIONS), default=0)
         most, program = max((size + called, name) for name, size in frames.items() if name not in FUNCTIONS)

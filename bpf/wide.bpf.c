@@ -139,9 +139,12 @@ static __always_inline void *reserve(__u64 size, const struct subject *subject,
 /* What a pid is in its own namespace, at that level below the initial one. */
 static __always_inline struct upid *innermost(struct pid *pid, __u64 level)
 {
-	/* The verifier of 5.10 wants to see that it is bounded. */
+	/* The verifier of 5.10 wants to see that it is bounded, and doesn't see it in what clang 19
+	 * makes of the comparison. */
 	if (level > PID_LEVELS)
 		level = PID_LEVELS;
+	barrier_var(level);
+	level &= 2 * PID_LEVELS - 1;
 	return (void *)pid + bpf_core_field_offset(struct pid, numbers) +
 	       level * bpf_core_type_size(struct upid);
 }

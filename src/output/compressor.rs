@@ -273,7 +273,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let other = tempfile::NamedTempFile::new().expect("a file");
         symlink(other.path(), dir.path().join("out.1")).expect("a link");
-        fs::write(dir.path().join("out.zst.tmp"), "torn").expect("written");
+        fs::write(dir.path().join(".out.zst.tmp"), "torn").expect("written");
         let mut output = open(&dir, 2);
         write(&mut output, "1111111\n2222222\n");
         output.finish();
@@ -285,11 +285,11 @@ mod tests {
     #[test]
     fn what_cant_be_compressed_stays_as_it_is() {
         let dir = tempfile::tempdir().expect("a directory");
-        fs::create_dir_all(dir.path().join("out.zst.tmp/full")).expect("in the way");
+        fs::create_dir_all(dir.path().join(".out.zst.tmp/full")).expect("in the way");
         let mut output = open(&dir, 2);
         write(&mut output, "1111111\n2222222\n");
         output.finish();
-        fs::remove_dir_all(dir.path().join("out.zst.tmp")).expect("removed");
+        fs::remove_dir_all(dir.path().join(".out.zst.tmp")).expect("removed");
         assert_eq!(files(&dir), named(&[("out", "2222222\n"), ("out.1", "1111111\n")]));
     }
 

@@ -163,9 +163,10 @@ impl Destination {
         self.followed_by(&format!(".{number}{end}"))
     }
 
-    /// Of the file that will be one of those in the end.
+    /// Of the file that will be one of those in the end: hidden, lest a replay of the directory take it for a
+    /// capture.
     pub fn temporary(&self) -> OsString {
-        self.followed_by(".zst.tmp")
+        [OsStr::new("."), &self.name, OsStr::new(".zst.tmp")].into_iter().collect()
     }
 
     fn followed_by(&self, end: &str) -> OsString {

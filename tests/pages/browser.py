@@ -83,9 +83,12 @@ class Browser:
         message, self.unread = self.unread.split(b"\0", 1)
         return json.loads(message)
 
+    def load(self, url):
+        self.call("Page.navigate", url=url)
+
     def open(self, path, fragment=""):
         """Loads a file, and waits until the page says that it is ready."""
-        self.call("Page.navigate", url=f"file://{path}{fragment}")
+        self.load(f"file://{path}{fragment}")
         deadline = time.monotonic() + 60
         while self.ask("document.documentElement?.dataset.state") != "ready":
             if time.monotonic() > deadline:

@@ -1,83 +1,18 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """tests/pages/check.py TUXSCOPE GENERATE: the page of `--format html` in headless Chromium: that it
 draws, loads nothing and complains of nothing, that what it shows is what the capture's lines come
-to, that its keys and its search work, and that it keeps its budgets of size, time and memory."""
+to, that its keys, its zoom and its search work, and that it keeps its budgets of size, time and memory."""
 
 import json
-import pathlib
-import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
-from browser import Browser
-
-TUXSCOPE, GENERATE = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
-META = {"event_type": "meta", "tool": "tuxscope", "version": "0.1.0", "schema": 1, "kernel": "6.18",
-        "host": "builder", "boot_id": "b", "filters": [], "clock_offset_ns": 5, "timestamp_ns": 900,
-        "cpus": 2}
-HOSTILE = "</script><img src=x onerror=document.title='broken'>"
+from case import Browser, Case, FRAME, page, painted
+from chains import Chains  # so that they are run, too
 
 
-def event(kind, pid, ppid, comm, us, start_us, **more):
-    """A line of the wide mode."""
-    return {"pid": pid, "ppid": ppid, "comm": comm, "event_type": kind, "timestamp_ns": us * 1000,
-            "time": f"2026-01-01T00:00:00.{us * 1000:09}Z", "tid": pid, "uid": 0,
-            "start_ns": start_us * 1000, "cgroup_id": 1, "cgroup": "/", **more}
-
-
-def life(pid, ppid, args, begin, end, code, cpu):
-    """A process that was forked, ran a program, and ended."""
-    return [event("fork", pid, ppid, "make", begin, begin, thread=False, parent_tid=ppid),
-            event("exec", pid, ppid, args[0][:15], begin, begin, filename=args[0], args=args),
-            event("exit", pid, ppid, args[0][:15], end, begin, thread=False, exit_code=code,
-                  duration_ns=(end - begin) * 1000, cpu_ns=cpu * 1000, cpu_wait_ns=0)]
-
-
-def failing_build():
-    """make, a probe that it tolerates, and a compiler that fails below cc; a hostile name."""
-    lines = [*life(10, 1, ["make", "all"], 1, 100_000, 2, 500),
-             *life(11, 10, ["probe"], 1_000, 2_000, 1, 900),
-             *life(12, 10, [HOSTILE], 3_000, 4_000, 0, 100),
-             *life(13, 10, ["cc", "a.c"], 5_000, 90_000, 1, 1_000),
-             *life(14, 13, ["cc1", "a.c"], 6_000, 80_000, 1, 70_000)]
-    lines.sort(key=lambda line: line["timestamp_ns"])
-    end = {"event_type": "summary", "complete": True, "printed": len(lines),
-           "lost": {"fork": 0, "exec": 0, "exit": 0}, "elapsed_ns": 100_000_000}
-    return "".join(json.dumps(line) + "\n" for line in [META, *lines, end])
-
-
-def page(capture, directory):
-    path = pathlib.Path(directory) / f"{pathlib.Path(capture).name}.html"
-    subprocess.run([TUXSCOPE, "replay", "--format", "html", "-o", path, capture], check=True,
-                   stderr=subprocess.DEVNULL)
-    return path
-
-
-class Page(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = directory.name
-
-    def made(self, events):
-        """A capture of so many events."""
-        capture = pathlib.Path(self.directory) / f"{events}.jsonl"
-        with open(capture, "wb") as file:
-            subprocess.run([GENERATE, str(events), "wide"], check=True, stdout=file)
-        return capture
-
-    def failing(self):
-        capture = pathlib.Path(self.directory) / "failing.jsonl"
-        capture.write_text(failing_build())
-        return page(capture, self.directory)
-
-    def well(self, browser, path):
-        """Nothing was loaded but the file, and nothing went wrong."""
-        self.assertEqual(browser.complaints(), [])
-        self.assertEqual([url.split("#")[0] for url in browser.requests()], [f"file://{path}"])
-
+class Page(Case):
     def test_the_verdict_and_the_failures(self):
         path = self.failing()
         with Browser(1000, 800) as browser:
@@ -101,24 +36,11 @@ class Page(unittest.TestCase):
 
     def test_a_failure_is_seen_at_every_zoom(self):
         path = self.failing()
-        color = "getComputedStyle(document.documentElement).getPropertyValue('--failed').trim()"
-        count = """(() => {
-          const canvas = document.getElementById('lanes');
-          const probe = document.createElement('canvas').getContext('2d');
-          probe.fillStyle = %s; probe.fillRect(0, 0, 1, 1);
-          const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
-          const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-          let n = 0;
-          for (let i = 0; i < data.length; i += 4) {
-            if (data[i] === r && data[i + 1] === g && data[i + 2] === b) n++;
-          }
-          return n;
-        })()""" % color
         for shown in ("", "#t=79000-81000", "#t=0-100000", "#t=79990-80010", "#t=20000-30000"):
             with Browser(800, 700) as browser:
                 browser.open(path, shown)
                 time.sleep(0.3)
-                self.assertGreater(browser.ask(count), 10, shown)
+                self.assertGreater(browser.ask(painted("lanes", "failed")), 10, shown)
 
     def test_search_and_address(self):
         path = self.failing()
@@ -139,10 +61,14 @@ class Page(unittest.TestCase):
             self.address(browser)
             self.well(browser, path)
 
-    def address(self, browser):
-        """The address, once it tells what is shown."""
-        time.sleep(0.5)
-        return browser.ask("location.hash")
+    def test_enter_follows_links(self):
+        path = self.failing()
+        with Browser(1000, 800) as browser:
+            browser.open(path)
+            for link in ("header a", "#commands a", "#commands button"):
+                goes_on = browser.ask(f"""document.querySelector('{link}').dispatchEvent(
+                  new KeyboardEvent('keydown', {{ key: 'Enter', bubbles: true, cancelable: true }}))""")
+                self.assertTrue(goes_on, link)
 
     def test_marks_of_the_axis_differ(self):
         path = self.failing()
@@ -224,6 +150,36 @@ class Page(unittest.TestCase):
             self.assertTrue(wide, "nothing sticks out")
             page_color = browser.ask("getComputedStyle(document.body).backgroundColor")
             self.assertNotEqual(page_color, "rgb(255, 255, 255)")
+            self.well(browser, path)
+
+    def test_paper_is_white(self):
+        path = self.failing()
+        with Browser(1200, 800, dark=True) as browser:
+            browser.open(path)
+            browser.ask(FRAME)
+            for event, color in (("load", "rgb(22, 24, 28)"), ("beforeprint", "rgb(255, 255, 255)"),
+                                 ("afterprint", "rgb(22, 24, 28)")):
+                browser.ask(f"dispatchEvent(new Event('{event}'))")
+                self.assertEqual(browser.ask("getComputedStyle(document.body).backgroundColor"), color)
+                # Drawn in these colours, and that at once.
+                for canvas, name in (("lanes", "page"), ("usage", "cpu"), ("icicle", "bar")):
+                    self.assertGreater(browser.ask(painted(canvas, name)), 100, f"{canvas} {event}")
+            self.well(browser, path)
+
+    def test_a_click_tells_of_a_process(self):
+        path = self.failing()
+        with Browser(1000, 800) as browser:
+            browser.open(path)
+            left, top = browser.ask("""(() => {
+              const { left, top } = document.getElementById('lanes').getBoundingClientRect();
+              return [left, top];
+            })()""")
+            browser.mouse("mouseMoved", left + 500, top + 22 + 10)
+            for kind in ("mousePressed", "mouseReleased"):
+                browser.mouse(kind, left + 500, top + 22 + 10, button="left", clickCount=1)
+            told = browser.ask("document.getElementById('details').textContent")
+            self.assertTrue(told.startswith("10  make all\nexit status 2"), told)
+            self.assertEqual(self.address(browser), "#p=0")
             self.well(browser, path)
 
     def test_print(self):

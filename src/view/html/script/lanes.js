@@ -188,19 +188,8 @@ class Lanes {
   }
 
   label(i, left, right, y) {
-    const { context, colors, data } = this;
-    const begin = Math.max(left, 0) + 3;
-    const text = short(data.texts[data.line[i]]);
-    const fits = Math.floor((Math.min(right, this.width) - begin - 2) / 6.2);
-    if (fits < 3) return;
-    context.font = '11px system-ui, sans-serif';
-    context.textBaseline = 'top';
-    context.lineWidth = 2.5;
-    context.strokeStyle = colors.page;
-    context.fillStyle = colors.text;
-    const shown = text.length > fits ? `${text.slice(0, fits - 1)}…` : text;
-    context.strokeText(shown, begin, y + 2);
-    context.fillText(shown, begin, y + 2);
+    const text = short(this.data.texts[this.data.line[i]]);
+    caption(this.context, this.colors, text, Math.max(left, 0) + 3, Math.min(right, this.width) - 2, y + 2);
   }
 
   /**
@@ -278,6 +267,20 @@ class Lanes {
 /** Without the directory of the program. */
 function short(line) {
   return line.replace(/^[^ ']*\//, '');
+}
+
+/** Text in a bar, as much of it as fits. */
+function caption(context, colors, text, left, right, y) {
+  const fits = Math.floor((right - left) / 6.2);
+  if (fits < 3) return;
+  context.font = '11px system-ui, sans-serif';
+  context.textBaseline = 'top';
+  context.lineWidth = 2.5;
+  context.strokeStyle = colors.page;
+  context.fillStyle = colors.text;
+  const shown = text.length > fits ? `${text.slice(0, fits - 1)}…` : text;
+  context.strokeText(shown, left, y);
+  context.fillText(shown, left, y);
 }
 
 /** CPUs busy, processes running and those that waited for a CPU, over the time that is shown. */

@@ -6,9 +6,9 @@ async function start() {
   const data = complete(await unpack($('data').textContent));
   const lanes = new Lanes($('lanes'), data);
   const usage = new Usage($('usage'), $('legend'), data);
-  const page = { data, lanes, usage, hits: null };
+  const page = { data, lanes, usage, hits: null, stale: true };
   page.table = new Table($('commands'), $('more'), data, (name) => search(page, name));
-  page.icicle = new Icicle($('icicle'), data, (name) => search(page, name));
+  page.icicle = new Icicle($('icicle'), $('cell'), data, () => { remember(page); redrawStale(page); });
   $('weight').textContent = `${page.icicle.showsCpu ? 'CPU time' : 'Run time'} by chain of commands`;
   $('chain').hidden = !data.chain.length;
   $('tools').hidden = false;
@@ -22,13 +22,33 @@ let waiting = false;
 
 /** Once a frame, however much has changed. */
 function redraw(page) {
+  page.stale = true;
+  redrawStale(page);
+}
+
+function redrawStale(page) {
   if (waiting) return;
   waiting = true;
   requestAnimationFrame(() => {
     waiting = false;
+    draw(page);
+  });
+}
+
+/** What has changed: the processes, the chains of commands, or both. */
+function draw(page) {
+  if (page.stale) {
     page.lanes.draw();
     page.usage.draw(page.lanes);
-  });
+  }
+  page.stale = false;
+  if (page.icicle.stale) page.icicle.draw(page.lanes.colors);
+}
+
+/** All of it, at once: what is printed doesn't wait for a frame. */
+function drawAll(page) {
+  page.stale = page.icicle.stale = true;
+  draw(page);
 }
 
 function select(page, i, reveals) {
@@ -43,6 +63,7 @@ function search(page, text) {
   $('search').value = text;
   page.hits = find(page.data, text);
   page.lanes.hits = page.hits && new Set(page.hits);
+  page.icicle.search(page.hits);
   const count = page.hits ? page.hits.length : page.data.failures.length;
   $('hits').textContent = `${count.toLocaleString('en')} ${page.hits ? 'found' : 'failed'}`;
   remember(page);
@@ -68,6 +89,7 @@ function toggleChain(page) {
 function showAll(page) {
   page.lanes.show(0, page.data.span);
   page.lanes.top = 0;
+  page.icicle.place = '0';
   remember(page);
   redraw(page);
 }
@@ -80,6 +102,7 @@ function remember(page) {
   if (lanes.selected >= 0) state.set('p', String(lanes.selected));
   if ($('search').value) state.set('q', $('search').value);
   if (lanes.showsChain) state.set('c', '1');
+  if (page.icicle.zoomed) state.set('z', page.icicle.place);
   page.hash = `#${state}`;
   // Browsers refuse to change it as often as a drag would.
   clearTimeout(page.timer);
@@ -93,6 +116,7 @@ function restore(page) {
   const chain = state.get('c') === '1';
   if (to > from) page.lanes.show(from, to);
   if (chain !== page.lanes.showsChain) toggleChain(page);
+  page.icicle.place = state.get('z') || '0';
   search(page, state.get('q') || '');
   select(page, process >= 0 && process < page.data.count ? process : -1, !(to > from));
 }
@@ -100,11 +124,14 @@ function restore(page) {
 function listen(page) {
   const { lanes, data } = page;
   const changed = () => { remember(page); redraw(page); };
-  const resized = () => { lanes.resize(); page.icicle.draw(lanes.colors); redraw(page); };
-  new ResizeObserver(resized).observe(document.body);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { lanes.colors = palette(); resized(); });
+  // A canvas that changes its size is blank until it is drawn.
+  new ResizeObserver(() => { lanes.resize(); drawAll(page); }).observe(document.body);
+  const recolor = () => { lanes.colors = palette(); drawAll(page); };
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolor);
   addEventListener('hashchange', () => { if (location.hash !== page.hash) restore(page); });
-  addEventListener('beforeprint', () => { lanes.draw(); page.usage.draw(lanes); });
+  for (const [event, isPaper] of [['beforeprint', true], ['afterprint', false]]) {
+    addEventListener(event, () => { document.documentElement.classList.toggle('paper', isPaper); recolor(); });
+  }
   $('search').addEventListener('input', () => search(page, $('search').value));
   $('search').addEventListener('keydown', (event) => {
     if (event.key === 'Enter') step(page, event.shiftKey ? -1 : 1);
@@ -121,6 +148,7 @@ function listen(page) {
   $('help').addEventListener('click', help);
   listenToKeys(page, help, changed);
   listenToPointers(page, changed);
+  listenToIcicle(page);
   lanes.canvas.addEventListener('wheel', (event) => {
     if (event.ctrlKey || event.metaKey) lanes.zoom(Math.exp(event.deltaY / 300), event.offsetX);
     else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) lanes.pan(event.deltaX || event.deltaY);
@@ -147,19 +175,24 @@ function listenToKeys(page, help, changed) {
     c: () => toggleChain(page),
     u: () => { if (lanes.selected >= 0 && data.parent[lanes.selected] >= 0) select(page, data.parent[lanes.selected], true); },
     Enter: () => { if (lanes.selected >= 0) lanes.reveal(lanes.selected, true); },
+    i: () => $('icicle').focus(),
     '/': () => $('search').focus(),
     '?': help,
     Escape: () => { search(page, ''); select(page, -1, false); },
   };
   Object.assign(keys, { h: keys.ArrowLeft, l: keys.ArrowRight, k: keys.ArrowUp, j: keys.ArrowDown });
+  // Where nothing has the focus, the pointer says which of the two is meant.
+  const hasIcicle = () => document.activeElement === $('icicle')
+    || (document.activeElement === document.body && $('icicle').matches(':hover'));
   addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement) return;
-    if (event.key === 'Enter' && event.target instanceof HTMLButtonElement) return;
+    if (event.key === 'Enter' && event.target.matches?.('button, a')) return;
     const action = keys[event.key];
-    if (!action) return;
+    const isDone = hasIcicle() && page.icicle.press(event.key);
+    if (!action && !isDone) return;
     event.preventDefault();
-    action();
-    changed();
+    if (!isDone) { action(); changed(); }
+    if ((isDone || event.key === 'i') && document.activeElement === $('icicle')) $('cell').scrollIntoView({ block: 'nearest' });
   });
 }
 
@@ -209,6 +242,27 @@ function listenToPointers(page, changed) {
   };
   canvas.addEventListener('pointerup', up);
   canvas.addEventListener('pointercancel', up);
+}
+
+/** A click zooms, with Shift it searches for the command. */
+function listenToIcicle(page) {
+  const { icicle } = page;
+  const { canvas } = icicle;
+  const at = (event) => icicle.at(event.offsetX, event.offsetY);
+  canvas.addEventListener('pointermove', (event) => {
+    const box = at(event);
+    icicle.point(box);
+    canvas.title = box ? icicle.describe(box) : '';
+  });
+  canvas.addEventListener('pointerleave', () => { if (document.activeElement !== canvas) icicle.point(null); });
+  canvas.addEventListener('focus', () => icicle.point(icicle.current || icicle.whole));
+  canvas.addEventListener('blur', () => icicle.point(null));
+  canvas.addEventListener('click', (event) => {
+    const box = at(event);
+    if (!box) return;
+    if (event.shiftKey && box.from < 0) search(page, box.node.name);
+    else icicle.zoom(box.node, box.from);
+  });
 }
 
 start().catch((error) => {

@@ -9,7 +9,11 @@ import tempfile
 import time
 import unittest
 
-from browser import Browser
+IN_FIREFOX = sys.argv[3:] == ["firefox"]
+if IN_FIREFOX:
+    from firefox import Browser
+else:
+    from browser import Browser
 
 TUXSCOPE, GENERATE = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
 META = {"event_type": "meta", "tool": "tuxscope", "version": "0.1.0", "schema": 1, "kernel": "6.18",

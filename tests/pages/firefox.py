@@ -67,13 +67,19 @@ class Browser:
 
     def __init__(self, width, height, dark=False):
         self.profile = tempfile.mkdtemp(prefix="tuxscope-page-")
-        self.process = None
         scheme = f'user_pref("layout.css.prefers-color-scheme.content-override", {0 if dark else 1});\n'
         (pathlib.Path(self.profile) / "user.js").write_text(scheme)
         self.process = subprocess.Popen(
             ["firefox-esr", "--headless", "--no-remote", "--profile", self.profile,
              "--remote-debugging-port=0", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            self.connect(width, height)
+        except BaseException:
+            self.end()
+            raise
+
+    def connect(self, width, height):
         for line in self.process.stderr:
             if found := re.search(r"BiDi listening on ws://127\.0\.0\.1:(\d+)", line):
                 break
@@ -93,11 +99,19 @@ class Browser:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stderr.close()
         self.socket.file.close()
         self.socket.stream.close()
+        self.end()
+
+    def end(self):
+        # Asked to, it ends the others of its processes, which write to the profile.
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stderr.close()
         shutil.rmtree(self.profile, ignore_errors=True)
 
     def send(self, method, **parameters):

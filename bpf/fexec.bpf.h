@@ -99,9 +99,70 @@ static __always_inline int was_exec(struct exec_call *call, void *pt_regs)
 
 #else
 
+/*
+ * 32-bit callers have the same numbers here. How wide a caller's pointers are, its registers tell
+ * (bits of the thread's flags moved from one kernel to another).
+ */
+#if defined(__TARGET_ARCH_riscv)
+
+/* include/uapi/asm-generic/unistd.h; arch/riscv/include/asm/csr.h */
+enum { EXECVE = 221, EXECVEAT = 281 };
+#define SR_UXL 0x300000000
+#define SR_UXL_64 0x200000000
+#define REGISTERS pt_regs___on_riscv
+#define NUMBER(regs) ((regs)->a7)
+#define IS_64_BIT(regs) (((regs)->status & SR_UXL) == SR_UXL_64)
+#define FIRST(regs) ((regs)->orig_a0)
+#define SECOND(regs) ((regs)->a1)
+#define THIRD(regs) ((regs)->a2)
+
+#elif defined(__TARGET_ARCH_s390)
+
+/* arch/s390/kernel/syscalls/syscall.tbl; arch/s390/include/uapi/asm/ptrace.h */
+enum { EXECVE = 11, EXECVEAT = 354 };
+#define PSW_MASK_EA 0x100000000
+#define REGISTERS pt_regs___on_s390
+#define NUMBER(regs) ((regs)->int_code & 0xffff)
+#define IS_64_BIT(regs) ((regs)->psw.mask & PSW_MASK_EA)
+#define FIRST(regs) ((regs)->orig_gpr2)
+#define SECOND(regs) ((regs)->gprs[3])
+#define THIRD(regs) ((regs)->gprs[4])
+
+#elif defined(__TARGET_ARCH_powerpc)
+
+/* arch/powerpc/kernel/syscalls/syscall.tbl; arch/powerpc/include/asm/reg.h */
+enum { EXECVE = 11, EXECVEAT = 362 };
+#define MSR_SF_LG 63
+#define REGISTERS pt_regs___on_powerpc
+#define NUMBER(regs) ((regs)->gpr[0])
+#define IS_64_BIT(regs) ((regs)->msr >> MSR_SF_LG)
+#define FIRST(regs) ((regs)->orig_gpr3)
+#define SECOND(regs) ((regs)->gpr[4])
+#define THIRD(regs) ((regs)->gpr[5])
+
+#else
+#error "failed execs: where do this architecture's system calls have their numbers and arguments?"
+#endif
+
 static __always_inline int was_exec(struct exec_call *call, void *pt_regs)
 {
-	return 0;
+	struct REGISTERS *regs = pt_regs;
+	__u64 number = NUMBER(regs);
+
+	if (number != EXECVE && number != EXECVEAT)
+		return 0;
+	call->pointer_size = IS_64_BIT(regs) ? sizeof(__u64) : sizeof(__u32);
+	/* The register of the first has the result by now. */
+	if (number == EXECVE) {
+		call->dirfd = AT_FDCWD;
+		call->filename = FIRST(regs);
+		call->argv = SECOND(regs);
+		return 1;
+	}
+	call->dirfd = FIRST(regs);
+	call->filename = SECOND(regs);
+	call->argv = THIRD(regs);
+	return 1;
 }
 
 #endif

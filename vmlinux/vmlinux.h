@@ -246,6 +246,31 @@ struct pt_regs___on_arm64 {
 	__s32 syscallno;
 };
 
+struct pt_regs___on_riscv {
+	unsigned long a1;
+	unsigned long a2;
+	unsigned long a7;
+	unsigned long status;
+	unsigned long orig_a0;
+};
+
+struct psw___on_s390 {
+	unsigned long mask;
+};
+
+struct pt_regs___on_s390 {
+	struct psw___on_s390 psw;
+	unsigned long gprs[16];
+	unsigned long orig_gpr2;
+	unsigned int int_code;
+};
+
+struct pt_regs___on_powerpc {
+	unsigned long gpr[32];
+	unsigned long msr;
+	unsigned long orig_gpr3;
+};
+
 struct thread_info___on_x86 {
 	__u32 status;
 };

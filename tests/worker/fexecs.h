@@ -107,7 +107,8 @@ static void by_the_file(void)
 static void by_the_call(void)
 {
 	char *nothing = malloc(1), relative[16], name[64];
-	size_t len = 160 << 10; /* more than MAX_ARG_STRLEN of include/uapi/linux/binfmts.h */
+	/* MAX_ARG_STRLEN of include/uapi/linux/binfmts.h is 32 pages. */
+	size_t len = 40 * sysconf(_SC_PAGESIZE);
 	char *large = malloc(len + 1), *longest = malloc(5001);
 	char *args[] = { large, NULL };
 	int fd, dir;
@@ -283,34 +284,29 @@ static void beyond_return(void)
 		Elf64_Ehdr header;
 		Elf64_Phdr segment;
 	} file = {
-		.header = {
-			.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
-				     EV_CURRENT },
-			.e_type = ET_EXEC,
-#ifdef __x86_64__
-			.e_machine = EM_X86_64,
-#else
-			.e_machine = EM_AARCH64,
-#endif
-			.e_version = EV_CURRENT,
-			.e_phoff = sizeof(Elf64_Ehdr),
-			.e_ehsize = sizeof(Elf64_Ehdr),
-			.e_phentsize = sizeof(Elf64_Phdr),
-			.e_phnum = 1,
-		},
 		.segment = {
 			.p_type = PT_LOAD,
 			.p_flags = PF_R | PF_X,
-			.p_vaddr = 0xffff000000000000,
+			.p_vaddr = -4096ul,
 			.p_filesz = sizeof(file),
 			.p_memsz = sizeof(file),
 			.p_align = 4096,
 		},
 	};
-	char *path = make_file("beyond", &file, sizeof(file), 0755);
-	pid_t pid = fork_();
+	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	char *path;
+	pid_t pid;
 	int status;
 
+	/* The architecture is this program's own. */
+	if (self < 0 || read(self, &file.header, sizeof(file.header)) != sizeof(file.header))
+		die("/proc/self/exe");
+	close(self);
+	file.header.e_type = ET_EXEC;
+	file.header.e_phoff = sizeof(Elf64_Ehdr);
+	file.header.e_phnum = 1;
+	path = make_file("beyond", &file, sizeof(file), 0755);
+	pid = fork_();
 	if (!pid) {
 		execve(path, three(), environ);
 		_exit(127);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # scripts/debian.sh RELEASE DIRECTORY PACKAGE...: makes a minimal root of this Debian release that has
-# these packages, in an empty directory. As root. Architectures beside amd64: DEBIAN_ARCHES="amd64,arm64".
+# these packages, in an empty directory. As root. CROSS_STD=arm64 adds Rust's standard library for that architecture.
 set -eu
 release=$1 root=$2
 shift 2
@@ -13,5 +13,13 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 scripts/deps.sh debian
 mirror=$(cd tests/vm && python3 -c 'import archive; print(archive.mirror("Debian"))')
-mmdebstrap --quiet --variant=apt --keyring=$keyring --architectures="${DEBIAN_ARCHES:-amd64}" \
-	--include="$(echo "$@" | tr ' ' ,)" "$release" "$root" "$mirror"
+set -- --quiet --variant=apt --keyring=$keyring --include="$(echo "$@" | tr ' ' ,)" --architectures="amd64${CROSS_STD:+,$CROSS_STD}"
+if [ "${CROSS_STD:-}" ]; then
+	# Unpacked, not installed: no library that it would run with there is needed.
+	# shellcheck disable=SC2016 # mmdebstrap's shell expands it
+	set -- "$@" --customize-hook='chroot "$1" sh -euc "cd /tmp
+		apt-get download -qq libstd-rust-dev:$CROSS_STD
+		dpkg-deb -x libstd-rust-dev_* /
+		rm libstd-rust-dev_*"'
+fi
+mmdebstrap "$@" "$release" "$root" "$mirror"

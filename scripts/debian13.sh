@@ -5,7 +5,7 @@
 #
 #   scripts/debian13.sh NAME "PACKAGE..." COMMAND...
 #
-# Made once, below target/debian13/NAME. Architectures beside amd64: DEBIAN_ARCHES="amd64,arm64".
+# Made once, below target/debian13/NAME. CROSS_STD: see debian.sh.
 set -eu
 name=$1 packages=$2
 shift 2

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|btf|debian|deb|rpm|source|debian-source|dist|fleet|image|metrics|peers:
+# scripts/deps.sh build|test|pages|lint|fuzz|static|vm|arches|btf|debian|deb|rpm|source|debian-source|dist|fleet|image|metrics|peers:
 # installs what the build, the tests, the linters, the fuzz targets, the static build, the kernel tests, roots of
 # Debian, the packages, the tarballs, the linters of what they ship, the tests of many hosts' captures or of the image, or
 # the benchmarks lack of the system's packages. Where that isn't possible it prints the command to give, and fails.
@@ -26,7 +26,7 @@ cargo)
 	exit 1
 	;;
 build)
-	have "${CLANG:-clang}" || need clang
+	have "${CLANG:-clang}" || need "${CLANG:-clang}"
 	have cc || need gcc
 	[ -e /usr/include/stdlib.h ] || need libc-dev
 	have pkg-config || need pkg-config
@@ -43,6 +43,15 @@ static)
 vm)
 	have qemu-system-x86_64 || need qemu-system-x86
 	have qemu-system-aarch64 || need qemu-system-arm
+	have qemu-system-ppc64 || need qemu-system-ppc
+	have qemu-system-riscv64 || need qemu-system-riscv64
+	have qemu-system-s390x || need qemu-system-s390x
+	have python3 || need python3
+	;;
+arches)
+	for arch in aarch64 ppc64le riscv64 s390x; do
+		have qemu-$arch-static || have qemu-$arch || need qemu-user
+	done
 	have python3 || need python3
 	;;
 btf)
@@ -133,7 +142,7 @@ peers)
 	have strace || need strace
 	;;
 *)
-	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|btf|debian|deb|rpm|source|debian-source|dist|fleet|image|metrics|peers|cargo|cargo-NAME" >&2
+	echo "usage: scripts/deps.sh build|test|pages|lint|fuzz|static|vm|arches|btf|debian|deb|rpm|source|debian-source|dist|fleet|image|metrics|peers|cargo|cargo-NAME" >&2
 	exit 2
 	;;
 esac

@@ -11,8 +11,11 @@ import sys
 import tarfile
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1] / "target/vm"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 FRESH = 12 * 3600  # seconds that package lists are used for
 TRIES = 12  # packages that are tried where the archive lists what it no longer holds
@@ -35,12 +38,14 @@ def mirror(label):
 
 
 class Archive:
-    """The suites of kernels.toml. `root` keeps what was taken from them."""
+    """What the suites of kernels.toml have for an architecture. One for each: where one is incomplete, apt takes
+    nothing of the others' either. `root` keeps what was taken."""
 
-    def __init__(self, root, suites, arches=("amd64", "arm64")):
-        self.root = Path(root).resolve()
-        self.arches = arches
-        self._configure(suites)
+    def __init__(self, arch, root=None):
+        self.arch = arch
+        self.root = Path(root or ROOT / arch).resolve()
+        with open(HERE / "kernels.toml", "rb") as file:
+            self._configure(tomllib.load(file)["suites"])
         self._update()
 
     def _configure(self, suites):
@@ -48,20 +53,20 @@ class Archive:
                        "etc/preferences.d"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "state/status").touch()
-        options = f"[signed-by={KEYRING} arch={','.join(self.arches)}]"
+        options = f"[signed-by={KEYRING} arch={self.arch}]"
         (self.root / "etc/sources.list").write_text("".join(
             f"deb {options} {mirror(label)} {suite} main\n"
             for label, names in suites.items() for suite in names))
         machine = subprocess.run(["apt-config", "dump", "Acquire"], capture_output=True, text=True,
                                  check=False)
         proxies = [f"{line}\n" for line in machine.stdout.splitlines() if "Proxy" in line]
-        arches = " ".join(f'"{arch}";' for arch in self.arches)
         (self.root / "apt.conf").write_text(
             f'Dir::State "{self.root}/state";\n'
             f'Dir::State::status "{self.root}/state/status";\n'
             f'Dir::Cache "{self.root}/cache";\n'
             f'Dir::Etc "{self.root}/etc";\n'
-            f'APT::Architectures {{ {arches} }};\n'
+            f'APT::Architecture "{self.arch}";\n'
+            f'APT::Architectures {{ "{self.arch}"; }};\n'
             'APT::Sandbox::User "";\n'  # apt's own user can't enter everybody's directories
             'Acquire::Languages "none";\n' + "".join(proxies))
 
@@ -86,12 +91,12 @@ class Archive:
             return
         stamp.write_text(sources)
 
-    def _candidates(self, pattern, arch):
+    def _candidates(self, pattern):
         """Name and version of the packages whose names match, the newest first."""
         names = [n for n in self._apt("apt-cache", "pkgnames").split() if re.fullmatch(pattern, n)]
         if not names:
             return []
-        shown = self._apt("apt-cache", "show", *[f"{name}:{arch}" for name in names])
+        shown = self._apt("apt-cache", "show", *[f"{name}:{self.arch}" for name in names])
         found = set()
         for stanza in shown.split("\n\n"):
             fields = dict(re.findall(r"^(Package|Version): (.*)$", stanza, re.MULTILINE))
@@ -99,44 +104,43 @@ class Archive:
                 found.add((fields["Package"], fields["Version"]))
         return sorted(found, key=lambda item: (_upstream(item[1]), item), reverse=True)
 
-    def _take(self, candidates, arch, member, prefix):
+    def _take(self, candidates, member, prefix):
         """Of the first package that the archive really holds: version, and path of one file."""
         if not candidates:
             raise Unavailable("not in the archive")
         missing = {}
         for package, version in candidates[:TRIES]:
-            target = self.root / f"{prefix}_{version}_{arch}"
+            target = self.root / f"{prefix}_{version}_{self.arch}"
             if target.exists():
                 return version, target
             try:
                 with tempfile.TemporaryDirectory(dir=self.root) as folder:
-                    self._apt("apt-get", "download", f"{package}:{arch}={version}", cwd=folder)
+                    self._apt("apt-get", "download", f"{package}:{self.arch}={version}", cwd=folder)
                     deb, = Path(folder).iterdir()
                     _extract(deb, member, target)
             except Unavailable as error:
                 missing[version] = str(error)
                 continue
             if missing:
-                print(f"warning: {arch}: listed, but not to be had: {', '.join(missing)}",
+                print(f"warning: {self.arch}: listed, but not to be had: {', '.join(missing)}",
                       file=sys.stderr)
             return version, target
         raise Unavailable(f"no archive: {next(iter(missing.values()))}")
 
-    def kernel(self, version, arch, flavour=None):
+    def kernel(self, version, flavour):
         """The newest kernel of a series: the package's version, and the path of the image."""
-        flavour = flavour or f"cloud-{arch}"
         series = rf"{re.escape(version)}\.\d+[^-]*(-[^-]+)?-{flavour}"
         # From 6.19 on the files are in linux-binary, and linux-image only depends on it.
-        candidates = (self._candidates(f"linux-binary-{series}", arch)
-                      or self._candidates(f"linux-image-{series}", arch))
+        candidates = (self._candidates(f"linux-binary-{series}")
+                      or self._candidates(f"linux-image-{series}"))
         # In 7.3 the image moved from /boot to its modules.
         image = r"(boot/vmlinu[xz]-[^/]+|usr/lib/modules/[^/]+/vmlinu[xz])"
-        return self._take(candidates, arch, image, f"vmlinuz-{flavour}")
+        return self._take(candidates, image, f"vmlinuz-{flavour}")
 
-    def busybox(self, arch):
+    def busybox(self):
         """A static busybox."""
-        candidates = self._candidates("busybox-static", arch)
-        return self._take(candidates, arch, r"(usr/)?bin/busybox", "busybox")[1]
+        candidates = self._candidates("busybox-static")
+        return self._take(candidates, r"(usr/)?bin/busybox", "busybox")[1]
 
 
 def _upstream(version):

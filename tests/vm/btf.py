@@ -150,14 +150,11 @@ def listed(config):
 def main(names):
     with open(HERE / "types.toml", "rb") as file:
         config = tomllib.load(file)
-    with open(HERE / "kernels.toml", "rb") as file:
-        suites = tomllib.load(file)["suites"]
     kernels = listed(config)
     for name in names:
         if name not in kernels:
             sys.exit(f"btf.py: no kernel {name}; there are: {' '.join(kernels)}")
-    # One for each: where the archive of one architecture is incomplete, apt takes nothing of the others' either.
-    archives = {arch: Archive(TARGET / "btf" / arch, suites, (arch,))
+    archives = {arch: Archive(arch, TARGET / "btf" / arch)
                 for arch in sorted({kernels[name][1] for name in names or kernels})}
     wrong, missing, untyped = 0, [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -165,7 +162,7 @@ def main(names):
         for name in names or kernels:
             series, arch, flavour = kernels[name]
             try:
-                package, image = archives[arch].kernel(series, arch, flavour)
+                package, image = archives[arch].kernel(series, flavour)
             except Unavailable as error:
                 missing.append(name)
                 print(f"SKIPPED {name}: {error}", flush=True)

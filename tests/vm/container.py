@@ -16,7 +16,6 @@ import sys
 import tarfile
 import tempfile
 import time
-import tomllib
 from pathlib import Path
 
 import yaml
@@ -180,9 +179,7 @@ def judge(files):
 
 
 def main(image, root, version):
-    with open(HERE / "kernels.toml", "rb") as file:
-        archive = Archive(TARGET, tomllib.load(file)["suites"])
-    package, kernel = archive.kernel(version, "amd64")
+    package, kernel = Archive("amd64").kernel(version, "cloud-amd64")
     initrd = TARGET / "initramfs-container"
     initrd.write_bytes(guest_image(image, root))
     began = time.monotonic()

@@ -10,8 +10,8 @@ PAGE = """\
 <!-- Made by `make test-kernels`: edit tests/vm/report.py and tests/vm/kernels.toml instead. -->
 # Kernels
 
-tuxscope runs on Linux 5.8 and later, on x86-64 and arm64: one program, compiled once, with no
-compiler, headers or libraries on the machine. The kernel must describe its types
+tuxscope runs on Linux 5.8 and later, on x86-64, arm64, ppc64el, riscv64 and s390x: one program for each
+architecture, compiled once, with no compiler, headers or libraries on the machine. The kernel must describe its types
 (`CONFIG_DEBUG_INFO_BTF=y`: the file `/sys/kernel/btf/vmlinux`), which most distributions' kernels do.
 
 ## Tested
@@ -26,13 +26,24 @@ lockdown forbids what the wide mode reads, the program must end with status 69 a
 `tuxscope check` must name what is missing; elsewhere it must find that both modes work ("says why
 not"). "Verified" is how many instructions the kernel's verifier looked at of the largest program, in whichever
 of these captures had the most, of a million that it takes; the test fails from 100,000 on (kernels before 5.16
-don't tell). Of each series the newest patch that Debian's archive held when this was made:
+don't tell). Of each series the newest patch that Debian's archive held when this was made, in Debian's flavour for virtual machines
+where there is one ("amd64" is the plain one, "rt" the one with PREEMPT_RT, "64k" has pages of 64 KiB):
 
 {table}
 
 ## What differs
 
 {differences}
+
+On s390x `cpu_ns` is what the scheduler counted, as the process's CPU clock has it; wait4(2) tells there what the
+processor's own timer counted, without what the hypervisor took. And the arguments of a failed exec may be cut, which
+`args_truncated` says: what fork copied can't be read there until the process has touched it, which exec does only
+once it has found a file that it may run.
+
+With pages of 64 KiB small processes have no `max_rss_bytes`: the kernel counts pages by the dozen, and sees none.
+
+Debian's kernels for riscv64 begin with net.core.bpf_jit_enable=0: BPF programs are interpreted, and cost more. All works
+there either way; the captures with tracefs were made with 1.
 
 Of the wide mode's keys `login_uid` is missing on a kernel without `CONFIG_AUDIT`. The keys that go by the
 cgroup (`unit`, `container`, ...) need a mounted hierarchy of version 2.

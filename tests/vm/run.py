@@ -20,24 +20,25 @@ from archive import Archive, Unavailable
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parents[1] / "target"
 PAGE = HERE.parents[1] / "docs/kernels.md"
-STATIC = {"amd64": "x86_64", "arm64": "aarch64"}  # what the compilers call the architectures
+# What the compilers call the architectures.
+STATIC = {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "powerpc64le", "riscv64": "riscv64", "s390x": "s390x"}
 
 
-def known(kernels):
-    """Names on the command line -> version and architecture, in the order of the list."""
-    return {name(version, arch): (version, arch)
-            for arch in STATIC for kernel in kernels
-            for version in [kernel["version"]] if arch in kernel["arches"]}
+def known(config):
+    """Names on the command line -> version, architecture and flavour, in the order of the list."""
+    return {name(kernel["version"], flavour): (kernel["version"], *package)
+            for flavour, package in config["flavours"].items() for kernel in config["kernel"]
+            if flavour in kernel["flavours"]}
 
 
-def name(version, arch):
-    """What a kernel is called here: x86-64 goes without saying."""
-    return version if arch == "amd64" else f"{version}-{arch}"
+def name(version, flavour):
+    """What a kernel is called here."""
+    return version if flavour == "cloud" else f"{version}-{flavour}"
 
 
 def choose(names, listed):
     """The kernels that are asked for; all of them when none is."""
-    newest = {name("newest", arch): name(version, arch) for version, arch in listed.values()}
+    newest = {f"newest{asked.removeprefix(version)}": asked for asked, (version, _, _) in listed.items()}
     chosen = {newest.get(asked, asked): None for asked in names} or listed
     for asked in chosen:
         if asked not in listed:
@@ -56,13 +57,13 @@ def programs(arch, busybox):
     return {path: file.read_bytes() for path, file in files.items()}
 
 
-def attempt(archive, asked, version, arch):
+def attempt(archive, asked, version, flavour):
     """Tries one kernel."""
     row = report.Row(asked)
-    root = TARGET / "vm"
+    root, arch = TARGET / "vm", archive.arch
     try:
-        row.package, kernel = archive.kernel(version, arch)
-        busybox = archive.busybox(arch)
+        row.package, kernel = archive.kernel(version, flavour)
+        busybox = archive.busybox()
     except Unavailable as error:
         row.skipped = str(error)
         return row
@@ -95,13 +96,14 @@ def boot(arch, kernel, image, log, **more):
 def main(names):
     with open(HERE / "kernels.toml", "rb") as file:
         config = tomllib.load(file)
-    listed = known(config["kernel"])
+    listed = known(config)
     chosen = choose(names, listed)
-    archive = Archive(TARGET / "vm", config["suites"])
+    archives = {arch: Archive(arch) for arch in {listed[asked][1] for asked in chosen}}
 
     rows = []
     for asked in chosen:
-        row = attempt(archive, asked, *listed[asked])
+        version, arch, flavour = listed[asked]
+        row = attempt(archives[arch], asked, version, flavour)
         rows.append(row)
         print("\n".join([report.line(row), *row.details()]), flush=True)
     print(f"\n{report.table(rows)}")

@@ -11,7 +11,6 @@ import json
 import re
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import guest
@@ -271,7 +270,7 @@ def judge(notes):
 
 def attempt(archive, package, release, version):
     """Tries one release."""
-    _, kernel = archive.kernel(version, "amd64")
+    _, kernel = archive.kernel(version, "cloud-amd64")
     image = ROOT / f"initramfs-{release}"
     image.write_bytes(initramfs.of_root(ROOT / f"root-{release}.tar") + initramfs.build({
         "test/service.sh": (HERE / "service.sh").read_bytes(),
@@ -297,8 +296,7 @@ def attempt(archive, package, release, version):
 
 
 def main(package, *releases):
-    with open(HERE / "kernels.toml", "rb") as file:
-        archive = Archive(ROOT, tomllib.load(file)["suites"])
+    archive = Archive("amd64")
     results = [attempt(archive, Path(package), *release.split("=")) for release in releases]
     return 0 if all(results) else 1
 

@@ -71,15 +71,15 @@ def out_of_order(events):
 def main(*names):
     with open(run.HERE / "kernels.toml", "rb") as file:
         config = tomllib.load(file)
-    listed = run.known(config["kernel"])
+    listed = run.known(config)
     root = run.TARGET / "vm"
-    archive = Archive(root, config["suites"])
+    archive = Archive("amd64")
     wrong = 0
     for asked in run.choose(names or ("6.18", "newest"), listed):
-        version, arch = listed[asked]
-        package, kernel = archive.kernel(version, arch)
+        version, arch, flavour = listed[asked]
+        package, kernel = archive.kernel(version, flavour)
         image = root / "initramfs-storms"
-        image.write_bytes(run.initramfs.build(run.programs(arch, archive.busybox(arch))))
+        image.write_bytes(run.initramfs.build(run.programs(arch, archive.busybox())))
         files = run.boot(arch, kernel, image, root / f"console-storms-{asked}.log", memory=2048, cpus=CPUS,
                          arguments="tuxscope.storms", seconds=900)
         complaints = []

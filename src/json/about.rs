@@ -384,3 +384,6 @@ impl From<SummaryLine> for Totals {
         totals
     }
 }
+
+#[cfg(test)]
+mod tests;

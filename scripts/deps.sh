@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # scripts/deps.sh build|test|pages|lint|fuzz|static|vm|arches|btf|debian|deb|rpm|source|debian-source|dist|fleet|image|metrics|peers:
-# installs what the build, the tests, the linters, the fuzz targets, the static build, the kernel tests, roots of
+# installs what the build, the tests, the linters, the fuzz targets, the static build, the kernel tests, the
+# programs of other architectures, the relocations, roots of
 # Debian, the packages, the tarballs, the linters of what they ship, the tests of many hosts' captures or of the image, or
 # the benchmarks lack of the system's packages. Where that isn't possible it prints the command to give, and fails.
 # scripts/deps.sh cargo: fails where there is none, or one that is too old.

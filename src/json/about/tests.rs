@@ -76,7 +76,7 @@ fn what_is_written_is_read() {
     let line = written(|out| write_lost(&lost, 1_234_567_890, out));
     assert_eq!(
         read(&line),
-        Ok(Record::Lost { time_ns: 1_234_567_890, lost: Box::new(lost.clone()) })
+        Ok(Record::Lost { time_ns: 1_234_567_890, lost: Box::new(lost) })
     );
     for totals in [
         Totals::default(),

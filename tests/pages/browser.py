@@ -5,20 +5,20 @@ import base64
 import json
 import os
 import select
-import shutil
 import subprocess
-import tempfile
 import time
+
+from driver import Driver
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
          "--disable-extensions", "--disable-background-networking", "--remote-debugging-pipe"]
 
 
-class Browser:
-    """A browser with one page."""
+class Browser(Driver):
+    """Chromium."""
 
     def __init__(self, width, height, dark=False):
-        self.profile = tempfile.mkdtemp(prefix="tuxscope-page-")
+        super().__init__()
         from_us, self.to_browser = os.pipe()
         self.from_browser, to_us = os.pipe()
         # The browser reads from descriptor 3 and writes to 4, whatever the pipes' own are.
@@ -30,8 +30,6 @@ class Browser:
         os.close(from_us)
         os.close(to_us)
         self.unread = b""
-        self.number = 0
-        self.events = []
         self.session = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -44,20 +42,10 @@ class Browser:
             self.call("Emulation.setEmulatedMedia",
                       features=[{"name": "prefers-color-scheme", "value": "dark"}])
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        # Asked to, it ends the others of its processes, which write to the profile.
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+    def end(self):
+        super().end()
         os.close(self.to_browser)
         os.close(self.from_browser)
-        shutil.rmtree(self.profile, ignore_errors=True)
 
     def call(self, method, seconds=60, **parameters):
         """The result of a command."""
@@ -90,15 +78,6 @@ class Browser:
 
     def load(self, url):
         self.call("Page.navigate", url=url)
-
-    def open(self, path, fragment=""):
-        """Loads a file, and waits until the page says that it is ready."""
-        self.load(f"file://{path}{fragment}")
-        deadline = time.monotonic() + 60
-        while self.ask("document.documentElement?.dataset.state") != "ready":
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{path} is not drawn: {self.complaints()}")
-            time.sleep(0.02)
 
     def ask(self, expression):
         """The value of an expression of JavaScript."""

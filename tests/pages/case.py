@@ -86,7 +86,7 @@ class Case(unittest.TestCase):
     def well(self, browser, path):
         """Nothing was loaded but the file, and nothing went wrong."""
         self.assertEqual(browser.complaints(), [])
-        self.assertEqual({url.split("#")[0] for url in browser.requests()}, {f"file://{path}"})
+        self.assertEqual([url.split("#")[0] for url in browser.requests()], [f"file://{path}"])
 
     def address(self, browser):
         """The address, once it tells what is shown."""

@@ -143,6 +143,7 @@ class Page(Case):
                   f"heap {f'{heap / 1e6:.0f} MB' if heap else 'not known'}")
             self.assertLess(min(painted), seconds * 1000)
             self.assertLess(min(zooms), 400)
+            self.assertTrue(heap or IN_FIREFOX)
             self.assertLess(heap, 200e6)
 
     def test_narrow_and_dark(self):

@@ -6,12 +6,11 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import socket
 import struct
 import subprocess
-import tempfile
-import time
+
+from driver import Driver
 
 KEYS = {"Backspace": "\ue003", "Enter": "\ue007", "Escape": "\ue00c", "ArrowLeft": "\ue012",
         "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015"}
@@ -62,11 +61,13 @@ class Socket:
                 return data.decode()
 
 
-class Browser:
-    """A browser with one page."""
+class Browser(Driver):
+    """Firefox."""
 
     def __init__(self, width, height, dark=False):
-        self.profile = tempfile.mkdtemp(prefix="tuxscope-page-")
+        super().__init__()
+        self.socket = None
+        self.opened = []
         scheme = f'user_pref("layout.css.prefers-color-scheme.content-override", {0 if dark else 1});\n'
         (pathlib.Path(self.profile) / "user.js").write_text(scheme)
         self.process = subprocess.Popen(
@@ -86,33 +87,18 @@ class Browser:
         else:
             raise EOFError("the browser has ended")
         self.socket = Socket(int(found[1]), "/session")
-        self.number = 0
-        self.events = []
-        self.opened = []
         self.send("session.new", capabilities={})
         self.send("session.subscribe", events=["log.entryAdded", "network.beforeRequestSent"])
         self.context = self.send("browsingContext.getTree")["contexts"][0]["context"]
         self.send("browsingContext.setViewport", context=self.context, devicePixelRatio=1,
                   viewport={"width": width, "height": height})
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.file.close()
-        self.socket.stream.close()
-        self.end()
-
     def end(self):
-        # Asked to, it ends the others of its processes, which write to the profile.
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.socket:
+            self.socket.file.close()
+            self.socket.stream.close()
+        super().end()
         self.process.stderr.close()
-        shutil.rmtree(self.profile, ignore_errors=True)
 
     def send(self, method, **parameters):
         """The result of a command."""
@@ -128,17 +114,8 @@ class Browser:
                 return answer["result"]
 
     def load(self, url):
-        self.opened.append(url)
+        self.opened.append(url.split("#")[0])
         self.send("browsingContext.navigate", context=self.context, url=url, wait="complete")
-
-    def open(self, path, fragment=""):
-        """Loads a file, and waits until the page says that it is ready."""
-        self.load(f"file://{path}{fragment}")
-        deadline = time.monotonic() + 60
-        while self.ask("document.documentElement?.dataset.state") != "ready":
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{path} is not drawn: {self.complaints()}")
-            time.sleep(0.02)
 
     def ask(self, expression):
         """The value of an expression of JavaScript."""
@@ -170,7 +147,8 @@ class Browser:
         """What the page has loaded. Of files, which the browser doesn't tell of, those that were to be."""
         sent = [event for event in self.events
                 if event.get("method") == "network.beforeRequestSent"]
-        return self.opened + [event["params"]["request"]["url"] for event in sent]
+        files = list(dict.fromkeys(self.opened))  # once each, because another fragment loads nothing
+        return files + [event["params"]["request"]["url"] for event in sent]
 
     def complaints(self):
         """Exceptions, and what the browser has logged."""

@@ -14,11 +14,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-STATIC = HERE.parents[1] / "target/static"
-SEEDS = HERE.parents[1] / "fuzz/seeds/reader"
+import run
+
+STATIC = run.TARGET / "static"
+SEEDS = run.TARGET.parent / "fuzz/seeds/reader"
 EVENTS = 5000
-OTHERS = ["aarch64", "powerpc64le", "riscv64", "s390x"]  # as gcc calls them
+OTHERS = sorted(set(run.STATIC.values()) - {"x86_64"})  # as gcc calls them
 QEMU = {"powerpc64le": "ppc64le"}  # and where qemu differs
 
 

@@ -181,6 +181,20 @@ class Wide(unittest.TestCase):
                       late | {"involuntary_switches": 1}):
             self.assertEqual(len(complaints(cost | wrong)), len(processes), wrong)
 
+    def test_costs_by_another_clock_and_without_a_size(self):
+        used = {"cpu_us": 700, "clock_ns": 812_000, "max_rss_kb": 0, "minor_faults": 0, "major_faults": 0,
+                "voluntary_switches": 0, "involuntary_switches": 0, "blocks_in": 0, "blocks_out": 0}
+        process = self.PROCESSES[0] | {"used": used}
+        cost = {"event_type": "exit", "pid": process["pid"], "cpu_ns": 812_411, "minor_faults": 0,
+                "major_faults": 0, "voluntary_switches": 0, "involuntary_switches": 0, "read_bytes": 0,
+                "write_bytes": 0}
+        self.assertEqual(wide.costs([process], [cost], by_clock=True), [])
+        self.assertNotEqual(wide.costs([process], [cost | {"cpu_ns": 700_411}], by_clock=True), [])
+        self.assertNotEqual(wide.costs([process], [cost | {"max_rss_bytes": 4096}], by_clock=True), [])
+        some = process | {"used": used | {"max_rss_kb": 4}}
+        self.assertNotEqual(wide.costs([some], [cost], by_clock=True), [])
+        self.assertEqual(wide.costs([some], [cost | {"max_rss_bytes": 4096}], by_clock=True), [])
+
     def test_so_many_may_be_missing_as_the_kernel_skipped(self):
         events = self.right()[1:-1]
         self.assertEqual(wide.same(self.lives(), events[:-1], 1), [])
@@ -287,7 +301,6 @@ class Deaths(unittest.TestCase):
         self.assertEqual(len(deaths.same(self.DEATHS[1:], self.exits())), 1)
 
 
-
 class FailedExecs(unittest.TestCase):
     TRIED = [{"failed": "missing", "pid": pid, "tid": pid, "filename": "/no", "errno": 2, "tried": 1}
              for pid in range(100, 120)]
@@ -308,6 +321,11 @@ class FailedExecs(unittest.TestCase):
             self.assertGreaterEqual(len(fexecs.same(self.TRIED, self.told(**wrong))), 19, wrong)
         self.assertEqual(len(fexecs.same(self.TRIED, self.told(tried=2))), 20)
         self.assertEqual(len(fexecs.same(self.TRIED, self.told()[1:])), 2)
+        for cut in ({"args": ["worker"], "args_truncated": True}, {"args": [], "args_truncated": True}):
+            self.assertEqual(fexecs.same(self.TRIED, self.told(**cut), may_be_cut=True), [])
+            self.assertGreaterEqual(len(fexecs.same(self.TRIED, self.told(**cut))), 19)
+        for wrong in ({"args": ["worker"]}, {"args": ["exit"], "args_truncated": True}):
+            self.assertGreaterEqual(len(fexecs.same(self.TRIED, self.told(**wrong), may_be_cut=True)), 19)
         guessed = self.told()
         guessed[0]["filename"] = "/no"
         self.assertEqual(len(fexecs.same(self.TRIED, guessed)), 1)

@@ -21,12 +21,12 @@ in_debian13 = $(SUDO) env CROSS_STD=$(1) scripts/debian13.sh $(1) "$(CROSS_PACKA
 .PHONY: always static static-deps test-kernels test-arches test-cpus test-btf
 .DELETE_ON_ERROR:
 
-static: $(STATIC)/tuxscope-x86_64 ## build one fully static x86-64 binary, target/static/tuxscope-x86_64; static-arm64 -ppc64el -riscv64 -s390x: in a chroot of Debian 13
+static: $(STATIC)/tuxscope-x86_64 ## one static program below target/static; static-arm64, -ppc64el, -riscv64, -s390x in a root of Debian 13
 	@file $<
 
 # All kernels take all architectures; of those that K names perhaps only some do.
-NAMED := $(if $(K),$(foreach arch,$(CROSS),$(if $(findstring $(call debian,$(arch)),$(K)),$(arch))),$(CROSS))
-KERNEL_ARCHES := x86_64 $(NAMED)
+KERNEL_ARCHES := x86_64 \
+  $(if $(K),$(foreach arch,$(CROSS),$(if $(findstring $(call debian,$(arch)),$(K)),$(arch))),$(CROSS))
 
 test-kernels: $(KERNEL_ARCHES:%=$(STATIC)/tuxscope-%) $(KERNEL_ARCHES:%=$(STATIC)/worker-%) ## boot many kernels, try the static binary on each; K='5.10 6.12-arm64 newest'
 	$(Q)./scripts/deps.sh vm
@@ -51,8 +51,8 @@ static-deps: deps
 
 # Which compiler the programs are by: another one's are tried on the oldest kernel.
 $(STATIC)/clang: always
-	$(Q)mkdir -p $(@D)
-	$(Q)echo "$(CLANG)" | cmp -s - $@ || echo "$(CLANG)" >$@
+	$(Q)echo "$(CLANG)" | cmp -s - $@ || \
+	  { $(call AS_OWNER,mkdir -p $(@D) && echo "$(CLANG)" >$@); }
 
 # Left to itself cargo would build libbpf-sys anew each time, which touches its own files.
 $(STATIC)/tuxscope-x86_64: $(SOURCES) scripts/static.sh $(STATIC)/clang | static-deps $(STATIC)/x86_64/vendor

@@ -34,7 +34,7 @@ impl<'a> Deserialize<'a> for List {
             type Value = Vec<u8>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a sequence")
+                f.write_str("a list of strings")
             }
 
             fn visit_seq<S: SeqAccess<'a>>(self, mut list: S) -> Result<Vec<u8>, S::Error> {

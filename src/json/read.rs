@@ -186,6 +186,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_arguments_is_said() {
+        for (args, wrong) in [
+            ("5", "invalid type: integer `5`, expected a list of strings"),
+            ("[\"sh\",7]", "invalid type: integer `7`, expected a string"),
+        ] {
+            let line = format!(
+                "{{\"pid\":7,\"ppid\":1,\"comm\":\"sh\",\"event_type\":\"exec\",\"timestamp_ns\":5,\"tid\":7,\
+                 \"args\":{args}}}"
+            );
+            assert_eq!(Decoder::default().decode(line.as_bytes()), Err(wrong.to_owned()));
+        }
+    }
+
+    #[test]
     fn a_time_is_read_as_it_is_written() {
         let mut common = Common::default();
         for text in ["2026-11-22T15:04:05.123456789Z", "1970-01-01T00:00:00.000000000Z"] {

@@ -74,10 +74,7 @@ fn what_is_written_is_read() {
     }
     let lost = Lost::new([1, 2, 3, 4], 5);
     let line = written(|out| write_lost(&lost, 1_234_567_890, out));
-    assert_eq!(
-        read(&line),
-        Ok(Record::Lost { time_ns: 1_234_567_890, lost: Box::new(lost) })
-    );
+    assert_eq!(read(&line), Ok(Record::Lost { time_ns: 1_234_567_890, lost: Box::new(lost) }));
     for totals in [
         Totals::default(),
         Totals { printed: 1, lost, missed: 2, lost_unshown: 3, elapsed_ns: 4, ..Totals::default() },

@@ -32,6 +32,7 @@ pub mod launch;
 mod linger;
 mod losses;
 mod order;
+mod owed;
 mod status;
 pub mod wait;
 mod writer;

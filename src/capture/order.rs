@@ -81,8 +81,8 @@ struct Search {
 pub struct Turn {
     /// What it tells.
     pub decoded: Decoded,
-    /// Of an exit: what the task has cost, where that is known.
-    pub cost: Option<(Task, Cost)>,
+    /// Of an exit: whose it is, and what that has cost, where that is known.
+    pub cost: Option<(Task, Option<Cost>)>,
 }
 
 impl Queue {
@@ -94,7 +94,7 @@ impl Queue {
         let seen = glance(record)?;
         let record = &record[..seen.len];
         if let What::Cost(task) = seen.what {
-            return self.cost(task, record).map(|()| None);
+            return self.cost(task, record);
         }
         self.newest_ns = self.newest_ns.max(seen.timestamp_ns);
         if !self.searches.is_empty() {
@@ -116,14 +116,16 @@ impl Queue {
         Ok(None)
     }
 
-    /// What a task has cost. Its exit may have left by now, or was not wanted.
-    fn cost(&mut self, task: Task, record: &[u8]) -> Result<(), WireError> {
-        let Some(place) = self.exits.remove(&task) else { return Ok(()) };
+    /// What a task has cost. If its exit has left by now, or was not wanted, it goes at once.
+    fn cost(&mut self, task: Task, record: &[u8]) -> Result<Option<Turn>, WireError> {
+        let Some(place) = self.exits.remove(&task) else {
+            return Ok(Some(Turn { decoded: decode_wide(record)?, cost: None }));
+        };
         let fits = self.records.fill(place, record);
         if let Some(until) = self.records.kept(place) {
             *until = Until::CostTold;
         }
-        fits.ok_or(WireError::Shape { len: record.len() })
+        fits.map(|()| None).ok_or(WireError::Shape { len: record.len() })
     }
 
     /// Adds a failed exec: if its task still tries the same as before, the two are one search.
@@ -229,9 +231,11 @@ impl Queue {
             return None;
         }
         let (record, room) = self.records.at(place)?;
+        let mut unpaid = None;
         if until == Until::Cost {
             if let Ok(What::Exit { task, .. }) = glance(record).map(|seen| seen.what) {
                 self.exits.remove(&task);
+                unpaid = Some((task, None));
             }
         }
         let cost = (until == Until::CostTold).then(|| decode_wide(room));
@@ -240,8 +244,8 @@ impl Queue {
                 search.complete(&mut record.event);
             }
             let cost = match cost.transpose()? {
-                Some(Decoded::Cost { task, cost }) => Some((task, cost)),
-                _ => None,
+                Some(Decoded::Cost { task, cost }) => Some((task, Some(cost))),
+                _ => unpaid,
             };
             Ok(Turn { decoded, cost })
         });

@@ -12,6 +12,7 @@ use crate::capture::enrich::Enricher;
 use crate::capture::follow::Follow;
 use crate::capture::nanos;
 use crate::capture::order::{Queue, Turn};
+use crate::capture::owed::Owed;
 use crate::capture::status::Status;
 use crate::expect::Judge;
 use crate::host::clock::{monotonic_ns, now_ns};
@@ -59,6 +60,8 @@ pub struct State {
     follow: Option<Follow>,
     /// Records whose turn it isn't yet.
     queue: Queue,
+    /// Exits that went without their cost.
+    owed: Owed,
     /// How many records had come to wait when it was last looked who is gone.
     looked_at: u64,
     totals: Totals,
@@ -268,11 +271,19 @@ impl Writer<'_> {
         match decoded {
             Decoded::Event(mut record) => {
                 let inherited_rss = self.complete(&mut record);
-                if let Some((task, cost)) = cost {
-                    self.tell_cost(&mut record.event, task, cost, inherited_rss);
+                let mut unpaid = None;
+                match cost {
+                    Some((task, Some(cost))) => {
+                        self.tell_cost(&mut record.event, task, cost, inherited_rss);
+                    }
+                    Some((task, None)) => unpaid = Some(task),
+                    None => {}
                 }
                 if record.hidden {
                     return;
+                }
+                if let Some(task) = unpaid {
+                    self.state.owed.keep(task, &record.event, inherited_rss);
                 }
                 if let Some(judge) = &mut self.judge {
                     judge.event(&record.event);
@@ -289,8 +300,20 @@ impl Writer<'_> {
                     self.tracer.retell_cgroups();
                 }
             }
-            // The queue has added it to its exit.
-            Decoded::Cost { .. } => {}
+            // The queue adds it to its exit, but where that has gone.
+            Decoded::Cost { task, cost } => self.cost_of_before(task, cost),
+        }
+    }
+
+    /// Tells those that sum what a process has cost whose exit was told without it.
+    fn cost_of_before(&mut self, task: Task, cost: Cost) {
+        let Some((mut event, inherited_rss)) = self.state.owed.take(task) else { return };
+        self.tell_cost(&mut event, task, cost, inherited_rss);
+        if let Some(metrics) = &mut self.metrics {
+            metrics.cost(&event);
+        }
+        if self.filter.matches(&event) {
+            self.sink.cost(&event);
         }
     }
 

@@ -163,3 +163,125 @@ impl<'a> Rest<'a> {
         string.iter().all(|byte| matches!(byte, b' '..=b'~')).then_some(string)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::cgroup;
+    use crate::json::Writer;
+    use crate::json::place;
+    use crate::model::event::{Args, Detail};
+    use crate::view::fixtures::Story;
+
+    fn line(event: &Event) -> Vec<u8> {
+        let mut line = Vec::new();
+        Writer::default().event(event, true, &mut line);
+        line.pop();
+        line
+    }
+
+    /// As serde reads it.
+    fn slow(line: &[u8]) -> Event {
+        let text = std::str::from_utf8(line).expect("UTF-8");
+        event::read(kind(line).expect("an event"), text, &mut Places::default()).expect("an event")
+    }
+
+    /// An event of each kind, and each with all that it may tell.
+    fn whole() -> Vec<Event> {
+        let mut story = Story::default();
+        story.fork(0, 7, 1).exec(1, 7, 1, &["sh", "-c", "a\"b\\c\nd\te\rf\u{8}g\u{c}h"]);
+        story.exec_failed(2, 7, 1, &["no"]).exit(3, 7, 1, 9).costs(5, Some(6));
+        for event in &mut story.events {
+            let wide = event.wide.as_deref_mut().expect("of the wide mode");
+            (wide.ns_pid, wide.pidns, wide.login_uid) = (Some(2), Some(4_026_531_836), Some(1000));
+            (wide.host, wide.boot_id) = (Some("builder".into()), Some("b00t".into()));
+            match &mut wide.detail {
+                Detail::Fork { made_by, .. } => *made_by = Some(6),
+                Detail::Exec { filename_truncated, .. }
+                | Detail::ExecFailed { filename_truncated, .. } => *filename_truncated = Some(true),
+                Detail::Exit(ended) => {
+                    ended.args = Some(Args::new(b"sh\0", true));
+                    ended.born_to = Some(8);
+                    ended.signal_code = Some(b"SI_USER".to_vec());
+                    (ended.killed_by_pid, ended.killed_by_uid) = (Some(9), Some(0));
+                    (ended.killed_by, ended.oom) = (Some(b"systemd".to_vec()), Some(true));
+                    (ended.max_rss_bytes, ended.minor_faults) = (Some(4096), Some(10));
+                    (ended.major_faults, ended.voluntary_switches) = (Some(0), Some(11));
+                    (ended.involuntary_switches, ended.read_bytes) = (Some(12), Some(512));
+                    ended.write_bytes = Some(1024);
+                }
+            }
+        }
+        story.events
+    }
+
+    #[test]
+    fn whatever_a_line_may_tell_is_read_quickly_and_as_serde_does() {
+        let id = "0123456789abcdef".repeat(4);
+        let places = [
+            None,
+            Some("/".to_owned()),
+            Some("/system.slice/cron.service".to_owned()),
+            Some("/user.slice/user-7.slice/user@7.service/app.slice/a.service".to_owned()),
+            Some(format!("/system.slice/docker-{id}.scope")),
+            Some(format!("/kubepods/burstable/pod01234567-89ab-cdef-0123-456789abcdef/{id}")),
+        ];
+        let mut common = Common::default();
+        for path in &places {
+            let place = path.as_deref().map(|path| Arc::new(cgroup::place(path)));
+            for mut event in whole() {
+                event.wide.as_deref_mut().expect("of the wide mode").place.clone_from(&place);
+                let line = line(&event);
+                let text = String::from_utf8_lossy(&line);
+                assert_eq!(slow(&line), event, "{text}");
+                assert_eq!(decode(&line, &mut common).as_ref(), Some(&event), "{text}");
+                let cgroup = text.split_once("\"cgroup\":").expect("a cgroup").1;
+                let told = cgroup.split_once(",\"ns_pid\"").expect("the next key").0;
+                let len = place.as_deref().map_or(",\"cgroup\":null".len(), place::len);
+                assert_eq!(len, told.len() + ",\"cgroup\":".len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_lines_have_in_common_is_kept_once() {
+        let mut common = Common::default();
+        let mut events = whole();
+        for (n, event) in events.iter_mut().enumerate() {
+            let wide = event.wide.as_deref_mut().expect("of the wide mode");
+            // Told by a key of its own, and by the path alone.
+            let place = cgroup::place(["/a/cron.service", "/a/cron.service", "/", "/"][n]);
+            wide.place = Some(Arc::new(place));
+        }
+        let read = events.iter().map(|event| decode(&line(event), &mut common).expect("quickly"));
+        let wides: Vec<_> = read.map(|event| event.wide.expect("of the wide mode")).collect();
+        let place = |n: usize| wides[n].place.as_ref().expect("a place");
+        assert!(Arc::ptr_eq(place(0), place(1)) && Arc::ptr_eq(place(2), place(3)));
+        for wide in &wides[1..] {
+            let same = |one: &Option<Arc<str>>, other: &Option<Arc<str>>| {
+                Arc::ptr_eq(one.as_ref().expect("told"), other.as_ref().expect("told"))
+            };
+            assert!(same(&wide.host, &wides[0].host) && same(&wide.boot_id, &wides[0].boot_id));
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_of_json() {
+        let number = |text: &str| Rest(text.as_bytes()).number();
+        assert_eq!([number("0,"), number("12}")], [Some(0), Some(12)]);
+        assert_eq!(number("9999999999999999999,"), Some(9_999_999_999_999_999_999));
+        for text in ["", ",", "-1,", "007,", "00,", "18446744073709551616,", "12"] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_basic_mode_has_no_failed_execs() {
+        let line = |kind: &str| {
+            format!(r#"{{"pid":7,"ppid":1,"comm":"sh","event_type":"{kind}","timestamp_ns":5}}"#)
+        };
+        let read = |kind| decode(line(kind).as_bytes(), &mut Common::default());
+        assert!(read("exec").is_some_and(|event| event.wide.is_none()));
+        assert_eq!(read("exec_failed"), None);
+    }
+}

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::json::Writer;
     use crate::json::place::Places;
-    use crate::view::fixtures::{Random, pipeline};
+    use crate::view::fixtures::{Random, Story, pipeline};
 
     fn line(event: &Event) -> Vec<u8> {
         let mut line = Vec::new();
@@ -183,6 +183,22 @@ mod tests {
             let other = odd.replace(from, to);
             assert!(other != odd && quick::decode(other.as_bytes(), &mut common).is_none());
         }
+    }
+
+    #[test]
+    fn time_and_host_are_found_without_reading_all() {
+        let mut story = Story::default();
+        story.exec(0, 7, 1, &["sh", ",\"host\":\"x\""]);
+        let event = &mut story.events[0];
+        let wide = event.wide.as_deref_mut().expect("of the wide mode");
+        let time_ns = wide.time_ns;
+        assert_eq!(event_host(&line(event)), None);
+        let wide = event.wide.as_deref_mut().expect("of the wide mode");
+        wide.host = Some("builder".into());
+        let line = line(event);
+        assert_eq!(event_host(&line), Some(&b"builder"[..]));
+        assert_eq!(event_time_ns(&line), Some(time_ns));
+        assert_eq!(event_time_ns(br#"{"event_type":"lost","time":"2026-01-02T03:04:05Z"}"#), None);
     }
 
     #[test]

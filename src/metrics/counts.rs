@@ -59,6 +59,13 @@ impl Units {
         }
     }
 
+    /// Adds the cost of an exit that was counted without it.
+    pub fn cost(&mut self, exit: &Event) {
+        if let (Some(wide), Some(ended)) = (exit.wide.as_deref(), exit.ended()) {
+            self.of(wide).cpu_ns += ended.cpu_ns.unwrap_or(0);
+        }
+    }
+
     fn of(&mut self, wide: &Wide) -> &mut Counts {
         let number = match (&wide.place, &self.last) {
             (Some(place), Some((last, number))) if Arc::ptr_eq(place, last) => *number,

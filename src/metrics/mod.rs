@@ -80,6 +80,11 @@ impl Metrics {
         self.units.event(event);
     }
 
+    /// Adds the cost of an exit that was counted without it.
+    pub fn cost(&mut self, exit: &Event) {
+        self.units.cost(exit);
+    }
+
     /// Writes the file, if it is time.
     pub fn tick(&mut self, health: impl FnOnce() -> Health) {
         if self.written.is_none_or(|written| written.elapsed() >= INTERVAL) {

@@ -3,5 +3,6 @@
 //! a capture. Knows the model and the host.
 
 pub mod filter;
+pub mod recent;
 pub mod table;
 pub mod words;

@@ -66,6 +66,10 @@ impl Sink for Stacks {
         self.lives.event(event);
     }
 
+    fn cost(&mut self, exit: &Event) {
+        self.lives.cost(exit);
+    }
+
     fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         self.lives.end(totals);
         let mut stacks = fold(&self.lives, self.weight);

@@ -149,6 +149,10 @@ pub trait Sink {
     /// Appends one event.
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
 
+    /// An exit that was told without its cost is told once more, with it, for views that sum. That is
+    /// after a while: its parent has reaped the process only now.
+    fn cost(&mut self, _exit: &Event) {}
+
     /// Appends word of events that were lost before this point of the capture, counted since
     /// its beginning. `time_ns` is when that was noticed, in nanoseconds since 1970.
     fn lost(&mut self, _lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {}

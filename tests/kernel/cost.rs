@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an exit tells of its process' cost, against `wait4(2)` and /proc.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -134,16 +135,39 @@ fn one_whose_parent_ignores_its_end_has_its_cost() {
     assert!(exit.minor_faults >= Some(minor_faults), "{exit:?}");
 }
 
+/// A worker with a child that has ended and isn't reaped.
+struct Zombie {
+    worker: Child,
+    told: Lines<BufReader<ChildStdout>>,
+    pid: u32,
+}
+
+impl Zombie {
+    fn make() -> Self {
+        let mut worker = worker::command(&["zombie"]);
+        let mut worker = worker.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut told = BufReader::new(worker.stdout.take().unwrap()).lines();
+        let line = told.next().expect("its pid").unwrap();
+        let pid = serde_json::from_str::<Value>(&line).unwrap()["pid"].as_u64().unwrap() as u32;
+        Self { worker, told, pid }
+    }
+
+    /// What `wait4` tells now.
+    fn reap(mut self) -> Usage {
+        drop(self.worker.stdin.take());
+        let line = self.told.next().expect("its usage").unwrap();
+        assert!(self.worker.wait().unwrap().success());
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
 /// Its line comes while it is still one, and has no cost.
 #[test]
 fn a_zombie_that_nobody_reaps_is_told_without_its_cost() {
     let Some(_machine) = machine::shared() else { return };
     let (tuxscope, pipe) = Tuxscope::start_piped(&JSON);
-    let mut zombie = worker::command(&["zombie"]);
-    let mut zombie = zombie.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut told = String::new();
-    BufReader::new(zombie.stdout.take().unwrap()).read_line(&mut told).unwrap();
-    let pid = serde_json::from_str::<Value>(&told).unwrap()["pid"].as_u64().unwrap() as u32;
+    let zombie = Zombie::make();
+    let pid = zombie.pid;
     let mut lines = BufReader::new(pipe).lines().map(|line| line.expect("a line"));
     let exit = lines
         .by_ref()
@@ -152,14 +176,53 @@ fn a_zombie_that_nobody_reaps_is_told_without_its_cost() {
         .find(|event| event.is("exit", pid))
         .expect("its exit");
     assert_eq!((exit.exit_code, exit.cpu_ns, exit.minor_faults), (Some(7), None, None));
-    drop(zombie.stdin.take());
-    assert!(zombie.wait().unwrap().success());
+    zombie.reap();
     // Its cost comes now, and makes no second line.
     let rest = thread::spawn(move || lines.filter(|line| line.contains("\"exit\"")).count());
     thread::sleep(Duration::from_millis(300));
     tuxscope.signal(Signal::INT);
     tuxscope.end().success();
     assert!(rest.join().unwrap() >= 1, "the worker's own");
+}
+
+/// Long after its exit: views that sum have been told of that without.
+#[test]
+fn a_zombies_cost_is_in_the_sums_once_it_is_reaped() {
+    let Some(_machine) = machine::alone() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let metrics = dir.path().join("m.prom");
+    for format in ["summary-json", "folded"] {
+        let args = ["--comm", "worker", "--format", format, "--metrics", metrics.to_str().unwrap()];
+        let tuxscope = Tuxscope::start(&args);
+        let zombie = Zombie::make();
+        thread::sleep(Duration::from_millis(400));
+        let Usage { cpu_us, .. } = zombie.reap();
+        thread::sleep(Duration::from_millis(400));
+        let ended = tuxscope.stop();
+        ended.success();
+        let shown = String::from_utf8(ended.stdout).unwrap();
+        let (used_ns, is_whole) = match format {
+            "folded" => {
+                let stacks = shown.lines().filter(|line| line.contains("worker "));
+                let weights = stacks.map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap());
+                (weights.max().unwrap_or(0), !shown.contains("unknown_cost"))
+            }
+            _ => {
+                let figures: Value = serde_json::from_str(&shown).unwrap();
+                let unknown = &figures["groups"][0]["cost_unknown"];
+                let is_whole = figures["cpu"]["unknown"] == 0 && *unknown == 0;
+                (figures["groups"][0]["cpu_ns"].as_u64().unwrap(), is_whole)
+            }
+        };
+        // The worker's own is far less than the 50 ms of its child.
+        let of_wait4 = cpu_us * 1000..cpu_us * 1000 + 25_000_000;
+        assert!(is_whole && of_wait4.contains(&used_ns), "{cpu_us} us: {shown}");
+        let text = fs::read_to_string(&metrics).unwrap();
+        let seconds = text.lines().filter(|line| line.contains("processes_cpu_seconds_total{"));
+        let seconds: f64 =
+            seconds.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum();
+        assert!(of_wait4.contains(&((seconds * 1e9).round() as u64)), "{cpu_us} us: {text}");
+    }
 }
 
 /// Each exit is there once, and without its cost where that was lost, which is counted.

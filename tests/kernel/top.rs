@@ -144,7 +144,7 @@ fn what_ended_processes_used_is_shown_and_adds_up() {
     // worker's, those that exec a row of theirs.
     let [mut cpu, mut gone] = [0.0, 0.0];
     for words in rows.iter().map(|row| row.split_whitespace().collect::<Vec<_>>()) {
-        if words.get(EXAMPLE).is_some_and(|program| program.ends_with("worker")) {
+        if words.get(7).is_some_and(|program| program.ends_with("worker")) {
             cpu += words[0].parse::<f64>().unwrap();
             gone += words[1].parse::<f64>().unwrap();
         }

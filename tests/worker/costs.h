@@ -211,13 +211,17 @@ static int zombie(void)
 {
 	pid_t pid = fork_();
 
-	if (pid == 0)
+	if (pid == 0) {
+		spin(50 * 1000);
 		_exit(7);
+	}
 	if (waitid(P_PID, pid, &(siginfo_t){}, WEXITED | WNOWAIT))
 		die("waitid");
 	truth("{\"pid\":%d}\n", pid);
 	until_input_ends();
 	wait_for(pid);
+	truth("{\"pid\":%d,\"cpu_us\":%lld,\"minor_faults\":%ld}\n", pid, cpu_us(&used),
+	      used.ru_minflt);
 	return 0;
 }
 

@@ -27,9 +27,9 @@ fn cost(queue: &mut Queue, tid: u32, start_ns: u64, cpu_ns: u64) {
 
 fn told(turn: Turn) -> (u32, Option<u64>) {
     let record = turn.decoded.event().expect("an event");
-    let cost = turn.cost.map(|(task, cost)| {
+    let cost = turn.cost.and_then(|(task, cost)| {
         assert_eq!(task.tid, record.event.pid);
-        cost.cpu_ns
+        Some(cost?.cpu_ns)
     });
     (record.event.pid, cost)
 }
@@ -66,7 +66,10 @@ fn an_exit_without_a_cost_goes_when_its_time_is_over() {
     assert_eq!(queue.due_ns(), Some(20 + PATIENCE_NS));
     assert_eq!(take(&mut queue, 19 + PATIENCE_NS), []);
     assert_eq!(take(&mut queue, 20 + PATIENCE_NS), [(7, None)]);
-    cost(&mut queue, 7, 1, 77);
+    let turn =
+        queue.push(&fixtures::cost(Task { tid: 7, start_ns: 1 }, 77, 1).0).expect("a record");
+    let late = turn.map(|turn| turn.decoded);
+    assert!(matches!(late, Some(Decoded::Cost { task: Task { tid: 7, .. }, .. })), "{late:?}");
     cost(&mut queue, 8, 1, 88);
     assert_eq!(take(&mut queue, 30), [(8, Some(88))], "it is where it was");
     assert!(queue.exits.is_empty());
@@ -79,7 +82,8 @@ fn a_pid_that_came_back_is_another_process() {
     push(&mut queue, &Moment { start_ns: 25, ..moment(7, 30) }.exit(false));
     cost(&mut queue, 7, 25, 2);
     cost(&mut queue, 7, 1, 1);
-    cost(&mut queue, 7, 99, 3);
+    let of_another = fixtures::cost(Task { tid: 7, start_ns: 99 }, 3, 1);
+    assert!(queue.push(&of_another.0).expect("a record").is_some_and(|turn| turn.cost.is_none()));
     assert_eq!(take(&mut queue, 40), [(7, Some(1)), (7, Some(2))]);
 }
 

@@ -7,7 +7,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use crate::model::errno::Errno;
-use crate::model::event::{Args, Comm, ExitStatus};
+use crate::model::event::{Args, Comm, Ended, ExitStatus};
 use crate::model::place::Place;
 use crate::text;
 use crate::text::command;
@@ -210,6 +210,15 @@ pub struct End {
     pub(super) max_rss_bytes: Option<NonZero<u64>>,
     /// How long it had no CPU though it was ready, and 1 more.
     pub(super) cpu_wait_ns: Option<NonZero<u64>>,
+}
+
+impl End {
+    /// Takes what the process has cost.
+    pub(super) fn costs(&mut self, ended: &Ended) {
+        self.cpu_ns = ended.cpu_ns.and_then(NonZero::new);
+        self.cpu_wait_ns = ended.cpu_wait_ns.and_then(|ns| NonZero::new(ns.saturating_add(1)));
+        self.max_rss_bytes = ended.max_rss_bytes.and_then(NonZero::new);
+    }
 }
 
 impl Life {

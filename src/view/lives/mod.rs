@@ -174,6 +174,16 @@ impl Lives {
         step
     }
 
+    /// Takes the cost of an exit that was told without it.
+    pub fn cost(&mut self, exit: &Event) {
+        let (Some(wide), Some(ended)) = (exit.wide.as_deref(), exit.ended()) else { return };
+        let id = self.by_pid.get(exit.pid, wide.start_ns);
+        let life = id.and_then(|id| self.lives.get_mut(id));
+        if let Some(end) = life.and_then(|life| life.end.as_mut()) {
+            end.costs(ended);
+        }
+    }
+
     /// Notes who a process was, and where.
     fn was_at(&mut self, id: LifeId, wide: &Wide) {
         /// So many are shared; beyond that they are learned anew.
@@ -265,15 +275,11 @@ impl Lives {
                     life.comm = Some(comm);
                 }
                 life.exits = life.exits.saturating_add(1);
-                life.end = Some(End {
-                    at_ns: now,
-                    seen: true,
-                    status,
-                    duration_ns,
-                    cpu_ns: ended.and_then(|e| NonZero::new(e.cpu_ns?)),
-                    cpu_wait_ns: ended.and_then(|e| NonZero::new(e.cpu_wait_ns?.saturating_add(1))),
-                    max_rss_bytes: ended.and_then(|e| NonZero::new(e.max_rss_bytes?)),
-                });
+                let mut end = End { at_ns: now, seen: true, status, duration_ns, ..End::default() };
+                if let Some(ended) = ended {
+                    end.costs(ended);
+                }
+                life.end = Some(end);
                 let told =
                     ended.filter(|ended| ended.signal_code.is_some() && life.killed().is_none());
                 let mut killed = 0;

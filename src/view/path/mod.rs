@@ -59,6 +59,10 @@ impl Sink for Path {
         self.lives.event(event);
     }
 
+    fn cost(&mut self, exit: &Event) {
+        self.lives.cost(exit);
+    }
+
     fn resize(&mut self, columns: usize, _out: &mut Vec<u8>) {
         self.style.width = Some(columns);
     }

@@ -19,6 +19,7 @@ use crate::model::event::{
 };
 use crate::model::pid::PID_MAX_LIMIT;
 use crate::model::signal;
+use crate::process::recent::Recent;
 use crate::process::table::Table;
 use crate::view::usage::Usage;
 
@@ -26,6 +27,9 @@ use crate::view::usage::Usage;
 /// A hash table of 2^18 places, 25 MB, holds so many for good: where more than half of what fits is in use, what was
 /// removed makes it double now and then.
 const MAX_ALIVE: usize = 100_000;
+
+/// Processes that are remembered because their cost may come later.
+const MAX_OWING: usize = 8192;
 
 /// The state between events.
 #[derive(Debug)]
@@ -51,6 +55,9 @@ pub struct Collector {
     usage: Usage,
     cpu_ns: u64,
     cpu_unknown: u64,
+    /// The groups of those whose cost isn't known yet, by pid and start, and whether that was counted
+    /// in this period.
+    owing: Recent<(u32, u64), (usize, bool)>,
     /// How many CPUs there are; 0 where the capture doesn't tell.
     cpus: u32,
     most_at_once: usize,
@@ -93,6 +100,7 @@ impl Collector {
             usage: Usage::default(),
             cpu_ns: 0,
             cpu_unknown: 0,
+            owing: Recent::new(MAX_OWING),
             cpus: 0,
             most_at_once: 0,
         }
@@ -108,7 +116,7 @@ impl Collector {
 
     /// Nothing has happened since it began, or began anew.
     pub fn is_empty(&self) -> bool {
-        self.counts == [0; 4] && self.threads_started + self.threads_ended == 0
+        self.counts == [0; 4] && self.threads_started + self.threads_ended == 0 && self.cpu_ns == 0
     }
 
     /// Forgets what was counted, but not who is alive; all since then counts.
@@ -122,7 +130,9 @@ impl Collector {
         let groups = std::mem::replace(&mut self.groups, Groups::new(by));
         let (basic, cpus, last_ns, most_at_once) =
             (self.basic, self.cpus, self.last_ns, alive.len());
-        *self = Self { alive, names, groups, basic, cpus, last_ns, most_at_once, ..new };
+        let mut owing = std::mem::replace(&mut self.owing, Recent::new(0));
+        owing.values_mut().for_each(|(_, now)| *now = false);
+        *self = Self { alive, names, groups, owing, basic, cpus, last_ns, most_at_once, ..new };
         self.usage.begin(from_ns);
     }
 
@@ -196,12 +206,12 @@ impl Collector {
                 let known = process.and_then(|process| process.args);
                 let group = self.groups.of(event, wide, parent, args.as_ref().or(known.as_ref()));
                 self.groups.exit(group, ended);
-                match cpu_ns {
-                    Some(cpu_ns) => {
-                        self.cpu_ns = self.cpu_ns.saturating_add(*cpu_ns);
-                        self.usage.add(wide.start_ns, event.timestamp_ns, *cpu_ns);
+                match *cpu_ns {
+                    Some(cpu_ns) => self.used(cpu_ns, event, wide),
+                    None => {
+                        self.cpu_unknown += 1;
+                        self.owing.keep((event.pid, wide.start_ns), (group, true));
                     }
-                    None => self.cpu_unknown += 1,
                 }
                 self.run_time.record(*duration_ns);
                 if status.failed() {
@@ -218,6 +228,22 @@ impl Collector {
                     });
                 }
             }
+        }
+    }
+
+    fn used(&mut self, cpu_ns: u64, event: &Event, wide: &Wide) {
+        self.cpu_ns = self.cpu_ns.saturating_add(cpu_ns);
+        self.usage.add(wide.start_ns, event.timestamp_ns, cpu_ns);
+    }
+
+    /// Adds the cost of an exit that was counted without it.
+    pub fn cost(&mut self, exit: &Event) {
+        let (Some(wide), Some(ended)) = (exit.wide.as_deref(), exit.ended()) else { return };
+        let owing = self.owing.take(&(exit.pid, wide.start_ns));
+        if let (Some((group, now)), Some(cpu_ns)) = (owing, ended.cpu_ns) {
+            self.cpu_unknown -= u64::from(now);
+            self.groups.cost(group, ended, now);
+            self.used(cpu_ns, exit, wide);
         }
     }
 

@@ -128,12 +128,14 @@ impl Groups {
         counts.failures += u64::from(ended.status.failed());
         counts.run_time.record(ended.duration_ns);
         counts.cost_unknown += u64::from(ended.cpu_ns.is_none());
-        let add = |sum: &mut u64, more: Option<u64>| *sum = sum.saturating_add(more.unwrap_or(0));
-        add(&mut counts.cpu_ns, ended.cpu_ns);
-        add(&mut counts.cpu_wait_ns, ended.cpu_wait_ns);
-        add(&mut counts.read_bytes, ended.read_bytes);
-        add(&mut counts.write_bytes, ended.write_bytes);
-        counts.max_rss_bytes = counts.max_rss_bytes.max(ended.max_rss_bytes);
+        counts.cost(ended);
+    }
+
+    /// What a process of it has cost, which was counted without; `now`: since it began, or began anew.
+    pub fn cost(&mut self, group: usize, ended: &Ended, now: bool) {
+        let counts = self.counts(group);
+        counts.cost_unknown -= u64::from(now);
+        counts.cost(ended);
     }
 
     /// What they came to, in no order, and all those that aren't told apart. `running`: the groups
@@ -148,7 +150,9 @@ impl Groups {
             counts.figures(Some(self.name(key)), alive[nth])
         });
         let others = self.others.figures(None, alive[self.counts.len()]);
-        let is_any = |group: &Group| group.processes + group.execs + group.failed_execs > 0;
+        let is_any = |group: &Group| {
+            group.processes + group.execs + group.failed_execs > 0 || group.cpu_ns > 0
+        };
         (groups.filter(is_any).collect(), Some(others).filter(is_any))
     }
 
@@ -179,6 +183,15 @@ fn as_told(comm: Comm) -> Comm {
 }
 
 impl Counts {
+    fn cost(&mut self, ended: &Ended) {
+        let add = |sum: &mut u64, more: Option<u64>| *sum = sum.saturating_add(more.unwrap_or(0));
+        add(&mut self.cpu_ns, ended.cpu_ns);
+        add(&mut self.cpu_wait_ns, ended.cpu_wait_ns);
+        add(&mut self.read_bytes, ended.read_bytes);
+        add(&mut self.write_bytes, ended.write_bytes);
+        self.max_rss_bytes = self.max_rss_bytes.max(ended.max_rss_bytes);
+    }
+
     fn figures(&self, name: Option<GroupName>, running: u64) -> Group {
         let [p50, p99] = [0.5, 0.99].map(|quantile| self.run_time.quantile(quantile));
         Group {

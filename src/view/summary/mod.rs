@@ -135,6 +135,10 @@ impl Sink for Summary {
         self.collector.event(event);
     }
 
+    fn cost(&mut self, exit: &Event) {
+        self.collector.cost(exit);
+    }
+
     fn lost(&mut self, lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {
         self.lost = *lost;
     }
@@ -155,5 +159,42 @@ impl Sink for Summary {
             None => Period { totals: *totals, time: None },
         };
         self.print(&period, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::fixtures::Story;
+
+    /// CPU time in nanoseconds, and of how many it isn't known: of all, and of the groups.
+    fn cpu(collector: &mut Collector) -> [(u64, u64); 2] {
+        let figures = collector.figures(&Totals::default());
+        let cpu = figures.cpu.expect("of the wide mode");
+        let groups = figures.groups.expect("of the wide mode");
+        let sum = |figure: fn(&Group) -> u64| groups.iter().map(figure).sum();
+        let of_groups = (sum(|group| group.cpu_ns), sum(|group| group.cost_unknown));
+        [(cpu.used_ns, cpu.unknown), of_groups]
+    }
+
+    #[test]
+    fn a_cost_that_comes_late_is_counted_once() {
+        for periods in [false, true] {
+            let mut story = Story::default();
+            story.exit(9, 77, 4, 0).exit(10, 78, 4, 0).costs(5, None);
+            let mut collector = Collector::new(By::Command);
+            story.events.iter().for_each(|event| collector.event(event));
+            assert_eq!(cpu(&mut collector), [(5_000, 1); 2]);
+            if periods {
+                collector.begin_anew(20_000);
+            }
+            let mut later = Story::default();
+            later.exit(9, 77, 4, 0).costs(2, Some(1));
+            for _ in 0..2 {
+                collector.cost(&later.events[0]);
+                let (before, unknown) = if periods { (0, 0) } else { (5_000, 0) };
+                assert_eq!(cpu(&mut collector), [(before + 2_000, unknown); 2]);
+            }
+        }
     }
 }

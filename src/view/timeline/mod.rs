@@ -78,6 +78,10 @@ impl Sink for Timeline {
         self.lives.event(event);
     }
 
+    fn cost(&mut self, exit: &Event) {
+        self.lives.cost(exit);
+    }
+
     fn lost(&mut self, lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {
         self.lost = self.lost.max(lost.total());
     }

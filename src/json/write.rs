@@ -119,11 +119,23 @@ mod tests {
     #[test]
     fn a_string_of_bytes_is_the_same_as_its_text() {
         for byte in 0..=255 {
-            let bytes = [b'a', byte, b'z'];
-            let mut out = Vec::new();
-            string(&bytes, &mut out);
-            assert_eq!(out, written(&String::from_utf8_lossy(&bytes)).as_bytes(), "{byte}");
+            for bytes in [&[b'a', byte, b'z'][..], &[byte]] {
+                let mut out = Vec::new();
+                string(bytes, &mut out);
+                assert_eq!(out, written(&String::from_utf8_lossy(bytes)).as_bytes(), "{byte}");
+            }
         }
+    }
+
+    #[test]
+    fn what_fits_exactly_is_not_cut() {
+        let args = Args::new(b"ab\0\n\0", false);
+        let all = r#"["ab","\n"]"#.len();
+        let fits = |room| args_that_fit(&args, room);
+        // Half of an escape is none of it.
+        assert_eq!([fits(all), fits(all - 1), fits(all - 2)], [5, 3, 3]);
+        let first = r#"["ab"]"#.len();
+        assert_eq!([fits(first), fits(first - 1), fits(first - 2), fits(0)], [3, 1, 0, 0]);
     }
 
     #[test]

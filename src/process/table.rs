@@ -192,6 +192,19 @@ mod tests {
         assert_eq!(table.end(7, 0), Some("seen"));
     }
 
+    #[test]
+    fn all_can_be_changed_and_taken() {
+        let mut table = table();
+        table.begin(7, 1_000_000_000, "seven");
+        table.begin(8, 0, "eight");
+        assert!(!table.is_empty());
+        table.iter_mut().filter(|(pid, _)| *pid == 7).for_each(|(_, kept)| *kept = "changed");
+        let mut all: Vec<_> = table.drain().collect();
+        all.sort_unstable();
+        assert_eq!(all, ["changed", "eight"]);
+        assert!(table.is_empty());
+    }
+
     /// N, 2N, 4N processes whose ends nobody tells: the memory is the same.
     #[test]
     fn the_older_half_goes_where_there_are_too_many() {

@@ -127,3 +127,63 @@ impl Capture {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(began_ns: u64) -> Meta {
+        Meta { clock_offset_ns: 1_000, began_ns, ..Meta::default() }
+    }
+
+    #[test]
+    fn the_same_first_line_goes_on_with_the_same_capture() {
+        let mut capture = Capture::default();
+        assert!(!capture.begin(&meta(5)), "the first");
+        capture.saw(7);
+        assert!(!capture.begin(&meta(5)), "of its next file");
+        assert!(capture.begin(&meta(6)), "of another one");
+        capture.end(Totals::default());
+        assert!(capture.begin(&meta(6)), "it had ended");
+        // What is in front of a first line is another's.
+        let mut unnamed = Capture::default();
+        unnamed.saw(7);
+        assert!(unnamed.begin(&meta(5)));
+        let mut ended = Capture::default();
+        ended.end(Totals::default());
+        assert!(ended.begin(&meta(5)));
+    }
+
+    #[test]
+    fn it_tells_until_its_last_event_or_its_end() {
+        let mut capture = Capture::default();
+        capture.saw(7);
+        assert_eq!(capture.until_ns(), 0, "whose clock isn't known");
+        let mut capture = Capture::default();
+        capture.begin(&meta(0));
+        capture.saw(7);
+        assert_eq!(capture.until_ns(), 0, "of a version that didn't tell when it began");
+        let mut capture = Capture::default();
+        capture.begin(&meta(5));
+        assert_eq!(capture.until_ns(), 0, "nothing yet");
+        capture.saw(70);
+        capture.saw(60);
+        assert_eq!(capture.until_ns(), 1_070);
+        capture.end(Totals { elapsed_ns: 100, ..Totals::default() });
+        assert_eq!(capture.until_ns(), 1_105);
+    }
+
+    #[test]
+    fn what_its_summary_counted_and_is_not_there_is_missing() {
+        let mut capture = Capture::default();
+        capture.begin(&meta(5));
+        capture.saw(7);
+        assert!(capture.totals().cut_off, "without a summary");
+        capture.end(Totals { printed: 3, ..Totals::default() });
+        assert_eq!(capture.missing(), Missing { events: 2, of: 3 });
+        assert!(capture.totals().cut_off);
+        capture.has_skipped = true;
+        assert_eq!(capture.missing(), Missing::default(), "nobody knows");
+        assert!(!capture.totals().cut_off);
+    }
+}

@@ -157,3 +157,78 @@ impl Hosts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::conditions::Conditions;
+    use crate::view::fixtures::Story;
+
+    fn meta(host: &str, boot_id: &str) -> Meta {
+        Meta { host: host.to_owned(), boot_id: boot_id.to_owned(), ..Meta::default() }
+    }
+
+    /// A fork whose wall clock is this much ahead of `timestamp_ns`.
+    fn fork(offset_ns: u64) -> Event {
+        let mut story = Story::default();
+        story.fork(5, 77, 4);
+        let mut event = story.events.remove(0);
+        let wide = event.wide.as_deref_mut().expect("of the wide mode");
+        wide.time_ns = event.timestamp_ns + offset_ns;
+        event
+    }
+
+    #[test]
+    fn an_event_is_of_the_boot_that_it_or_its_capture_names() {
+        let mut hosts = Hosts::new(2, Filter::new(Conditions::default()));
+        assert!(hosts.meta(0, &meta("one", "a")).is_none());
+        assert!(hosts.meta(1, &meta("one", "b")).is_none());
+        assert!(hosts.is_of(0, "one") && !hosts.is_of(0, "other"));
+        let event = fork(100);
+        assert_eq!([hosts.of(0, &event), hosts.of(0, &event)], [Some(0), Some(0)]);
+        assert_eq!(hosts.of(1, &event), Some(1), "another boot of it");
+        assert_eq!(hosts.differ(0, 1), None);
+        let mut named = fork(100);
+        let wide = named.wide.as_deref_mut().expect("of the wide mode");
+        (wide.host, wide.boot_id) = (Some("other".into()), Some("b".into()));
+        assert_eq!(hosts.of(1, &named), Some(2));
+        assert_eq!([hosts.of(1, &event), hosts.of(1, &named)], [Some(1), Some(2)]);
+        assert_eq!(hosts.differ(0, 2), Some(["one", "other"]));
+        assert!(hosts.meta(0, &meta("one", "b")).is_some(), "it has been met");
+        assert_eq!(hosts.of(0, &event), Some(1));
+    }
+
+    #[test]
+    fn ids_and_times_of_two_boots_fit_beside_each_other() {
+        let mut hosts = Hosts::new(2, Filter::new(Conditions::default()));
+        hosts.meta(0, &meta("one", "a"));
+        hosts.meta(1, &meta("other", "b"));
+        let (mut first, mut second) = (fork(100), fork(350));
+        let before = first.clone();
+        let boots = [hosts.of(0, &first), hosts.of(1, &second)].map(|boot| boot.expect("a boot"));
+        hosts.tell_apart(boots[0], &mut first);
+        assert_eq!(first, before, "the others are put beside the first");
+        hosts.tell_apart(boots[1], &mut second);
+        assert_eq!((second.pid, second.ppid), (PID_MAX_LIMIT + 77, PID_MAX_LIMIT + 4));
+        assert_eq!(second.timestamp_ns, before.timestamp_ns + 250);
+        let mut orphan = Event { ppid: 0, ..fork(350) };
+        hosts.tell_apart(boots[1], &mut orphan);
+        assert_eq!(orphan.ppid, 0);
+        let most = u32::try_from(MAX_BOOTS).expect("some") - 1;
+        assert!(most.checked_mul(PID_MAX_LIMIT).is_some_and(|ids| ids > u32::MAX / 2));
+    }
+
+    #[test]
+    fn names_that_nobody_told_are_none() {
+        let mut hosts = Hosts::new(1, Filter::new(Conditions::default()));
+        let mut event = fork(1);
+        let boot = hosts.of(0, &event).expect("a boot");
+        hosts.name(boot, &mut event);
+        assert_eq!(event, fork(1));
+        hosts.meta(0, &meta("one", "a"));
+        let boot = hosts.of(0, &event).expect("a boot");
+        hosts.name(boot, &mut event);
+        let wide = event.wide.as_deref().expect("of the wide mode");
+        assert_eq!((wide.host.as_deref(), wide.boot_id.as_deref()), (Some("one"), Some("a")));
+    }
+}

@@ -516,3 +516,63 @@ fn tail_takes_one_capture_in_files_and_follow_names_it() {
     let ran = run(&["-f", &files[0]]);
     assert!(ran.status == 2 && ran.err.contains("--tail"), "{}", ran.err);
 }
+
+fn lost(count: u32) -> String {
+    format!(
+        "{{\"event_type\":\"lost\",\"time\":\"2026-01-01T00:00:00.001000000Z\",\"lost\":{{\"fork\":{count},\"exec\":0,\"exit\":0}}}}\n"
+    )
+}
+
+/// In one capture losses are a part of its lines; of several each counts for itself.
+#[test]
+fn losses_are_said_a_few_times_and_passed_on_where_there_is_one_capture() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = |host: &str, boot_s: u64| {
+        let two = process(boot_s, 1_000_000, 2_000_000, 500, 1_000, 0);
+        let losses: String = (1..=30).map(lost).collect();
+        let end = summary(2).replace("\"fork\":0", "\"fork\":30");
+        meta(host, boot_s, boot_s * 1_000_000_000) + &two.concat() + &losses + &end
+    };
+    let one = write(&dir, "one", &lines("a", 0));
+    let other = write(&dir, "other", &lines("b", 1_000));
+    let told = |ran: &Ran| ran.out.lines().filter(|line| line.contains("\"lost\",")).count();
+    let warned =
+        |ran: &Ran| ran.err.lines().filter(|line| line.contains("lost up to here")).count();
+    let ran = run(&["--format", "json", &one]);
+    assert_eq!((told(&ran), warned(&ran)), (30, 10), "{}", ran.err);
+    let ran = run(&["--format", "json", &one, &other]);
+    assert_eq!((told(&ran), warned(&ran)), (0, 20), "{}", ran.err);
+    // What the first line of one says isn't true of both.
+    let head: Value = serde_json::from_str(ran.out.lines().next().unwrap()).unwrap();
+    assert_eq!((&head["event_type"], &head["host"]), (&"meta".into(), &"".into()));
+    assert_eq!((&head["boot_id"], &head["cpus"]), (&"".into(), &Value::Null));
+}
+
+#[test]
+fn a_capture_that_tells_no_beginning_is_not_said_to_leave_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = |began_ns: u64| {
+        let two = process(0, began_ns + 1_000_000, began_ns + 2_000_000, 500, 1_000, 0);
+        meta("a", 0, began_ns) + &two.concat() + &summary(2)
+    };
+    let hour = 3_600_000_000_000;
+    let told = write(&dir, "told", &(first(1_000) + &first(hour)));
+    let ran = run(&[&told]);
+    assert!(ran.err.contains("nothing was captured for"), "{}", ran.err);
+    let old = first(hour).replace(&format!(",\"timestamp_ns\":{hour},\"cpus\""), ",\"cpus\"");
+    assert_ne!(old, first(hour));
+    let untold = write(&dir, "untold", &(first(1_000) + &old));
+    let ran = run(&[&untold]);
+    assert!(
+        ran.err.contains("another capture begins here; both are shown as one\n"),
+        "{}",
+        ran.err
+    );
+    // With arguments --match has nothing to warn of, nor has a capture without them where none is looked for.
+    let ran = run(&["--match", "sh", &told]);
+    assert!(!ran.err.contains("no arguments"), "{}", ran.err);
+    let bare =
+        write(&dir, "bare", &first(1_000).replace(",\"cpus\"", ",\"no_args\":true,\"cpus\""));
+    assert!(!run(&[&bare]).err.contains("no arguments"));
+    assert!(run(&["--match", "sh", &bare]).err.contains("no arguments"));
+}

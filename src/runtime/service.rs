@@ -37,7 +37,7 @@ impl Service {
     }
 }
 
-/// As sd_watchdog_enabled(3) reads them: what names another process was meant for the one that
+/// As `sd_watchdog_enabled(3)` reads them: what names another process was meant for the one that
 /// started this one.
 fn watchdog(usec: Option<String>, pid: Option<String>) -> Option<Duration> {
     if pid.is_some_and(|pid| pid.parse() != Ok(process::id())) {
@@ -54,7 +54,7 @@ fn tell(state: &str) {
     }
 }
 
-/// As sd_notify(3) does: to a path, or behind an `@` to a name that is in no file system.
+/// As `sd_notify(3)` does: to a path, or behind an `@` to a name that is in no file system.
 fn send(socket: &[u8], state: &str) -> io::Result<()> {
     let address = match socket.strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,

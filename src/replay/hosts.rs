@@ -194,6 +194,10 @@ mod tests {
         assert_eq!(hosts.of(1, &named), Some(2));
         assert_eq!([hosts.of(1, &event), hosts.of(1, &named)], [Some(1), Some(2)]);
         assert_eq!(hosts.differ(0, 2), Some(["one", "other"]));
+        let mut rebooted = fork(100);
+        let wide = rebooted.wide.as_deref_mut().expect("of the wide mode");
+        wide.boot_id = Some("c".into());
+        assert_eq!([hosts.of(1, &event), hosts.of(1, &rebooted)], [Some(1), Some(3)]);
         assert!(hosts.meta(0, &meta("one", "b")).is_some(), "it has been met");
         assert_eq!(hosts.of(0, &event), Some(1));
     }
@@ -216,6 +220,30 @@ mod tests {
         assert_eq!(orphan.ppid, 0);
         let most = u32::try_from(MAX_BOOTS).expect("some") - 1;
         assert!(most.checked_mul(PID_MAX_LIMIT).is_some_and(|ids| ids > u32::MAX / 2));
+    }
+
+    #[test]
+    fn beyond_so_many_boots_those_that_are_known_go_on() {
+        let mut hosts = Hosts::new(1, Filter::new(Conditions::default()));
+        let of = |hosts: &mut Hosts, boot: usize| {
+            hosts.meta(0, &meta("one", &boot.to_string()));
+            hosts.last[0] = None;
+            hosts.of(0, &fork(100))
+        };
+        assert!((0..MAX_BOOTS).all(|boot| of(&mut hosts, boot) == Some(boot)));
+        assert_eq!(of(&mut hosts, MAX_BOOTS), None);
+        assert_eq!(of(&mut hosts, 7), Some(7));
+    }
+
+    #[test]
+    fn a_capture_of_another_host_than_the_chosen_one_is_not_shown() {
+        let chosen = Conditions { host: Some("one".to_owned()), ..Conditions::default() };
+        let mut hosts = Hosts::new(1, Filter::new(chosen));
+        assert!(hosts.may_be_shown(0), "it may tell with each event");
+        hosts.meta(0, &meta("one", "a"));
+        assert!(hosts.may_be_shown(0));
+        hosts.meta(0, &meta("other", "b"));
+        assert!(!hosts.may_be_shown(0));
     }
 
     #[test]

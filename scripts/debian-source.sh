@@ -21,6 +21,7 @@ if [ "$release" = trixie ]; then
 	mkdir "$source/vendor"
 	tar -x -f "$work/tuxscope_$upstream.orig-vendor.tar.xz" -C "$source/vendor" --strip-components=1
 	scripts/debian-copyright.sh "$source/vendor/vendor" >"$source/debian/copyright"
+	rm -r "$source/debian/patches"
 	sed -i '/^ librust-/d; /^Static-Built-Using:/d' "$source/debian/control"
 	{
 		sed '1{s/)/~deb13+1)/;s/ unstable;/ trixie;/};s/\* First release\./* For Debian 13, with the crates that it lacks or has in other versions./;/^ -- /q' "$debian/changelog"

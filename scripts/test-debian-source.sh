@@ -28,7 +28,8 @@ inside chown -R builder: /home/builder
 # shellcheck disable=SC2016 # expanded by the inner shell
 reaching chroot "$root" sh -euc '
 	cd /home/builder
-	apt-get ${1:+-o Acquire::Check-Valid-Until=false} build-dep --yes -qq ./tuxscope_*.dsc
+	apt-get ${1:+-o Acquire::Check-Valid-Until=false} -qq update
+	apt-get build-dep --yes -qq ./tuxscope_*.dsc
 ' sh "${EXPIRED:-}"
 inside runuser -u builder -- sh -euc '
 	cd

@@ -41,7 +41,7 @@ RELEASE ?= forky
 debian-source: dist debian-source-deps ## HEAD as a Debian source package, target/debian-source/RELEASE/*.dsc; RELEASE=trixie: with its crates
 	$(Q)$(call AS_OWNER,scripts/debian-source.sh target/dist target/debian-source/$(RELEASE) $(RELEASE))
 
-test-debian-source: debian-source debian-deps ## it builds in a fresh Debian without a network; lintian and autopkgtest look at it
+test-debian-source: debian-source debian-deps ## it builds in a fresh Debian RELEASE (forky) without a network; lintian and autopkgtest look at it
 	$(Q)$(SUDO) env EXPIRED=$(EXPIRED) scripts/test-debian-source.sh target/debian-source/$(RELEASE) $(RELEASE)
 
 rpm-source: dist rpm-deps ## HEAD as a source package for Fedora with its crates, target/rpm-source/*.src.rpm

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist dist test-dist debian-source test-debian-source rpm-source test-rpm-source deb rpm image test-deb test-rpm test-image test-sbom test-unit test-fleet test-otlp \
+.PHONY: manual lint-dist dist test-dist debian-source test-debian-source test-debian-source-trixie rpm-source test-rpm-source deb rpm image test-deb test-rpm test-image test-sbom test-unit test-fleet test-otlp \
   test-mappings test-metrics soak deny dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps image-deps vm-deps cargo-auditable cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
@@ -43,6 +43,9 @@ debian-source: dist debian-source-deps ## HEAD as a Debian source package, targe
 
 test-debian-source: debian-source debian-deps ## it builds in a fresh Debian RELEASE (forky) without a network; lintian and autopkgtest look at it
 	$(Q)$(SUDO) env EXPIRED=$(EXPIRED) scripts/test-debian-source.sh target/debian-source/$(RELEASE) $(RELEASE)
+
+test-debian-source-trixie: ## the same in Debian 13
+	$(Q)$(MAKE) test-debian-source RELEASE=trixie
 
 rpm-source: dist rpm-deps ## HEAD as a source package for Fedora with its crates, target/rpm-source/*.src.rpm
 	$(Q)$(call AS_OWNER,scripts/rpm-source.sh target/dist target/rpm-source)

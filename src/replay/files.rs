@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(told("e.jsonl.12.zst"), (&b"e.jsonl"[..], numbered(12)));
         let dated = Age::Dated(b"20261127".to_vec());
         assert_eq!(told("e.jsonl-20261127.gz"), (&b"e.jsonl"[..], dated));
-        for name in ["host-7", "v1.jsonl", ".5", "e.", "e.12a", "e.99999999999"] {
+        for name in ["host-7", "v1.jsonl", ".5", "e.", "e.12a", "e.99999999999", "e-2026112x"] {
             assert_eq!(told(name), (name.as_bytes(), Age::Current));
         }
     }
@@ -224,6 +224,11 @@ mod tests {
         let wanted =
             "files are missing between a.10 and a.2.zst\na.1.zst is left out: a.1 is there, too";
         assert_eq!(said, wanted);
+        for (files, said) in [(["c", "c.1"], 0), (["d", "d.2"], 1)] {
+            let dir = tempfile::tempdir()?;
+            files.iter().try_for_each(|name| fs::write(dir.path().join(name), ""))?;
+            assert_eq!(self::sets(&[dir.path().to_owned()])?[0].remarks.len(), said);
+        }
         Ok(())
     }
 

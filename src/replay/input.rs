@@ -259,3 +259,41 @@ impl Read for Raw {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_file_is_a_regular_one_that_is_not_compressed() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = |name: &str| dir.path().join(name);
+        let files: [(&str, &[u8], bool); 5] = [
+            ("a", b"{}\n", true),
+            ("empty", b"", true),
+            ("short", &ZSTD[..3], true),
+            ("gzip", &[GZIP[0], GZIP[1], 8, 0], false),
+            ("zstd", &ZSTD, false),
+        ];
+        for (name, bytes, plain) in files {
+            std::fs::write(path(name), bytes)?;
+            let input = Input::open(&path(name))?;
+            assert_eq!(
+                (input.is_plain(), input.size()),
+                (plain, Some(bytes.len() as u64)),
+                "{name}"
+            );
+        }
+        let null = Input::open(Path::new("/dev/null"))?;
+        assert_eq!((null.is_plain(), null.size(), null.identity()), (false, None, None));
+        let [one, again, other] = ["a", "a", "gzip"].map(|name| Input::open(&path(name)));
+        let (one, again, other) = (one?, again?, other?);
+        assert!(one.is_same_file(&again) && !one.is_same_file(&other));
+        assert!(!null.is_same_file(&Input::open(Path::new("/dev/null"))?), "not to be told apart");
+        let mut bytes = one.bytes(None, &Stop::new()?);
+        assert_eq!(bytes.done(), 0);
+        bytes.read_to_end(&mut Vec::new())?;
+        assert_eq!(bytes.done(), 3);
+        Ok(())
+    }
+}

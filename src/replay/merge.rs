@@ -98,3 +98,52 @@ impl Merge {
         size.filter(|&size| size > 0).map(|size| done as f64 / size as f64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use anyhow::Result;
+
+    use super::super::files;
+    use super::*;
+    use crate::json::Writer;
+    use crate::view::fixtures::Story;
+
+    #[test]
+    fn what_was_read_of_all_files_is_told() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let mut sizes = Vec::new();
+        for (name, at_us, events) in [("a", 0, 30), ("b", 1_000_000, 10)] {
+            let (mut story, mut lines) = (Story::default(), Vec::new());
+            for n in 0..events {
+                story.fork(at_us + n, 77 + n as u32, 4);
+            }
+            for event in &story.events {
+                Writer::default().event(event, true, &mut lines);
+            }
+            sizes.push(lines.len() as f64);
+            fs::write(dir.path().join(name), lines)?;
+        }
+        let merge = |tail| -> Result<Merge> {
+            let sets = files::sets(&[dir.path().to_owned()])?;
+            Ok(Merge::new(sets, &super::super::stream::ALWAYS, tail, &Stop::new()?))
+        };
+        let mut all = merge(false)?;
+        let (mut progress, mut idle, mut items) = (vec![all.progress()], 0, 0);
+        while all.next(|_| idle += 1).is_some() {
+            items += 1;
+            progress.push(all.progress());
+        }
+        progress.dedup();
+        // Each is read at once.
+        assert_eq!(progress, [Some(0.0), Some(sizes[0] / (sizes[0] + sizes[1])), Some(1.0)]);
+        // Where a file begins, where more than a line of it may have to be waited for, and its end.
+        assert!(idle > 0 && idle < items / 2, "{idle} times before {items} items");
+        assert_eq!(merge(true)?.progress(), None, "they may grow");
+        fs::write(dir.path().join("a"), "")?;
+        fs::write(dir.path().join("b"), "")?;
+        assert_eq!(merge(false)?.progress(), None, "there is nothing");
+        Ok(())
+    }
+}

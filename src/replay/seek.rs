@@ -97,3 +97,96 @@ fn first_time(window: &[u8]) -> Option<(usize, u64, &[u8])> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::ops::Range;
+
+    use super::*;
+    use crate::json::Writer;
+    use crate::view::fixtures::Story;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// An event of this second.
+    fn line(second: u64, host: Option<&str>) -> Vec<u8> {
+        let mut story = Story::default();
+        story.fork(5, 77, 4);
+        let event = &mut story.events[0];
+        let wide = event.wide.as_deref_mut().expect("of the wide mode");
+        (wide.time_ns, wide.host) = (second * SECOND, host.map(Into::into));
+        let mut line = Vec::new();
+        Writer::default().event(event, true, &mut line);
+        line
+    }
+
+    /// A file with an event each second, and where in it each begins and ends; some other lines lie between
+    /// them.
+    fn file(
+        host: impl Fn(u64) -> Option<&'static str>,
+    ) -> (tempfile::NamedTempFile, Vec<Range<u64>>) {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let (mut bytes, mut places) = (Vec::new(), Vec::new());
+        for second in 0..20_000 {
+            if second % 100 == 7 {
+                bytes.extend_from_slice(b"{\"event_type\":\"lost\"}\n");
+            }
+            let from = bytes.len() as u64;
+            bytes.extend(line(second, host(second)));
+            places.push(from..bytes.len() as u64);
+        }
+        file.write_all(&bytes).expect("written");
+        (file, places)
+    }
+
+    #[test]
+    fn nothing_that_is_wanted_is_passed_over_and_little_else_is_read() {
+        let (file, places) = file(|_| None);
+        let size = places.last().expect("some").end;
+        assert!(size > 4 * NEAR, "{size}");
+        for second in (0..20_000).step_by(271).chain([19_999]) {
+            let to = search(file.as_file(), size, second * SECOND).expect("read");
+            let wanted = places[second as usize].start;
+            assert!(
+                to <= wanted && wanted - to <= NEAR + WINDOW as u64,
+                "{second}: {to}, {wanted}"
+            );
+            let before = places.partition_point(|place| place.start < to);
+            assert!(to == 0 || places[before].start == to, "{second}: {to} is no line's beginning");
+            let lines =
+                places[..before].len() as u64 + (before as u64).saturating_sub(7).div_ceil(100);
+            assert_eq!(count_lines(file.as_file(), to).expect("read"), lines, "{second}");
+        }
+        let input = Input::open(file.path()).expect("a file");
+        let margin = MARGIN_NS / SECOND;
+        let found = to_time(&input, (15_000 + margin) * SECOND).expect("far from its beginning");
+        assert_eq!(found.to, search(file.as_file(), size, 15_000 * SECOND).expect("read"));
+        assert_eq!(found.lines(), count_lines(file.as_file(), found.to).expect("read"));
+        assert!(to_time(&input, margin * SECOND).is_none(), "from its beginning on");
+    }
+
+    #[test]
+    fn lines_of_several_hosts_have_no_order() {
+        let of_one = file(|_| Some("one"));
+        let size = of_one.1.last().expect("some").end;
+        assert!(search(of_one.0.as_file(), size, 19_000 * SECOND).expect("read") > NEAR);
+        let (joined, places) = file(|second| Some(if second < 12_000 { "one" } else { "other" }));
+        let size = places.last().expect("some").end;
+        assert_eq!(search(joined.as_file(), size, 19_000 * SECOND).expect("read"), 0);
+    }
+
+    #[test]
+    fn the_first_time_is_that_of_a_whole_line() {
+        let (first, second) = (line(3, None), line(4, None));
+        let rest = &first[10..];
+        let window = [rest, b"\n{}\n", &second, &first].concat();
+        let whole = second.strip_suffix(b"\n").expect("a line");
+        let at = rest.len() + b"\n{}\n".len();
+        assert_eq!(first_time(&window), Some((at, 4 * SECOND, whole)));
+        assert_eq!(first_time(&window[..at + whole.len()]), None, "it is cut");
+        for window in [&b""[..], b"\n", b"\n\n", b"x"] {
+            assert_eq!(first_time(window), None);
+        }
+    }
+}

@@ -330,3 +330,23 @@ pub fn time_ns(record: &Record) -> Option<u64> {
         Record::Meta(_) | Record::Summary(_) | Record::Unknown => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_of_one_host_until_it_names_another() {
+        let line = |host: &str| format!("{{\"pid\":7,\"host\":\"{host}\"}}").into_bytes();
+        let mut host = Host::Unknown;
+        host.see(b"{\"pid\":7}");
+        assert!(host == Host::Unknown);
+        for _ in 0..2 {
+            host.see(&line("one"));
+            assert!(host == Host::One(b"one".to_vec()));
+        }
+        host.see(&line("other"));
+        host.see(&line("one"));
+        assert!(host == Host::Several);
+    }
+}

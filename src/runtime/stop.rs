@@ -106,11 +106,16 @@ impl Stop {
         Ok(Self { on_interrupt: Some(handler), ..stop })
     }
 
-    fn install(hangup: Hangup, insisted: impl Fn() + Send + 'static) -> Result<Self> {
+    /// One that no signal requests.
+    pub(crate) fn new() -> Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let event = event.context("can't install the signal handler")?;
         let asked = Asked { insisted: false.into(), event };
-        let stop = Self { asked: Arc::new(asked), on_interrupt: None };
+        Ok(Self { asked: Arc::new(asked), on_interrupt: None })
+    }
+
+    fn install(hangup: Hangup, insisted: impl Fn() + Send + 'static) -> Result<Self> {
+        let stop = Self::new()?;
         let hangup_ignored = is_ignored(libc::SIGHUP);
         let asked = stop.clone();
         let mut first: Option<Instant> = None;

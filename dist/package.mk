@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist dist test-dist debian-source test-debian-source rpm-source test-rpm-source deb rpm image test-deb test-rpm test-image test-sbom test-unit test-fleet test-otlp \
+.PHONY: manual lint-dist dist test-dist debian-source test-debian-source test-debian-source-trixie rpm-source test-rpm-source deb rpm image test-deb test-rpm test-image test-sbom test-unit test-fleet test-otlp \
   test-mappings test-metrics soak deny dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps image-deps vm-deps cargo-auditable cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
@@ -22,7 +22,8 @@ dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-dep
 cargo-auditable cargo-deb cargo-deny cargo-fuzz:
 	$(Q)./scripts/deps.sh $@
 
-lint-dist: dist-deps ## mandoc, systemd-analyze on what a package ships; completions tried
+lint-dist: dist-deps ## mandoc, systemd-analyze on what a package ships; completions tried; Debian's crates are Cargo.toml's
+	$(Q)./scripts/debian-crates.py --check
 	$(Q)./tests/completions.sh
 	$(Q)for page in man/*.[18]; do mandoc -T lint -W warning $$page || exit 1; done
 	$(Q)said=$$(systemd-analyze security --no-pager --offline=true --threshold=20 dist/tuxscope.service) || \
@@ -34,11 +35,17 @@ dist: source-deps ## HEAD's sources and the crates that they take: target/dist/t
 test-dist: deps source-deps ## the tarballs of `make dist` are the same twice, and build without a network
 	$(Q)$(call AS_OWNER,scripts/test-dist.sh)
 
-debian-source: dist debian-source-deps ## HEAD as a Debian source package with its crates, target/debian-source/*.dsc
-	$(Q)$(call AS_OWNER,scripts/debian-source.sh target/dist target/debian-source)
+# forky and later have all crates.
+RELEASE ?= forky
 
-test-debian-source: debian-source debian-deps ## it builds in a fresh Debian 13 without a network; lintian and autopkgtest look at it
-	$(Q)$(SUDO) scripts/test-debian-source.sh target/debian-source
+debian-source: dist debian-source-deps ## HEAD as a Debian source package, target/debian-source/RELEASE/*.dsc; RELEASE=trixie: with its crates
+	$(Q)$(call AS_OWNER,scripts/debian-source.sh target/dist target/debian-source/$(RELEASE) $(RELEASE))
+
+test-debian-source: debian-source debian-deps ## it builds in a fresh Debian RELEASE (forky) without a network; lintian and autopkgtest look at it
+	$(Q)$(SUDO) env EXPIRED=$(EXPIRED) scripts/test-debian-source.sh target/debian-source/$(RELEASE) $(RELEASE)
+
+test-debian-source-trixie: ## the same in Debian 13
+	$(Q)$(MAKE) test-debian-source RELEASE=trixie
 
 rpm-source: dist rpm-deps ## HEAD as a source package for Fedora with its crates, target/rpm-source/*.src.rpm
 	$(Q)$(call AS_OWNER,scripts/rpm-source.sh target/dist target/rpm-source)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# scripts/debian-copyright.sh VENDOR: the copyright file of the Debian source package, which is
+# scripts/debian-copyright.sh VENDOR: the copyright file of a Debian source package with vendored crates, which is
 # dist/debian/copyright and whose work each crate in VENDOR is, as the crate says.
 set -eu
 export LC_ALL=C.UTF-8
@@ -19,7 +19,9 @@ holders() {
 	echo "$found"
 }
 
-cat dist/debian/copyright
+sed '/^Source:/a\
+Comment: vendor/ is the component orig-vendor: the crates that Cargo.lock names, as crates.io has them, of\
+ which those that Linux never takes are cut down to their manifests.' dist/debian/copyright
 for crate in "$vendor"/*; do
 	name=${crate##*/}
 	licence=$(sed -n 's/^license = "\(.*\)"/\1/p' "$crate/Cargo.toml" | sed -E '

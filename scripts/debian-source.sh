@@ -24,7 +24,8 @@ if [ "$release" = trixie ]; then
 	rm -r "$source/debian/patches"
 	sed -i '/^ librust-/d; /^Static-Built-Using:/d' "$source/debian/control"
 	{
-		sed '1{s/)/~deb13+1)/;s/ unstable;/ trixie;/};s/\* First release\./* For Debian 13, with the crates that it lacks or has in other versions./;/^ -- /q' "$debian/changelog"
+		# An entry has to be newer than the one before it.
+		sed '1{s/)/~deb13+1)/;s/ unstable;/ trixie;/};s/\* First release\./* For Debian 13, with the crates that it lacks or has in other versions./;/^ -- /{s/:00 +/:01 +/;q}' "$debian/changelog"
 		echo
 		cat "$debian/changelog"
 	} >"$source/debian/changelog"

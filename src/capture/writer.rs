@@ -12,7 +12,7 @@ use crate::capture::enrich::Enricher;
 use crate::capture::follow::Follow;
 use crate::capture::nanos;
 use crate::capture::order::{Queue, Turn};
-use crate::capture::owed::Owed;
+use crate::capture::owed::{Owed, Unpaid};
 use crate::capture::status::Status;
 use crate::expect::Judge;
 use crate::host::clock::{monotonic_ns, now_ns};
@@ -282,8 +282,9 @@ impl Writer<'_> {
                 if record.hidden {
                     return;
                 }
+                let shown = self.filter.matches(&record.event);
                 if let Some(task) = unpaid {
-                    self.state.owed.keep(task, &record.event, inherited_rss);
+                    self.state.owed.keep(task, &record.event, inherited_rss, shown);
                 }
                 if let Some(judge) = &mut self.judge {
                     judge.event(&record.event);
@@ -291,7 +292,7 @@ impl Writer<'_> {
                 if let Some(metrics) = &mut self.metrics {
                     metrics.event(&record.event);
                 }
-                if self.filter.matches(&record.event) {
+                if shown {
                     self.print(record.event);
                 }
             }
@@ -307,13 +308,14 @@ impl Writer<'_> {
 
     /// Tells those that sum what a process has cost whose exit was told without it.
     fn cost_of_before(&mut self, task: Task, cost: Cost) {
-        let Some((mut event, inherited_rss)) = self.state.owed.take(task) else { return };
-        self.tell_cost(&mut event, task, cost, inherited_rss);
+        let Some(unpaid) = self.state.owed.take(task) else { return };
+        let Unpaid { mut exit, inherited_rss, shown } = unpaid;
+        self.tell_cost(&mut exit, task, cost, inherited_rss);
         if let Some(metrics) = &mut self.metrics {
-            metrics.cost(&event);
+            metrics.cost(&exit);
         }
-        if self.filter.matches(&event) {
-            self.sink.cost(&event);
+        if shown {
+            self.sink.cost(&exit);
         }
     }
 

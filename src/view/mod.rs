@@ -149,8 +149,8 @@ pub trait Sink {
     /// Appends one event.
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
 
-    /// An exit that was told without its cost is told once more, with it, for views that sum. That is
-    /// after a while: its parent has reaped the process only now.
+    /// An exit that was told without its cost is told once more, with it and without arguments, for
+    /// views that sum. That is after a while: its parent has reaped the process only now.
     fn cost(&mut self, _exit: &Event) {}
 
     /// Appends word of events that were lost before this point of the capture, counted since

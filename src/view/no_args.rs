@@ -20,11 +20,19 @@ impl Sink for NoArgs {
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
-        self.0.event(&without_args(event), out);
+        let mut event = event.clone();
+        match event.wide.as_deref_mut().map(|wide| &mut wide.detail) {
+            Some(Detail::Exec { args, .. } | Detail::ExecFailed { args, .. }) => {
+                *args = args.program();
+            }
+            Some(Detail::Exit(ended)) => ended.args = ended.args.as_ref().map(Args::program),
+            Some(Detail::Fork { .. }) | None => {}
+        }
+        self.0.event(&event, out);
     }
 
     fn cost(&mut self, exit: &Event) {
-        self.0.cost(&without_args(exit));
+        self.0.cost(exit);
     }
 
     fn lost(&mut self, lost: &Lost, time_ns: u64, out: &mut Vec<u8>) {
@@ -46,18 +54,6 @@ impl Sink for NoArgs {
     fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         self.0.end(totals, out);
     }
-}
-
-fn without_args(event: &Event) -> Event {
-    let mut event = event.clone();
-    match event.wide.as_deref_mut().map(|wide| &mut wide.detail) {
-        Some(Detail::Exec { args, .. } | Detail::ExecFailed { args, .. }) => {
-            *args = args.program();
-        }
-        Some(Detail::Exit(ended)) => ended.args = ended.args.as_ref().map(Args::program),
-        Some(Detail::Fork { .. }) | None => {}
-    }
-    event
 }
 
 #[cfg(test)]

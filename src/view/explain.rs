@@ -63,7 +63,7 @@ impl Sink for Explain {
         let silent_before = before.is_some_and(|(_, life)| life.never_execed());
         let start_ns = event.wide.as_deref().map_or(0, |wide| wide.start_ns);
         let name_before = self.lives.name_of(event.pid, start_ns);
-        let adopter_before = before.and_then(|(_, life)| life.adopter);
+        let adopter_before = before.and_then(|(_, life)| life.adopter());
 
         let step = self.lives.event(event);
         let (Step::Born(id)
@@ -74,7 +74,7 @@ impl Sink for Explain {
         | Step::Ended(id)) = step;
         let mut text = String::new();
         if let Some(life) = self.lives.get(id) {
-            if life.adopter != adopter_before {
+            if life.adopter() != adopter_before {
                 self.adoption(life, &mut text);
             }
             match step {
@@ -150,7 +150,7 @@ impl Explain {
     }
 
     fn adoption(&self, life: &Life, out: &mut String) {
-        let (Some(parent), Some(adopter)) = (life.born_to, life.adopter) else { return };
+        let (Some(parent), Some(adopter)) = (life.born_to(), life.adopter()) else { return };
         let adopter = named(adopter, self.lives.name_of(adopter, 0));
         let _ = writeln!(out, "{}'s parent {parent} is gone; {adopter} adopted it", life.pid);
     }

@@ -168,11 +168,11 @@ fn note(life: &Life) -> Option<String> {
         .chain(life.failed_execs().map(ToString::to_string))
         .chain(life.killed().map(str::to_owned))
         .collect();
-    if life.threads > 0 {
-        notes.push(format!("{} more threads", life.threads));
+    if life.threads() > 0 {
+        notes.push(format!("{} more threads", life.threads()));
     }
-    if life.folded.count > 0 {
-        notes.push(format!("{} more processes, not drawn", life.folded.count));
+    if life.folded().count > 0 {
+        notes.push(format!("{} more processes, not drawn", life.folded().count));
     }
     (!notes.is_empty()).then(|| notes.join("\n"))
 }

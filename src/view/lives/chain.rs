@@ -55,7 +55,7 @@ impl Lives {
     pub fn span_of(&self, id: LifeId) -> Option<(u64, u64)> {
         let life = self.get(id)?;
         let (_, last) = self.span_ns();
-        let begin = life.born_ns.unwrap_or(0).max(self.capture_began_ns());
+        let begin = life.born_ns().unwrap_or(0).max(self.capture_began_ns());
         let end = life.end.map_or(last, |end| end.at_ns);
         Some((begin, end.max(begin)))
     }

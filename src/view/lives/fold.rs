@@ -49,7 +49,7 @@ impl Lives {
             let Some(Reverse((.., id))) = leaves.pop() else { break };
             let Some(life) = self.remove(id) else { continue };
             self.folded.add(&life);
-            let mut folded = life.folded;
+            let mut folded = life.folded();
             if !life.is_bystander() {
                 folded.add(Folded { count: 1, failed: u32::from(life.failed()) });
             }
@@ -58,7 +58,7 @@ impl Lives {
                 self.folded_roots.add(folded);
                 continue;
             };
-            parent.folded.add(folded);
+            parent.rare(&mut self.bytes).folded.add(folded);
             let more = children.get_mut(&parent_id).map(|count| {
                 *count -= 1;
                 *count

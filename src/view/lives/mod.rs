@@ -16,8 +16,10 @@ use crate::text::killed;
 use crate::text::quantity::{counted, plural};
 
 mod chain;
+mod exec;
 mod fold;
 mod life;
+mod maybe;
 mod parents;
 mod pool;
 mod settle;
@@ -25,9 +27,11 @@ mod settle;
 mod tests;
 
 pub use chain::Segment;
+use exec::Program;
+pub use exec::{Exec, FailedExecs};
 use fold::Tally;
-use life::Program;
-pub use life::{End, Exec, FailedExecs, Folded, Life, LifeId, Whose};
+use life::Rare;
+pub use life::{End, Folded, Life, LifeId, Whose};
 use pool::Pool;
 pub use settle::Children;
 
@@ -80,7 +84,7 @@ pub struct Lives {
     by_pid: Table<LifeId>,
     /// The names of those that ran before, and that no event was of yet.
     before: Table<Arc<Comm>>,
-    last_id: u64,
+    last_id: u32,
     names: Pool<Comm>,
     programs: Pool<Program>,
     /// Who they were and where, for a view that tells.
@@ -219,8 +223,10 @@ impl Lives {
         }
         match (event.kind, wide.map(|wide| &wide.detail)) {
             (EventKind::Fork, Some(Detail::Fork { thread: true, .. })) => {
-                let (id, life) = self.whose(event);
-                life.threads = life.threads.saturating_add(1);
+                let (id, _) = self.whose(event);
+                if let Some(rare) = self.rare(id) {
+                    rare.threads = rare.threads.saturating_add(1);
+                }
                 Step::ThreadBorn(id)
             }
             (EventKind::Fork, _) => Step::Born(self.born(event)),
@@ -254,9 +260,10 @@ impl Lives {
                     }
                     _ => None,
                 });
-                let (id, life) = self.whose(event);
-                if let Some((file, errno)) = failed {
-                    let (new, old) = life.push_failed(&file[..file.len().min(PICTURE_ARGS)], errno);
+                let (id, _) = self.whose(event);
+                let failed = failed.and_then(|(file, errno)| Some((file, errno, self.rare(id)?)));
+                if let Some((file, errno, rare)) = failed {
+                    let (new, old) = rare.push_failed(&file[..file.len().min(PICTURE_ARGS)], errno);
                     self.bytes = self.bytes + new - old;
                 }
                 Step::ExecFailed(id)
@@ -266,7 +273,6 @@ impl Lives {
             }
             (EventKind::Exit, _) => {
                 let ended = event.ended();
-                let (status, duration_ns) = (ended.map(|e| e.status), ended.map(|e| e.duration_ns));
                 self.parent_now(event, ended.and_then(|ended| ended.born_to));
                 let comm = self.names.share(event.comm);
                 let (id, life) = self.whose(event);
@@ -275,21 +281,19 @@ impl Lives {
                     life.comm = Some(comm);
                 }
                 life.exits = life.exits.saturating_add(1);
-                let mut end = End { at_ns: now, seen: true, status, duration_ns, ..End::default() };
+                let mut end = End::at(now, true);
                 if let Some(ended) = ended {
-                    end.costs(ended);
+                    end.ended(ended);
                 }
                 life.end = Some(end);
                 let told =
                     ended.filter(|ended| ended.signal_code.is_some() && life.killed().is_none());
-                let mut killed = 0;
-                if let Some(ended) = told {
+                let unseen = life.exec_count() == 0 && !life.fork_seen;
+                if let Some((ended, rare)) = told.and_then(|ended| Some((ended, self.rare(id)?))) {
                     let mut text = String::new();
                     killed::by(event.pid, ended, &mut text);
-                    killed = life.killed_by(text);
+                    self.bytes += rare.killed_by(text);
                 }
-                let unseen = life.exec_count() == 0 && !life.fork_seen;
-                self.bytes += killed;
                 if let Some(args) = ended.and_then(|ended| ended.args.as_ref()).filter(|_| unseen) {
                     let args = Some(args.cut(self.max_args));
                     self.execed(id, event.comm, None, (None, args), false);
@@ -314,6 +318,11 @@ impl Lives {
     pub fn name_of(&self, pid: u32, start_ns: u64) -> Option<Comm> {
         let known = self.by_pid.get(pid, start_ns).and_then(|id| self.get(*id)?.comm());
         known.or_else(|| self.before.get(pid, start_ns).map(|comm| **comm))
+    }
+
+    /// What few have, of this life, to be changed.
+    fn rare(&mut self, id: LifeId) -> Option<&mut Rare> {
+        Some(self.lives.get_mut(&id)?.rare(&mut self.bytes))
     }
 
     /// Forgets a life.
@@ -407,11 +416,9 @@ impl Lives {
             // A child begins with the name of who made it.
             parent.comm.get_or_insert_with(|| Arc::clone(&comm));
         }
-        let mut life = Life::new(event.pid);
-        life.born_ns = Some(event.timestamp_ns);
-        life.fork_seen = true;
+        let mut life = Life::born(event.pid, event.timestamp_ns);
         (life.parent, life.above) = (parent, parent);
-        life.born_to = (event.ppid != 0).then_some(event.ppid);
+        life.made_by(event.ppid);
         life.comm = Some(comm);
         let start_ns = event.wide.as_ref().map_or(0, |wide| wide.start_ns);
         self.insert(life, start_ns, event.timestamp_ns)
@@ -419,23 +426,32 @@ impl Lives {
 
     /// Adds one that began at `start_ns`, 0 where that isn't known.
     fn insert(&mut self, mut life: Life, start_ns: u64, now_ns: u64) -> LifeId {
-        self.last_id = self.last_id.saturating_add(1);
-        let id = NonZero::new(self.last_id).unwrap_or(LifeId::MIN);
+        let id = self.next_id();
         if let Some(comm) = self.before.end(life.pid, start_ns) {
             life.comm.get_or_insert(comm);
         }
         let before = self.by_pid.begin(life.pid, start_ns, id);
         if let Some(before) = before.and_then(|before| self.lives.get_mut(&before)) {
-            let unseen = End { at_ns: now_ns, ..End::default() };
-            before.end.get_or_insert(unseen);
+            before.end.get_or_insert(End::at(now_ns, false));
         }
-        life.start_known = start_ns != 0;
-        if life.start_known {
-            life.born_ns = life.born_ns.or(Some(start_ns));
+        if start_ns != 0 {
+            life.began_at(start_ns);
         }
         self.bytes += life.bytes();
         self.lives.insert(id, Box::new(life));
         id
+    }
+
+    /// A view of those that live may see more than four billion: then those that have gone lend
+    /// their ids.
+    fn next_id(&mut self) -> LifeId {
+        loop {
+            self.last_id = self.last_id.wrapping_add(1);
+            match NonZero::new(self.last_id) {
+                Some(id) if !self.lives.contains_key(&id) => return id,
+                _ => {}
+            }
+        }
     }
 
     /// The life that the event is of, which may have begun unseen.
@@ -464,8 +480,7 @@ impl Lives {
             life.comm = comm;
         }
         if start_ns != 0 && !life.start_known {
-            life.start_known = true;
-            life.born_ns = life.born_ns.or(Some(start_ns));
+            life.began_at(start_ns);
         }
         (id, life)
     }
@@ -486,11 +501,7 @@ impl Lives {
             _ => Arc::new(program),
         };
         let Some(life) = self.lives.get_mut(&id) else { return };
-        let exec = Exec::new(at_ns, program);
-        self.bytes += exec.bytes();
-        if let Some(left_out) = life.push_exec(exec, ran_before) {
-            self.bytes -= left_out.bytes();
-        }
+        life.push_exec(Exec::new(at_ns, program), ran_before, &mut self.bytes);
         life.comm = Some(comm);
     }
 }

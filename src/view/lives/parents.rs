@@ -11,12 +11,15 @@ impl Lives {
         if event.ppid == 0 {
             return;
         }
-        let known = life.born_to;
-        let first = *life.born_to.get_or_insert(born_to.unwrap_or(event.ppid));
+        let (known, parent) = (life.born_to(), life.parent);
+        let first = known.or(born_to).unwrap_or(event.ppid);
+        life.made_by(first);
         if first != event.ppid {
-            life.adopter = Some(event.ppid);
+            if let Some(rare) = self.rare(id) {
+                rare.adopter = Some(event.ppid);
+            }
         }
-        if known.is_some() || life.parent.is_some() {
+        if known.is_some() || parent.is_some() {
             return;
         }
         let pid = if self.by_pid.has(first) { first } else { event.ppid };

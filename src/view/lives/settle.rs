@@ -34,7 +34,7 @@ impl Lives {
     pub(super) fn settle(&mut self) {
         self.settle_threads();
         let nameless = |life: &Life| {
-            life.is_bystander() && life.comm.is_none() && life.folded == Folded::default()
+            life.is_bystander() && life.comm.is_none() && life.folded() == Folded::default()
         };
         for family in self.children().0.chunk_by(|a, b| a.0 == b.0) {
             let &[(Some(parent), _)] = family else { continue };
@@ -65,11 +65,11 @@ impl Lives {
                 if !self.get(child).is_some_and(silent) {
                     continue;
                 }
-                let folded = self.remove(child).map(|child| child.folded).unwrap_or_default();
+                let folded = self.remove(child).map(|child| child.folded()).unwrap_or_default();
                 extra -= 1;
-                if let Some(life) = self.lives.get_mut(&id) {
-                    life.threads = life.threads.saturating_add(1);
-                    life.folded.add(folded);
+                if let Some(rare) = self.rare(id) {
+                    rare.threads = rare.threads.saturating_add(1);
+                    rare.folded.add(folded);
                 }
                 // What a thread made, its process made.
                 for grandchild in children.of(Some(child)) {

@@ -84,8 +84,8 @@ fn what_is_kept_is_bounded_and_what_is_folded_is_counted() {
         assert!(few.bytes <= ROOM + 1_000, "{} bytes", few.bytes);
         assert_eq!(few.summary(), all.summary());
         let (_, make) = few.with_pid(9).expect("it goes on");
-        assert_eq!(make.folded.count as usize, few.folded());
-        assert_eq!(make.folded.count as usize + few.lives.len(), n as usize + 2);
+        assert_eq!(make.folded().count as usize, few.folded());
+        assert_eq!(make.folded().count as usize + few.lives.len(), n as usize + 2);
         // Those that lived longest are left: 8 us, of 2 to 8.
         let lived = |life: &Life| life.lived_ns(0) == Some(8_000) || life.pid < 10;
         let newest = few.iter().filter(|(_, life)| !lived(life)).count();

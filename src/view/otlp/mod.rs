@@ -116,7 +116,7 @@ impl Ids<'_> {
         }
         let life = self.lives.get(id);
         let (pid, born_ns) =
-            life.map_or((0, 0), |life| (life.pid, life.born_ns.unwrap_or_default()));
+            life.map_or((0, 0), |life| (life.pid, life.born_ns().unwrap_or_default()));
         mix(mix(born_ns) ^ u64::from(pid)).max(1)
     }
 
@@ -192,7 +192,7 @@ impl Trace {
     /// From its birth to its end, or to the capture's.
     fn lived(&self, life: &Life) -> (u64, u64) {
         let (first, last) = self.lives.span_ns();
-        (life.born_ns.unwrap_or(first), life.end.map_or(last, |end| end.at_ns))
+        (life.born_ns().unwrap_or(first), life.end.map_or(last, |end| end.at_ns))
     }
 
     fn process(&self, id: LifeId, ids: &Ids<'_>, thinned: &Thinned) -> Option<Span> {
@@ -222,9 +222,9 @@ impl Trace {
             let values = args.map(|args| args.iter().map(|arg| lossy(arg).into()).collect());
             add("process.command_args", values.map(|values| Value::Array { values }));
         }
-        add("process.parent_pid", life.born_to.or(life.adopter).map(Into::into));
+        add("process.parent_pid", life.born_to().or(life.adopter()).map(Into::into));
         let time = |ns| Value::from(Rfc3339(self.unix_ns(ns)).to_string());
-        add("process.creation.time", life.born_ns.map(time));
+        add("process.creation.time", life.born_ns().map(time));
         let code = life.status().and_then(|status| match status {
             ExitStatus::Code(code) => Some(u32::from(code)),
             ExitStatus::Signal { .. } => None,
@@ -242,7 +242,7 @@ impl Trace {
         add("tuxscope.still_running", life.end.is_none().then_some(true.into()));
         let failed = life.failed_execs().map(|failed| failed.count);
         add("tuxscope.failed_execs", failed.map(Into::into));
-        let folded = Some(life.folded.count).filter(|&count| count > 0);
+        let folded = Some(life.folded().count).filter(|&count| count > 0);
         add("tuxscope.left_out", folded.map(Into::into));
         list
     }

@@ -160,7 +160,7 @@ struct About<'a> {
 impl Perfetto {
     fn start_ns(&self, life: &Life) -> u64 {
         let began_ns = self.lives.capture_began_ns();
-        life.born_ns.unwrap_or(began_ns).max(began_ns)
+        life.born_ns().unwrap_or(began_ns).max(began_ns)
     }
 
     /// The track of a process, a lane at its first event. Its parent gets one before it.

@@ -59,10 +59,10 @@ pub struct Slice<'a> {
 /// From its birth to its first exec, and from each exec to the next or to its end.
 pub fn slices<'a>(life: &'a Life, comm: &str, (born, ended): (u64, u64)) -> Vec<Slice<'a>> {
     let mut slices = Vec::new();
-    let first_exec = life.execs().next().map(|exec| exec.at_ns.unwrap_or(born));
+    let first_exec = life.execs().next().map(|exec| exec.at_ns().unwrap_or(born));
     // Nothing is known of the time before, where it is of no length.
     if life.fork_seen || first_exec.is_none_or(|at| at > born) {
-        let began_before = life.born_ns.is_none_or(|born_ns| born_ns < born);
+        let began_before = life.born_ns().is_none_or(|born_ns| born_ns < born);
         let (name, category) = match (life.fork_seen, life.exec_count() == 0) {
             (true, true) => (format!("{comm} (no exec)"), "fork"),
             (false, true) if !began_before => (comm.to_owned(), "fork"),
@@ -77,7 +77,7 @@ pub fn slices<'a>(life: &'a Life, comm: &str, (born, ended): (u64, u64)) -> Vec<
     }
     let mut from_ns = born;
     for exec in life.execs() {
-        from_ns = exec.at_ns.unwrap_or(born).clamp(from_ns, ended);
+        from_ns = exec.at_ns().unwrap_or(born).clamp(from_ns, ended);
         let name = text(Some(exec.comm().to_text().into_owned()));
         slices.push(Slice { name, category: "exec", from_ns, exec: Some(exec) });
     }
@@ -87,7 +87,7 @@ pub fn slices<'a>(life: &'a Life, comm: &str, (born, ended): (u64, u64)) -> Vec<
 pub fn details(life: &Life, slice: &Slice<'_>, last: bool) -> Details {
     let mut details = Details {
         pid: life.pid,
-        parent: life.born_to,
+        parent: life.born_to(),
         filename: slice
             .exec
             .and_then(|exec| exec.filename())
@@ -96,16 +96,16 @@ pub fn details(life: &Life, slice: &Slice<'_>, last: bool) -> Details {
         ..Details::default()
     };
     if last {
-        details.adopted_by = life.adopter;
+        details.adopted_by = life.adopter();
         details.execs_left_out = Some(life.execs_left_out()).filter(|&count| count > 0);
         let failed = life.failed_execs();
         details.failed_execs = failed.map(|failed| failed.count);
         details.failed_exec = failed.map(FailedExecs::last);
-        details.folded = Some(life.folded.count).filter(|&count| count > 0);
+        details.folded = Some(life.folded().count).filter(|&count| count > 0);
         details.cpu_ns = life.cpu_ns();
         details.cpu_wait_ns = life.cpu_wait_ns();
         details.max_rss_bytes = life.max_rss_bytes();
-        details.more_threads = Some(life.threads).filter(|&threads| threads > 0);
+        details.more_threads = Some(life.threads()).filter(|&threads| threads > 0);
         match life.status() {
             Some(ExitStatus::Code(code)) => details.exit_code = Some(code),
             Some(ExitStatus::Signal { number, core_dumped }) => {

@@ -58,7 +58,7 @@ impl Timeline {
         let mut fork = if life.fork_seen { " fork" } else { "" };
         let mut execs = Vec::new();
         for exec in life.execs() {
-            let at = exec.at_ns.map_or(*x0, |at| self.x(at)).clamp(from, *x1);
+            let at = exec.at_ns().map_or(*x0, |at| self.x(at)).clamp(from, *x1);
             if fork.is_empty() && from > *x0 {
                 execs.push(at);
             }
@@ -72,7 +72,7 @@ impl Timeline {
         }
         // Points where it goes on beyond the picture.
         let half = BAR / 2.0;
-        if life.born_ns.is_none_or(|born| born < first) {
+        if life.born_ns().is_none_or(|born| born < first) {
             let _ =
                 write!(svg, "<path class=\"{color}\" d=\"M{x0:.1} {y:.1}l-5 {half}l5 {half}z\"/>");
         }
@@ -119,15 +119,15 @@ impl Timeline {
         let (first, last) = self.lives.span_ns();
         let mut out = cut(&life.command_line(), MAX_TOOLTIP);
         let _ = write!(out, "\npid {}", life.pid);
-        if let Some(parent) = life.born_to {
+        if let Some(parent) = life.born_to() {
             let _ = write!(out, ", child of {parent}");
         }
-        if let Some(adopter) = life.adopter {
+        if let Some(adopter) = life.adopter() {
             let comm = self.lives.name_of(adopter, 0);
             let name = comm.map(|comm| format!(" ({})", escaped(comm.as_bytes())));
             let _ = write!(out, ", adopted by {adopter}{}", name.unwrap_or_default());
         }
-        if let Some(born) = life.born_ns.filter(|&born| born >= first) {
+        if let Some(born) = life.born_ns().filter(|&born| born >= first) {
             let _ = write!(out, "\nbegan at {}", Elapsed(born.saturating_sub(first)));
         }
         if let Some(lived) = life.lived_ns(last) {
@@ -156,8 +156,8 @@ impl Timeline {
             (Some(_), None) => out.push_str("\nits end was not seen"),
             (None, None) => out.push_str("\nstill running at the end"),
         }
-        if life.threads > 0 {
-            let _ = write!(out, "\nthreads beside the first: {}", life.threads);
+        if life.threads() > 0 {
+            let _ = write!(out, "\nthreads beside the first: {}", life.threads());
         }
         if bar.folded.count > 0 {
             let _ = write!(out, "\nfolded processes below it: {}", bar.folded.count);

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::view::lives::{Folded, LifeId, Lives};
+use crate::view::lives::{Folded, Life, LifeId, Lives};
 
 /// Rows that are drawn at most: some 3,600 pixels.
 const MAX_ROWS: usize = 200;
@@ -110,15 +110,15 @@ pub fn nodes(lives: &Lives, width: f64) -> Vec<Node> {
     let mut todo: Vec<(LifeId, Option<usize>)> = Vec::new();
     let push = |of: Option<LifeId>, parent, todo: &mut Vec<_>| {
         let mut siblings: Vec<_> = children.of(of).collect();
-        siblings.sort_by_key(|&id| lives.get(id).and_then(|life| life.born_ns));
+        siblings.sort_by_key(|&id| lives.get(id).and_then(Life::born_ns));
         todo.extend(siblings.into_iter().rev().map(|id| (id, parent)));
     };
     push(None, None, &mut todo);
     while let Some((id, parent)) = todo.pop() {
         let Some(life) = lives.get(id) else { continue };
-        let x0 = x(life.born_ns.unwrap_or(first));
+        let x0 = x(life.born_ns().unwrap_or(first));
         let x1 = x(life.end.map_or(last, |end| end.at_ns)).max(x0);
-        let (failed, folded) = (life.failed(), life.folded);
+        let (failed, folded) = (life.failed(), life.folded());
         nodes.push(Node { id, x0, x1, parent, weight: x1 - x0, failed, folded });
         push(Some(id), Some(nodes.len() - 1), &mut todo);
     }

@@ -194,8 +194,8 @@ impl Tree {
                 if count > 0 {
                     each(Row { branch: below + glyphs.last, of: Of::Deeper(count) });
                 }
-            } else if below_it.len() > 0 || life.folded.count > 0 {
-                open.push((below_it, life.folded, below));
+            } else if below_it.len() > 0 || life.folded().count > 0 {
+                open.push((below_it, life.folded(), below));
             }
         }
     }
@@ -203,7 +203,7 @@ impl Tree {
     fn count_below(&self, children: &Children, id: LifeId) -> usize {
         let (mut count, mut todo) = (0, vec![id]);
         while let Some(id) = todo.pop() {
-            count += self.lives.get(id).map_or(0, |life| life.folded.count as usize);
+            count += self.lives.get(id).map_or(0, |life| life.folded().count as usize);
             count += children.of(Some(id)).len();
             todo.extend(children.of(Some(id)));
         }
@@ -232,8 +232,8 @@ impl Tree {
                 cells
             }
             Of::Exec(life, exec) => {
-                let since = life.born_ns.filter(|_| life.fork_seen);
-                let to_exec = since.zip(exec.at_ns).map(|(born, at)| at.saturating_sub(born));
+                let since = life.born_ns().filter(|_| life.fork_seen);
+                let to_exec = since.zip(exec.at_ns()).map(|(born, at)| at.saturating_sub(born));
                 Cells { to_exec: to_exec.map(elapsed).unwrap_or_default(), ..Cells::default() }
             }
             Of::ExecsLeftOut(_) | Of::Folded(_) | Of::Deeper(_) => Cells::default(),
@@ -251,14 +251,14 @@ impl Tree {
         if let Some(failed) = life.failed_execs() {
             remarks.push(Remark { text: failed.to_string(), color: RED });
         }
-        if life.threads > 0 {
-            let text = counted(life.threads, "more thread");
+        if life.threads() > 0 {
+            let text = counted(life.threads(), "more thread");
             remarks.push(Remark { text, color: DIM });
         }
-        if let Some(adopter) = life.adopter {
+        if let Some(adopter) = life.adopter() {
             let mut text = String::new();
             let drawn = life.parent.and_then(|parent| self.lives.get(parent));
-            if let Some(maker) = life.born_to.filter(|&pid| drawn.is_none_or(|d| d.pid != pid)) {
+            if let Some(maker) = life.born_to().filter(|&pid| drawn.is_none_or(|d| d.pid != pid)) {
                 let _ = write!(text, "born to {maker}, ");
             }
             let _ = write!(text, "adopted by {adopter}");

@@ -32,15 +32,24 @@ pub struct Table<T> {
 /// A process that is alive.
 #[derive(Debug)]
 struct Process<T> {
-    /// `CLOCK_MONOTONIC`, nanoseconds; 0 where it isn't known.
-    start_ns: u64,
+    /// `CLOCK_MONOTONIC`, nanoseconds; 0 where it isn't known. In bytes, because those of a number
+    /// would be aligned, and an entry that keeps 4 bytes would take 24 instead of 16.
+    start_ns: [u8; 8],
     kept: T,
 }
 
 impl<T> Process<T> {
+    fn new(start_ns: u64, kept: T) -> Self {
+        Self { start_ns: start_ns.to_ne_bytes(), kept }
+    }
+
+    fn start_ns(&self) -> u64 {
+        u64::from_ne_bytes(self.start_ns)
+    }
+
     fn began_at(&self, start_ns: u64) -> bool {
-        let unknown = self.start_ns == 0 || start_ns == 0;
-        unknown || self.start_ns.abs_diff(start_ns) <= TICK_NS
+        let unknown = self.start_ns() == 0 || start_ns == 0;
+        unknown || self.start_ns().abs_diff(start_ns) <= TICK_NS
     }
 }
 
@@ -53,7 +62,7 @@ impl<T> Table<T> {
     /// A process was born. Who had its pid is gone; that one's entry is returned.
     pub fn begin(&mut self, pid: u32, start_ns: u64, kept: T) -> Option<T> {
         self.make_room(pid);
-        self.alive.insert(pid, Process { start_ns, kept }).map(|process| process.kept)
+        self.alive.insert(pid, Process::new(start_ns, kept)).map(|process| process.kept)
     }
 
     /// The entry of a process that is alive; a new one, made by `new`, where there is none or it
@@ -63,10 +72,10 @@ impl<T> Table<T> {
             self.alive.remove(&pid);
             self.make_room(pid);
         }
-        let new = || Process { start_ns, kept: new() };
+        let new = || Process::new(start_ns, new());
         let process = self.alive.entry(pid).or_insert_with(new);
         if start_ns != 0 {
-            process.start_ns = start_ns; // more exact than /proc's
+            process.start_ns = start_ns.to_ne_bytes(); // more exact than /proc's
         }
         &mut process.kept
     }
@@ -106,7 +115,7 @@ impl<T> Table<T> {
 
     /// Pids and start times of those that are alive, and what is kept of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u64, &T)> {
-        self.alive.iter().map(|(&pid, process)| (pid, process.start_ns, &process.kept))
+        self.alive.iter().map(|(&pid, process)| (pid, process.start_ns(), &process.kept))
     }
 
     /// Pids, and what is kept of those that are alive, to be changed, in no order.
@@ -121,7 +130,7 @@ impl<T> Table<T> {
 
     /// Forgets the half that began first.
     pub fn forget_older_half(&mut self) {
-        let mut starts: Vec<u64> = self.alive.values().map(|process| process.start_ns).collect();
+        let mut starts: Vec<u64> = self.alive.values().map(Process::start_ns).collect();
         if starts.is_empty() {
             return;
         }
@@ -130,7 +139,7 @@ impl<T> Table<T> {
         // Of those that began at one instant, no more than are too many.
         let before = self.alive.len();
         self.alive.retain(|_, process| {
-            let old = left > 0 && process.start_ns <= newest;
+            let old = left > 0 && process.start_ns() <= newest;
             left -= usize::from(old);
             !old
         });

@@ -3,8 +3,11 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::sync::LazyLock;
 use std::thread;
+use std::time::Duration;
 
+use rustix::io::ioctl_fionread;
 use rustix::pipe::fcntl_setpipe_size;
 
 use crate::program::{spawn, wide};
@@ -33,21 +36,56 @@ fn peak(view: &str, capture: &[u8]) -> u64 {
     thread::scope(|scope| {
         scope.spawn(move || stdin.write_all(capture).unwrap());
         stdout.read_exact(&mut [0]).unwrap();
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        let kib: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        let peak = status(child.id(), "VmHWM:");
         stdout.read_to_end(&mut Vec::new()).unwrap();
         assert!(child.wait().unwrap().success());
-        kib << 10
+        peak
     })
 }
 
+/// Of /proc/PID/status, in bytes.
+fn status(pid: u32, key: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    let kib: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    kib << 10
+}
+
+/// The memory that a view takes when it has seen all of a capture that goes on, in bytes.
+fn held(view: &str, capture: &[u8]) -> u64 {
+    let mut child = spawn(&["--format", view, "-"]);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(capture).unwrap();
+    // What is in the program's buffer by then is some hundred events.
+    while ioctl_fionread(&stdin).unwrap() > 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let held = status(child.id(), "VmRSS:");
+    drop(stdin);
+    assert!(child.wait_with_output().unwrap().status.success());
+    held
+}
+
+/// What all processes take less what a quarter of them do, for one.
+fn each(takes: fn(&str, &[u8]) -> u64, view: &str) -> u64 {
+    const FEW: u32 = 10_000;
+    static STORMS: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [storm(FEW), storm(4 * FEW)]);
+    let [few, many] = &*STORMS;
+    (takes(view, many) - takes(view, few)) / u64::from(3 * FEW)
+}
+
 #[test]
-fn a_process_of_a_storm_takes_half_a_kilobyte_at_most() {
-    const FEW: u32 = 5_000;
-    let (few, many) = (storm(FEW), storm(4 * FEW));
-    for view in ["tree", "timeline"] {
-        let each = (peak(view, &many) - peak(view, &few)) / u64::from(3 * FEW);
-        assert!(each < 512, "{view}: {each} bytes");
+fn a_process_of_a_storm_takes_200_bytes_at_most() {
+    for view in ["path", "html", "tree", "timeline"] {
+        let each = each(held, view);
+        assert!((50..=200).contains(&each), "{view}: {each} bytes");
+    }
+}
+
+#[test]
+fn and_half_a_kilobyte_at_most_when_it_is_drawn() {
+    for view in ["path", "html", "tree", "timeline"] {
+        let each = each(peak, view);
+        assert!((50..512).contains(&each), "{view}: {each} bytes");
     }
 }

@@ -19,8 +19,6 @@ pub struct Placed {
 /// A process and all below it.
 #[derive(Clone, Debug, Default)]
 struct Block {
-    /// Indices of its children.
-    children: Vec<usize>,
     /// The first begin and the last end of any of them.
     begin: u64,
     end: u64,
@@ -47,25 +45,22 @@ pub fn place(lives: &Lives, children: &Children) -> (Vec<Placed>, usize) {
         todo.extend(children.of(Some(id)).rev().map(|child| (child, here)));
     }
     let mut blocks = vec![Block::default(); placed.len()];
-    let mut roots = Vec::new();
-    for (i, process) in placed.iter().enumerate() {
-        match process.parent {
-            Some(parent) => blocks[parent].children.push(i),
-            None => roots.push(i),
-        }
-    }
+    // The roots, then the children of each.
+    let mut members: Vec<usize> = (0..placed.len()).collect();
+    members.sort_by_key(|&i| placed[i].parent);
     // Children lie behind their parents, so that from the end on all below a process are done.
     for i in (0..placed.len()).rev() {
-        let below = std::mem::take(&mut blocks[i].children);
-        let (height, begin, end) = pack(&below, &mut blocks);
+        let its_own = |&&member: &&usize| placed[member].parent == Some(i);
+        let others = members.len() - members.iter().rev().take_while(its_own).count();
+        let (height, begin, end) = pack(&mut members[others..], &mut blocks);
         blocks[i].height = 1 + height;
         blocks[i].begin = begin.min(placed[i].span.0);
         blocks[i].end = end.max(placed[i].span.1);
-        for child in below {
+        for child in members.drain(others..) {
             blocks[child].offset += 1;
         }
     }
-    let (height, ..) = pack(&roots, &mut blocks);
+    let (height, ..) = pack(&mut members, &mut blocks);
     for i in 0..placed.len() {
         let above = placed[i].parent.map_or(0, |parent| placed[parent].row);
         placed[i].row = above + blocks[i].offset;
@@ -75,12 +70,11 @@ pub fn place(lives: &Lives, children: &Children) -> (Vec<Placed>, usize) {
 
 /// Gives each of these blocks rows that no other one has at the same time. Returns how many rows
 /// they take, the first begin and the last end.
-fn pack(members: &[usize], blocks: &mut [Block]) -> (usize, u64, u64) {
-    let mut order: Vec<usize> = members.to_vec();
-    order.sort_by_key(|&i| blocks[i].begin);
+fn pack(members: &mut [usize], blocks: &mut [Block]) -> (usize, u64, u64) {
+    members.sort_by_key(|&i| blocks[i].begin);
     // When the last one in each row ends.
     let mut free: Vec<u64> = Vec::new();
-    for i in order {
+    for &i in members.iter() {
         let (begin, height) = (blocks[i].begin, blocks[i].height);
         let mut first = 0;
         let mut row = 0;

@@ -20,6 +20,7 @@ mod lanes;
 #[cfg(test)]
 mod tests;
 
+use data::Data;
 use failures::Failures;
 use lanes::Placed;
 
@@ -91,7 +92,12 @@ impl Sink for Page {
             self.lost = totals.lost;
         }
         self.lives.end(totals);
-        out.extend_from_slice(self.document(totals).as_bytes());
+        let page = self.document(totals).into_bytes();
+        // It may be large.
+        match out.is_empty() {
+            true => *out = page,
+            false => out.extend_from_slice(&page),
+        }
     }
 }
 
@@ -111,8 +117,6 @@ impl Page {
             self.lives.longest_root(&children).filter(|_| is_one)
         });
         let chain = root.map(|root| self.lives.chain(root, &children)).unwrap_or_default();
-        let about = data::About { cpus: self.meta.cpus, rows };
-        let data = data::encode(&self.lives, &placed, &failures, &chain, about);
         let root = root.and_then(|root| placed.iter().position(|process| process.id == root));
 
         let mut page = String::new();
@@ -130,12 +134,11 @@ impl Page {
         );
         self.verdict(totals, &placed, &failures, root, &mut page);
         page.push_str(include_str!("body.html"));
-        let _ = write!(
-            page,
-            "<script type=\"text/plain\" id=\"data\">{data}</script>\n<script>{}</script>\n\
-             </body>\n</html>\n",
-            script(),
-        );
+        page.push_str("<script type=\"text/plain\" id=\"data\">");
+        let (lives, cpus) = (&self.lives, self.meta.cpus);
+        let (placed, failures, chain) = (&placed, &failures, &chain);
+        Data { lives, placed, failures, chain, cpus, rows }.encode(&mut page);
+        let _ = write!(page, "</script>\n<script>{}</script>\n</body>\n</html>\n", script());
         page
     }
 

@@ -35,8 +35,8 @@ pub use life::{End, Folded, Life, LifeId, Whose};
 use pool::Pool;
 pub use settle::Children;
 
-/// What the lives of one view may take in memory, in bytes: some 800,000 processes of a storm,
-/// half as many of a build.
+/// What the lives of one view may take in memory, in bytes: more than a million processes that run
+/// no program of their own, half as many of a build.
 const ROOM: usize = 256 << 20;
 /// What those may take that a view needs only while they live, in a capture without an end.
 const ROOM_FOR_THE_LIVING: usize = 16 << 20;

@@ -311,6 +311,9 @@ impl Writer<'_> {
         let Some(unpaid) = self.state.owed.take(task) else { return };
         let Unpaid { mut exit, inherited_rss, shown } = unpaid;
         self.tell_cost(&mut exit, task, cost, inherited_rss);
+        if let Some(judge) = &mut self.judge {
+            judge.cost(&exit);
+        }
         if let Some(metrics) = &mut self.metrics {
             metrics.cost(&exit);
         }

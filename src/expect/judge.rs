@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Events -> what the rules measure.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::rule::{Measure, Rule};
-use super::sight::{self, Whole};
-use super::verdict::{Interval, Verdict};
-use super::whose::{Answer, Whose};
+use super::sight::Whole;
+use super::tally::{Outcome, Tally};
+use super::whose::Answer;
+use super::words::{SHOWN, Who, Words};
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Meta, Totals};
 use crate::model::pid::PID_MAX_LIMIT;
+use crate::process::recent::Recent;
 use crate::process::table::Table;
-use crate::text;
-use crate::text::command;
-use crate::text::killed;
 
 /// What still lives so long after the command's end is left over, in nanoseconds.
 pub const GRACE_NS: u64 = 100_000_000;
 /// What the OOM killer sends.
 const SIGKILL: u8 = 9;
-/// Offenders of a rule that are named.
-const NAMED: usize = 10;
+/// Exits whose cost may still come; of more, some rules stay open.
+const MAX_OWED: usize = 4096;
 
 /// The rules, and what was measured so far.
 #[derive(Debug)]
 pub struct Judge {
     tallies: Vec<Tally>,
     alive: Table<Member>,
+    /// Exits without their cost, by id and begin.
+    owed: Recent<(u32, u64), Owed>,
     words: Words,
     meta: Option<Meta>,
     joined: bool,
@@ -42,27 +42,6 @@ pub struct Judge {
     last_ns: u64,
 }
 
-/// A rule, and what was measured for it.
-#[derive(Debug)]
-struct Tally {
-    rule: Rule,
-    whose: Whose,
-    /// Seen for sure.
-    sure: u64,
-    /// Seen, but perhaps not one that the rule is about.
-    perhaps: u64,
-    /// Why there may be more than these.
-    open: Option<&'static str>,
-    offenders: Vec<Offender>,
-}
-
-/// Somebody who counts for a rule.
-#[derive(Clone, Debug)]
-struct Offender {
-    value: u64,
-    text: String,
-}
-
 /// A process that lives, as of its last event.
 #[derive(Debug)]
 struct Member {
@@ -75,15 +54,13 @@ struct Member {
     answers: Box<[Answer]>,
 }
 
-/// Somebody of whom there may be something to tell.
-#[derive(Clone, Copy)]
-struct Who<'a> {
-    time_ns: u64,
-    pid: u32,
-    ppid: u32,
-    comm: Comm,
-    args: Option<&'a Args>,
-    detail: Option<&'a Detail>,
+/// What was seen of a process that went without its cost.
+#[derive(Debug)]
+struct Owed {
+    args: Option<Args>,
+    answers: Box<[Answer]>,
+    /// Its highest resident set was told.
+    rss_told: bool,
 }
 
 impl Member {
@@ -93,33 +70,13 @@ impl Member {
     }
 }
 
-/// What became of a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The rule, as it was written.
-    pub rule: String,
-    /// What became of it.
-    pub verdict: Verdict,
-    /// What was measured, or why it isn't known.
-    pub measured: String,
-    /// Those who count for it, in words.
-    pub offenders: Vec<String>,
-}
-
 impl Judge {
     /// Of these rules. `no_args`: whoever is named is so without arguments.
     pub fn new(rules: Vec<Rule>, no_args: bool) -> Self {
-        let tally = |rule: Rule| Tally {
-            whose: Whose::new(&rule.filter),
-            rule,
-            sure: 0,
-            perhaps: 0,
-            open: None,
-            offenders: Vec::new(),
-        };
         Self {
-            tallies: rules.into_iter().map(tally).collect(),
+            tallies: rules.into_iter().map(Tally::new).collect(),
             alive: Table::new(PID_MAX_LIMIT as usize),
+            owed: Recent::new(MAX_OWED),
             words: Words { zone: TimeZone::system(), no_args },
             meta: None,
             joined: false,
@@ -226,15 +183,21 @@ impl Judge {
         } else if sigkill && ended.signal_code.is_none() {
             self.open(Measure::Oom, answers, "who killed a process is not known");
         }
-        match ended.cpu_ns {
-            Some(cpu_ns) => self.count(Measure::Cpu, cpu_ns, answers, who),
-            None => self.open(Measure::Cpu, answers, "what a process used is not known"),
-        }
-        match ended.max_rss_bytes {
-            Some(bytes) => self.count(Measure::MaxRss, bytes, answers, who),
-            None => self.open(Measure::MaxRss, answers, "a process' resident set is not known"),
-        }
         let Some(wide) = event.wide.as_deref() else { return };
+        let told = [(Measure::Cpu, ended.cpu_ns), (Measure::MaxRss, ended.max_rss_bytes)];
+        let mut is_owed = false;
+        for (measure, told) in told {
+            match told {
+                Some(value) => self.count(measure, value, answers, who),
+                None => is_owed |= self.owes(measure, answers),
+            }
+        }
+        if is_owed {
+            let args = who.args.map(|args| args.cut(SHOWN));
+            let rss_told = ended.max_rss_bytes.is_some();
+            let owed = Owed { args, answers: answers.into(), rss_told };
+            self.owed.keep((event.pid, wide.start_ns), owed);
+        }
         let command = self.meta.as_ref().map_or(0, |meta| meta.command_pid);
         if command != 0 && self.command.is_none() && wide.ns_pid.unwrap_or(event.pid) == command {
             self.command = Some((event.timestamp_ns, ended.duration_ns));
@@ -242,28 +205,47 @@ impl Judge {
         }
     }
 
+    /// Takes the cost of an exit that was told without it.
+    pub fn cost(&mut self, exit: &Event) {
+        let (Some(wide), Some(ended)) = (exit.wide.as_deref(), exit.ended()) else { return };
+        let Some(owed) = self.owed.take(&(exit.pid, wide.start_ns)) else { return };
+        let Event { pid, ppid, comm, .. } = *exit;
+        let (time_ns, args) = (wide.time_ns, owed.args.as_ref());
+        let who = Who { time_ns, pid, ppid, comm, args, detail: Some(&wide.detail) };
+        let rss = ended.max_rss_bytes.filter(|_| !owed.rss_told);
+        for (measure, told) in [(Measure::Cpu, ended.cpu_ns), (Measure::MaxRss, rss)] {
+            let Some(value) = told else { continue };
+            for (tally, answer) in self.tallies.iter_mut().zip(&owed.answers) {
+                tally.owed -= u64::from(tally.counts(measure, *answer));
+            }
+            self.count(measure, value, &owed.answers, who);
+        }
+    }
+
+    /// What some rules measure is still to come of somebody. Returns false if none does.
+    fn owes(&mut self, measure: Measure, answers: &[Answer]) -> bool {
+        let mut any = false;
+        for (tally, answer) in self.tallies.iter_mut().zip(answers) {
+            let counts = tally.counts(measure, *answer);
+            tally.owed += u64::from(counts);
+            any |= counts;
+        }
+        any
+    }
+
     /// So much of what some rules measure.
     fn count(&mut self, measure: Measure, value: u64, answers: &[Answer], who: Who<'_>) {
         let Self { tallies, alive, words, .. } = self;
         for (tally, answer) in tallies.iter_mut().zip(answers) {
-            if tally.rule.measure != measure || *answer == Answer::No {
-                continue;
+            if tally.counts(measure, *answer) {
+                tally.add(value, *answer, || words.tell(who, name_of(alive, who.ppid)));
             }
-            let sum = match answer {
-                Answer::Yes => &mut tally.sure,
-                _ => &mut tally.perhaps,
-            };
-            *sum = match measure {
-                Measure::MaxRss => value.max(*sum),
-                _ => sum.saturating_add(value),
-            };
-            tally.name(value, || words.tell(who, alive));
         }
     }
 
     fn open(&mut self, measure: Measure, answers: &[Answer], why: &'static str) {
         for (tally, answer) in self.tallies.iter_mut().zip(answers) {
-            if tally.rule.measure == measure && *answer != Answer::No {
+            if tally.counts(measure, *answer) {
                 tally.open.get_or_insert(why);
             }
         }
@@ -275,16 +257,11 @@ impl Judge {
         }
         let Self { tallies, alive, words, .. } = self;
         for (tally, i) in tallies.iter_mut().zip(0..) {
-            if tally.rule.measure != Measure::Leftovers {
-                continue;
-            }
             for (_, _, member) in alive.iter() {
-                match member.answers.get::<usize>(i) {
-                    Some(Answer::Yes) => tally.sure += 1,
-                    Some(Answer::Maybe) => tally.perhaps += 1,
-                    _ => continue,
+                let answer = member.answers.get::<usize>(i).copied().unwrap_or(Answer::No);
+                if tally.counts(Measure::Leftovers, answer) {
+                    tally.add(1, answer, || words.tell(member.who(), name_of(alive, member.ppid)));
                 }
-                tally.name(1, || words.tell(member.who(), alive));
             }
         }
     }
@@ -336,94 +313,13 @@ impl Judge {
     }
 }
 
-/// How those who count for a rule are named.
-#[derive(Debug)]
-struct Words {
-    zone: TimeZone,
-    no_args: bool,
-}
-
-impl Words {
-    /// `12:00:01 curl -s ... (4711, by 4700 sh)`, for a terminal.
-    fn tell(&self, who: Who<'_>, alive: &Table<Member>) -> String {
-        /// Bytes of a command line that are told.
-        const SHOWN: usize = 200;
-        let time = Timestamp::from_nanosecond(i128::from(who.time_ns)).unwrap_or_default();
-        let mut out = time.to_zoned(self.zone.clone()).strftime("%H:%M:%S ").to_string();
-        let filename = match who.detail {
-            Some(Detail::ExecFailed { filename, .. }) => filename.as_deref(),
-            _ => None,
-        };
-        match (filename, who.args.filter(|args| !args.is_empty())) {
-            (_, Some(args)) if self.no_args => command::quote(&args.program(), &mut out),
-            (_, Some(args)) => command::quote(&args.cut(SHOWN), &mut out),
-            (Some(filename), None) => text::escape(filename, &mut out),
-            (None, None) => text::escape(who.comm.as_bytes(), &mut out),
-        }
-        match who.detail {
-            Some(Detail::ExecFailed { errno, .. }) => out += &format!(": {}", errno.name()),
-            Some(Detail::Exit(ended)) if ended.signal_code.is_some() => {
-                out.push_str(", ");
-                killed::by(who.pid, ended, &mut out);
-            }
-            Some(Detail::Exit(ended)) if ended.status.failed() => {
-                out += &format!(", exit status {}", ended.status);
-            }
-            _ => {}
-        }
-        out += &format!(" ({}, by {}", who.pid, who.ppid);
-        if let Some(parent) = alive.get(who.ppid, 0) {
-            out.push(' ');
-            text::escape(parent.comm.as_bytes(), &mut out);
-        }
-        out.push(')');
-        out
-    }
+fn name_of(alive: &Table<Member>, pid: u32) -> Option<Comm> {
+    alive.get(pid, 0).map(|member| member.comm)
 }
 
 impl Member {
     fn nobody() -> Self {
         let (comm, args, answers) = (Comm::new(b""), None, Box::default());
         Self { time_ns: 0, pid: 0, ppid: 0, comm, args, answers }
-    }
-}
-
-impl Tally {
-    /// Keeps the first, or of what is large the largest.
-    fn name(&mut self, value: u64, text: impl FnOnce() -> String) {
-        let largest = matches!(self.rule.measure, Measure::Cpu | Measure::MaxRss);
-        let full = self.offenders.len() >= NAMED;
-        let at = match largest {
-            true => self.offenders.partition_point(|offender| offender.value >= value),
-            false if full => return,
-            false => self.offenders.len(),
-        };
-        if at >= NAMED {
-            return;
-        }
-        self.offenders.insert(at, Offender { value, text: text() });
-        self.offenders.truncate(NAMED);
-    }
-
-    fn outcome(self, whole: &Whole<'_>) -> Outcome {
-        let Self { rule, sure, perhaps, open, offenders, .. } = self;
-        let both = match rule.measure {
-            Measure::MaxRss => sure.max(perhaps),
-            _ => sure.saturating_add(perhaps),
-        };
-        let hidden = sight::hidden(&rule, whole).or_else(|| open.map(str::to_owned));
-        let low = if sight::may_be_less(rule.measure, whole.totals) { 0 } else { sure };
-        let interval = Interval { low, high: hidden.is_none().then_some(both) };
-        let verdict = Verdict::of(interval, rule.comparison, rule.value);
-        let seen = rule.measure.tell(both);
-        let measured = match (verdict, hidden) {
-            (Verdict::Unknown, Some(why)) => format!("{why}; seen: {seen}"),
-            (Verdict::Unknown, None) => {
-                format!("{seen}, of which {} perhaps not meant", rule.measure.tell(perhaps))
-            }
-            _ => seen,
-        };
-        let offenders = offenders.into_iter().map(|offender| offender.text).collect();
-        Outcome { rule: rule.text, verdict, measured, offenders }
     }
 }

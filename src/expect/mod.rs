@@ -7,10 +7,13 @@ pub mod junit;
 pub mod parse;
 pub mod rule;
 mod sight;
+mod tally;
 mod verdict;
 mod whose;
+mod words;
 
-pub use judge::{GRACE_NS, Judge, Outcome};
+pub use judge::{GRACE_NS, Judge};
+pub use tally::Outcome;
 pub use verdict::Verdict;
 
 /// Rules of a capture at most.

@@ -68,6 +68,19 @@ fn the_oom_killers_victims_are_counted() {
     assert_eq!(verdict("oom <= 1", &job(2)), ("FAILED".to_owned(), Some(4)));
 }
 
+/// It has used 50 ms and is a zombie for the next 400.
+#[test]
+fn a_cost_that_comes_late_counts() {
+    let Some(_machine) = machine::shared() else { return };
+    let zombie = format!("sleep 0.4 | {} zombie >/dev/null; sleep 0.3", worker::path().display());
+    for (rule, kept) in [("cpu[comm=worker] > 49ms", true), ("cpu[comm=worker] < 49ms", false)] {
+        let status = if kept { ("ok".to_owned(), Some(0)) } else { ("FAILED".to_owned(), Some(4)) };
+        assert_eq!(verdict(rule, &zombie), status);
+    }
+    let never = format!("sleep 0.4 | {} zombie >/dev/null & sleep 0.2", worker::path().display());
+    assert_eq!(verdict("cpu[comm=worker] > 49ms", &never), ("unknown".to_owned(), Some(4)));
+}
+
 /// The capture ends before what it was to wait for.
 #[test]
 fn who_is_waited_for_and_not_seen_to_its_end_leaves_a_rule_unknown() {

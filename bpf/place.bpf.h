@@ -46,8 +46,8 @@ struct {
 } places SEC(".maps");
 
 /*
- * Nothing, which the verifier doesn't know: what is known to be 0 on one way and unknown on the other
- * makes two states, each of which it would follow through all rounds that are left.
+ * Nothing, which the verifier doesn't know: what is known to be 0 on one way and unknown on the
+ * other makes two states, each of which it would follow through all rounds that are left.
  */
 volatile __u32 nothing = 0;
 

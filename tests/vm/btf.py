@@ -18,6 +18,7 @@ import tomllib
 import zlib
 from pathlib import Path
 
+import stack
 from archive import Archive, Unavailable
 
 HERE = Path(__file__).resolve().parent
@@ -25,13 +26,6 @@ TARGET = HERE.parents[1] / "target"
 # How `struct btf_header` of include/uapi/linux/btf.h begins: magic, version, flags; and its length.
 HEADERS = {"little": bytes.fromhex("9feb0100"), "big": bytes.fromhex("eb9f0100")}
 HEADER_SIZE = 24
-# What libbpf's headers call the architectures.
-HEADERS_OF = {"amd64": "x86", "arm64": "arm64", "ppc64el": "powerpc", "riscv64": "riscv", "s390x": "s390"}
-# What a program and the function that it calls have together: MAX_BPF_STACK of include/linux/filter.h. The verifier
-# rounds each frame up to so many bytes.
-MOST_STACK = 512
-FRAME = 32
-FUNCTIONS = {"send_cgroup", "look_for_place"}  # those that aren't inlined; neither calls the other
 LEAST = 1 << 20  # bytes of types: what is smaller is a module's, or chance
 RELOCATION = re.compile(r"libbpf: prog '.*': relo #\d+: <(\w+)> \[\d+\] (.+?)(?: \(.*)?$")
 
@@ -95,22 +89,13 @@ def unlz4(data):
 
 
 def objects(arch, folder):
-    """The BPF programs of both modes, as they are compiled for an architecture: but in this machine's byte order,
-    since bpftool reads no other. Relocations go by names."""
+    """The BPF programs of both modes, as they are compiled for an architecture. Relocations go by names."""
     headers = next(TARGET.glob("release/build/libbpf-sys-*/out/include"))
     for mode in ("proc", "wide"):
         path = Path(folder) / f"{mode}-{arch}.bpf.o"
-        subprocess.run(["clang", "-target", "bpf", "-g", "-O2", "-mcpu=v3", "-fstack-usage",
-                        f"-D__TARGET_ARCH_{HEADERS_OF[arch]}",
-                        "-Ivmlinux", f"-I{headers}", "-c", f"bpf/{mode}.bpf.c",
-                        "-o", path], cwd=HERE.parents[1], check=True)
-        frames = {name.rpartition(":")[2]: -(-int(size) // FRAME) * FRAME for name, size, _ in
-                  (line.split() for line in path.with_suffix(".su").read_text().splitlines())}
-        called = max((size for name, size in frames.items() if name in FUNCTIONS), default=0)
-        most, program = max((size + called, name) for name, size in frames.items() if name not in FUNCTIONS)
-        print(f"{arch}: {program} takes {most} bytes of the stack with what it calls", flush=True)
-        if most > MOST_STACK or (mode == "wide" and not FUNCTIONS <= frames.keys()):
-            sys.exit(f"btf.py: more than {MOST_STACK}, or other functions than {' '.join(sorted(FUNCTIONS))}")
+        taken = stack.compiled(mode, arch, headers, path)
+        program = max(taken, key=taken.get)
+        print(f"{arch}: {program} takes {taken[program]} bytes of the stack with what it calls", flush=True)
         yield path
 
 

@@ -23,6 +23,10 @@ REFUSALS = {
 WARNING = "tuxscope: no process has pid "
 # Of the million that the verifier takes, a tenth.
 MOST_VERIFIED = 100_000
+# In the order in which they are loaded: those of the basic mode, or of the wide one without and with failed execs.
+BASIC = ["handle_fork", "handle_exec", "handle_exit"]
+WIDE = ["wide_signal", "wide_deliver", "wide_fork", "wide_exec", "wide_exit", "wide_free", "wide_exec_failed"]
+PROGRAMS = {len(programs): programs for programs in (BASIC, WIDE[:-1], WIDE)}
 # What `check` must find missing in each situation, under which name, and the modes that work.
 CHECKS = {
     "unmounted": (None, {"basic_view": True, "wide_view": True}),
@@ -127,22 +131,25 @@ def check(said, missing, modes):
 
 
 def verified(files):
-    """Instructions that the verifier looked at, of the largest program of all captures; none where the
+    """Program -> instructions that the verifier looked at, in whichever capture it had the most; empty where the
     kernel doesn't tell (before 5.16)."""
-    told = [int(line) for path, data in files.items() if path.endswith("/verified")
-            for line in data.split()]
-    return max(told, default=None)
+    most = {}
+    for path, data in files.items():
+        if path.endswith("/verified") and data:
+            told = [int(line) for line in data.split()]
+            for program, number in zip(PROGRAMS[len(told)], told):
+                most[program] = max(most.get(program, 0), number)
+    return most
 
 
 def too_much_to_verify(files):
     """Programs that are too near to what the verifier takes, for another kernel's may take more steps."""
-    most = verified(files)
-    if most is not None and most > MOST_VERIFIED:
-        return [f"the verifier looked at {most:,} instructions of a program: more than {MOST_VERIFIED:,}"]
+    told = verified(files)
     release = files["kernel"].decode().split(".")
-    if most is None and (int(release[0]), int(release[1])) >= (5, 16):
+    if not told and (int(release[0]), int(release[1])) >= (5, 16):
         return ["it doesn't tell how many instructions the verifier looked at"]
-    return []
+    return [f"the verifier looked at {most:,} instructions of {program}: more than {MOST_VERIFIED:,}"
+            for program, most in told.items() if most > MOST_VERIFIED]
 
 
 def capture(made, view, machine="x86_64"):

@@ -31,6 +31,11 @@ where there is one ("amd64" is the plain one, "rt" the one with PREEMPT_RT, "64k
 
 {table}
 
+By program, on the kernel where the verifier looked at most, and how many bytes of the stack it takes with what it calls
+(clang's `-fstack-usage`, in frames of 32 bytes), of 512 that there are:
+
+{programs}
+
 ## What differs
 
 {differences}
@@ -77,7 +82,7 @@ class Row:
     boots: bool = False
     attaches: bool = False
     seconds: float = 0.0
-    verified: int | None = None
+    verified: dict = field(default_factory=dict)
     wrong_events: list = field(default_factory=list)
     wrong_refusals: list = field(default_factory=list)
     skipped: str = ""
@@ -88,15 +93,19 @@ class Row:
         return (self.boots and self.attaches
                 and not (self.wrong_events or self.wrong_refusals or self.skipped))
 
+    def name(self):
+        """The package's version, and the flavour where that isn't the usual one."""
+        return f"{self.package} {self.kernel.partition('-')[2]}".strip() or self.kernel
+
     def cells(self):
         """The row of the table."""
-        name = f"{self.package} {self.kernel.partition('-')[2]}".strip() or self.kernel
+        name = self.name()
         if self.skipped:
             return [f"{self.kernel}", *["skipped: " + self.skipped.partition(":")[0]] * 4, "-", "-"]
         if not self.boots:
             return [name, "NO", *["-"] * 4, f"{self.seconds:.0f}"]
         answers = [self.boots, self.attaches, not self.wrong_events, not self.wrong_refusals]
-        verified = "-" if self.verified is None else f"{self.verified:,}"
+        verified = f"{max(self.verified.values()):,}" if self.verified else "-"
         return [name, *("yes" if answer else "NO" for answer in answers), verified,
                 f"{self.seconds:.0f}"]
 
@@ -119,15 +128,28 @@ def line(row):
 
 def table(rows):
     """A Markdown table with straight columns."""
-    cells = [COLUMNS, *(row.cells() for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(COLUMNS))]
+    return straight([COLUMNS, *(row.cells() for row in rows)])
+
+
+def programs(rows, frames):
+    """A table of the BPF programs: where the verifier had most to look at, and what each takes of the stack."""
+    cells = [["program", "verified", "on", "stack"]]
+    for program in dict.fromkeys(program for row in rows for program in row.verified):
+        worst = max((row for row in rows if program in row.verified), key=lambda row: row.verified[program])
+        cells.append([f"`{program}`", f"{worst.verified[program]:,}", worst.name(), str(frames[program])])
+    return straight(cells)
+
+
+def straight(cells):
+    """A Markdown table of these rows, the first of which is its head."""
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     cells.insert(1, ["-" * width for width in widths])
     return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
                      for row in cells)
 
 
-def page(rows, kernels):
+def page(rows, kernels, frames):
     """docs/kernels.md"""
     differences = "\n".join(f"- {kernel['version']}: {kernel['differs']}"
                             for kernel in kernels if "differs" in kernel)
-    return PAGE.format(table=table(rows), differences=differences)
+    return PAGE.format(table=table(rows), programs=programs(rows, frames), differences=differences)

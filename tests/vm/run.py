@@ -7,6 +7,7 @@
 
 import os
 import sys
+import tempfile
 import time
 import tomllib
 from pathlib import Path
@@ -15,6 +16,7 @@ import compare
 import guest
 import initramfs
 import report
+import stack
 from archive import Archive, Unavailable
 
 HERE = Path(__file__).resolve().parent
@@ -93,6 +95,18 @@ def boot(arch, kernel, image, log, **more):
         return guest.run(arch, kernel, image, log, **more)
 
 
+def frames():
+    """BPF program -> bytes of the stack that it takes with what it calls, on whichever architecture that is most."""
+    headers = next(TARGET.glob("static/x86_64/*/release/build/libbpf-sys-*/out/include"))
+    most = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for arch in STATIC:
+            for mode in ("proc", "wide"):
+                taken = stack.compiled(mode, arch, headers, Path(folder) / f"{mode}.bpf.o")
+                most |= {program: max(size, most.get(program, 0)) for program, size in taken.items()}
+    return most
+
+
 def main(names):
     with open(HERE / "kernels.toml", "rb") as file:
         config = tomllib.load(file)
@@ -109,7 +123,7 @@ def main(names):
     print(f"\n{report.table(rows)}")
     if not names:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(report.page(rows, config["kernel"]))
+        PAGE.write_text(report.page(rows, config["kernel"], frames()))
 
     skipped = [row.kernel for row in rows if row.skipped]
     if skipped:

@@ -49,10 +49,10 @@ def made(lines, **changes):
 
 class Verified(unittest.TestCase):
     def test_the_largest_is_told_and_must_not_be_too_large(self):
-        files = {"kernel": b"6.18.1", "a/verified": b"917\n5678\n", "b/verified": b"32469\n"}
-        self.assertEqual(compare.verified(files), 32469)
+        files = {"kernel": b"6.18.1", "a/verified": b"91\n78\n3\n", "b/verified": b"2\n324\n3\n", "c/verified": b""}
+        self.assertEqual(compare.verified(files), {"handle_fork": 91, "handle_exec": 324, "handle_exit": 3})
         self.assertEqual(compare.too_much_to_verify(files), [])
-        self.assertNotEqual(compare.too_much_to_verify(files | {"b/verified": b"100001\n"}), [])
+        self.assertNotEqual(compare.too_much_to_verify(files | {"b/verified": b"1\n100001\n1\n"}), [])
 
     def test_only_old_kernels_may_not_tell(self):
         self.assertEqual(compare.too_much_to_verify({"kernel": b"5.10.0-1", "a/verified": b""}), [])

@@ -24,8 +24,9 @@ for strategy in GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do
 done
 export "CC_$name=$gcc" "CFLAGS_$name=$cflags" "CARGO_TARGET_${upper}_LINKER=$gcc"
 # A table of relative relocations takes 80 KiB less: glibc 2.36 and later read it.
-# A panic aborts, so that nobody unwinds.
-export RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs"
+# A panic aborts, so that nobody unwinds. It names a file of some crate, but not where that lay here.
+export RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs \
+--remap-path-prefix=$PWD/$target_dir/vendor=vendor --remap-path-prefix=$PWD=."
 # The program then holds the list of its crates, which scanners of vulnerabilities read.
 build="auditable build"
 if ! cargo auditable --version >/dev/null 2>&1; then
@@ -47,6 +48,10 @@ case $(file -b "$output") in
 	exit 1
 	;;
 esac
+if grep -qaF "$PWD/" "$output"; then
+	echo "static build: $output names the directory in which it was built" >&2
+	exit 1
+fi
 # ldd fails for a program of another architecture, as it does for a static one.
 if ldd "$output" 2>/dev/null | grep '=>'; then
 	echo "static build: $output needs shared libraries" >&2

@@ -216,7 +216,8 @@ impl Judge {
         for (measure, told) in [(Measure::Cpu, ended.cpu_ns), (Measure::MaxRss, rss)] {
             let Some(value) = told else { continue };
             for (tally, answer) in self.tallies.iter_mut().zip(&owed.answers) {
-                tally.owed -= u64::from(tally.counts(measure, *answer));
+                let owed = u64::from(tally.counts(measure, *answer));
+                tally.owed = tally.owed.saturating_sub(owed);
             }
             self.count(measure, value, &owed.answers, who);
         }

@@ -34,6 +34,12 @@ fn main() -> Result<()> {
     let flags = flags.into_iter().chain([order, &sources]).chain(extra.split_whitespace());
     let flags: Vec<&str> = flags.collect();
 
+    // As src/kernel/skel.rs sees it: what can panic there names the file, which is not to depend on
+    // where this was built either.
+    let below = Path::new(&out_dir).strip_prefix(&dir).map(|out| Path::new("../..").join(out));
+    let skeletons = below.unwrap_or_else(|_| (&out_dir).into());
+    println!("cargo:rustc-env=SKELETONS={}", skeletons.display());
+
     for mode in MODES {
         SkeletonBuilder::new()
             .source(format!("bpf/{mode}.bpf.c"))

@@ -13,9 +13,9 @@
 )]
 
 pub mod proc {
-    include!(concat!(env!("OUT_DIR"), "/proc.skel.rs"));
+    include!(concat!(env!("SKELETONS"), "/proc.skel.rs"));
 }
 
 pub mod wide {
-    include!(concat!(env!("OUT_DIR"), "/wide.skel.rs"));
+    include!(concat!(env!("SKELETONS"), "/wide.skel.rs"));
 }

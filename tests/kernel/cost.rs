@@ -191,7 +191,7 @@ fn a_zombies_cost_is_in_the_sums_once_it_is_reaped() {
     let Some(_machine) = machine::alone() else { return };
     let dir = tempfile::tempdir().unwrap();
     let metrics = dir.path().join("m.prom");
-    for format in ["summary-json", "folded"] {
+    for format in ["summary-json", "folded", "otlp", "perfetto"] {
         let args = ["--comm", "worker", "--format", format, "--metrics", metrics.to_str().unwrap()];
         let tuxscope = Tuxscope::start(&args);
         let zombie = Zombie::make();
@@ -207,6 +207,8 @@ fn a_zombies_cost_is_in_the_sums_once_it_is_reaped() {
                 let weights = stacks.map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap());
                 (weights.max().unwrap_or(0), !shown.contains("unknown_cost"))
             }
+            "otlp" => (spans_cpu_ns(&shown), true),
+            "perfetto" => (counted_cpu_ns(&shown), true),
             _ => {
                 let figures: Value = serde_json::from_str(&shown).unwrap();
                 let unknown = &figures["groups"][0]["cost_unknown"];
@@ -223,6 +225,29 @@ fn a_zombies_cost_is_in_the_sums_once_it_is_reaped() {
             seconds.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum();
         assert!(of_wait4.contains(&((seconds * 1e9).round() as u64)), "{cpu_us} us: {text}");
     }
+}
+
+/// The most that a span of OpenTelemetry's tells.
+fn spans_cpu_ns(shown: &str) -> u64 {
+    let told = shown.split("\"tuxscope.cpu_ns\",\"value\":{\"intValue\":\"").skip(1);
+    told.map(|told| told.split('"').next().unwrap().parse().unwrap()).max().unwrap_or(0)
+}
+
+/// What the counter of a trace for Perfetto comes to: CPUs, each up to the next time.
+fn counted_cpu_ns(shown: &str) -> u64 {
+    let trace: Value = serde_json::from_str(shown).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let of_it = |event: &&Value| event["name"] == "CPUs used by those that ended";
+    let counted: Vec<(f64, f64)> = events
+        .iter()
+        .filter(of_it)
+        .map(|event| {
+            let cpus = event["args"].as_object().unwrap().values().next().unwrap();
+            (event["ts"].as_f64().unwrap(), cpus.as_f64().unwrap())
+        })
+        .collect();
+    let us: f64 = counted.windows(2).map(|two| (two[1].0 - two[0].0) * two[0].1).sum();
+    (us * 1e3) as u64
 }
 
 /// Each exit is there once, and without its cost where that was lost, which is counted.

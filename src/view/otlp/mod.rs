@@ -69,6 +69,10 @@ impl Sink for Trace {
         self.lives.event(event);
     }
 
+    fn cost(&mut self, exit: &Event) {
+        self.lives.cost(exit);
+    }
+
     fn lost(&mut self, lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {
         self.lost = *lost;
     }

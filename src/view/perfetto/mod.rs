@@ -110,6 +110,15 @@ impl Sink for Perfetto {
         }
     }
 
+    /// For the counter alone: the process is written by now.
+    fn cost(&mut self, exit: &Event) {
+        let ended = exit.ended();
+        if let Some((duration_ns, cpu_ns)) = ended.and_then(|e| Some((e.duration_ns, e.cpu_ns?))) {
+            let end = exit.timestamp_ns;
+            self.usage.add(end.saturating_sub(duration_ns), end, cpu_ns);
+        }
+    }
+
     fn lost(&mut self, lost: &Lost, _time_ns: u64, _out: &mut Vec<u8>) {
         self.lost = self.lost.max(lost.total());
     }

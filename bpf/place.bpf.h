@@ -46,10 +46,10 @@ struct {
 } places SEC(".maps");
 
 /*
- * Nothing, which the verifier doesn't know: what is known to be 0 on one way and unknown on the
- * other makes two states, each of which it would follow through all rounds that are left.
+ * 0, but not const, so that the verifier doesn't know: what is known to be 0 on one way and unknown
+ * on the other makes two states, each of which it would follow through all rounds that are left.
  */
-volatile __u32 nothing = 0;
+volatile __u32 unknown_zero = 0;
 
 /*
  * The tests below have no branches, so that the verifier need not follow each of them in each
@@ -90,8 +90,8 @@ static __always_inline __u32 starts(__u64 first, const char *with, const __u32 l
 __noinline __u32 look_for_place(__u64 address)
 {
 	struct kernfs_node *node = (void *)address;
-	__u32 unit = nothing, below_manager = nothing, container = nothing;
-	__u32 in_payload = nothing, bare = nothing;
+	__u32 unit = unknown_zero, below_manager = unknown_zero, container = unknown_zero;
+	__u32 in_payload = unknown_zero, bare = unknown_zero;
 	struct place_name own;
 
 	/* So the verifier need not look at the rest, which isn't asked for. */
@@ -101,7 +101,7 @@ __noinline __u32 look_for_place(__u64 address)
 	for (int i = 0; i <= MAX_CGROUP_DEPTH; i++) {
 		struct kernfs_node *parent = kernfs_parent(node);
 		const char *name = BPF_CORE_READ(node, name);
-		__u32 place = nothing, rest = nothing, named, manager;
+		__u32 place = unknown_zero, rest = unknown_zero, named, manager;
 		__u64 first, last = 0;
 		enum place *found;
 		long len, beyond;

@@ -26,7 +26,7 @@ export "CC_$name=$gcc" "CFLAGS_$name=$cflags" "CARGO_TARGET_${upper}_LINKER=$gcc
 # A table of relative relocations takes 80 KiB less: glibc 2.36 and later read it.
 # A panic aborts, so that nobody unwinds. It names a file of some crate, but not where that lay here.
 export RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs \
---remap-path-prefix=$PWD/$target_dir/vendor=vendor --remap-path-prefix=$PWD=."
+--remap-path-prefix=$PWD=. --remap-path-prefix=$PWD/$target_dir/vendor=vendor"
 # The program then holds the list of its crates, which scanners of vulnerabilities read.
 build="auditable build"
 if ! cargo auditable --version >/dev/null 2>&1; then

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::rule::{Measure, Rule};
 use super::sight::Whole;
-use super::tally::{Outcome, Tally};
+use super::tally::{Outcome, RSS_UNKNOWN, Tally};
 use super::whose::Answer;
 use super::words::{SHOWN, Who, Words};
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Meta, Totals};
@@ -184,19 +184,26 @@ impl Judge {
             self.open(Measure::Oom, answers, "who killed a process is not known");
         }
         let Some(wide) = event.wide.as_deref() else { return };
-        let told = [(Measure::Cpu, ended.cpu_ns), (Measure::MaxRss, ended.max_rss_bytes)];
-        let mut is_owed = false;
-        for (measure, told) in told {
-            match told {
-                Some(value) => self.count(measure, value, answers, who),
-                None => is_owed |= self.owes(measure, answers),
-            }
+        if let Some(bytes) = ended.max_rss_bytes {
+            self.count(Measure::MaxRss, bytes, answers, who);
         }
-        if is_owed {
-            let args = who.args.map(|args| args.cut(SHOWN));
-            let rss_told = ended.max_rss_bytes.is_some();
-            let owed = Owed { args, answers: answers.into(), rss_told };
-            self.owed.keep((event.pid, wide.start_ns), owed);
+        match ended.cpu_ns {
+            Some(cpu_ns) => {
+                self.count(Measure::Cpu, cpu_ns, answers, who);
+                if ended.max_rss_bytes.is_none() {
+                    self.open(Measure::MaxRss, answers, RSS_UNKNOWN);
+                }
+            }
+            // All of its cost is still to come, but what the exit itself may tell.
+            None => {
+                let rss_told = ended.max_rss_bytes.is_some();
+                let owes_cpu = self.owes(Measure::Cpu, answers);
+                if !rss_told && self.owes(Measure::MaxRss, answers) || owes_cpu {
+                    let args = who.args.map(|args| args.cut(SHOWN));
+                    let owed = Owed { args, answers: answers.into(), rss_told };
+                    self.owed.keep((event.pid, wide.start_ns), owed);
+                }
+            }
         }
         let command = self.meta.as_ref().map_or(0, |meta| meta.command_pid);
         if command != 0 && self.command.is_none() && wide.ns_pid.unwrap_or(event.pid) == command {

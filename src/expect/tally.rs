@@ -6,6 +6,8 @@ use super::sight::{self, Whole};
 use super::verdict::{Interval, Verdict};
 use super::whose::{Answer, Whose};
 
+/// Why a rule about resident sets is open.
+pub const RSS_UNKNOWN: &str = "a process' resident set is not known";
 /// Offenders of a rule that are named.
 const NAMED: usize = 10;
 
@@ -99,7 +101,7 @@ impl Tally {
         let Self { rule, sure, perhaps, open, owed, offenders, .. } = self;
         let open = open.or(match rule.measure {
             _ if owed == 0 => None,
-            Measure::MaxRss => Some("a process' resident set is not known"),
+            Measure::MaxRss => Some(RSS_UNKNOWN),
             _ => Some("what a process used is not known"),
         });
         let both = match rule.measure {

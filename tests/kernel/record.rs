@@ -44,7 +44,7 @@ fn the_padding_is_zero_on_used_memory() {
 #[test]
 fn children_that_are_not_noted_are_counted() {
     let Some(_machine) = machine::alone() else { return };
-    for (children, unnoted) in [(1000, 0), (1100, 1)] {
+    for (children, unnoted) in [(500, 0), (600, 1)] {
         let mut held = worker::command(&["hold", &children.to_string()]);
         let mut held = held.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a worker");
         held.stdout.as_mut().unwrap().read_exact(&mut [0]).expect("all are there");
@@ -67,7 +67,7 @@ fn children_that_are_not_noted_are_counted() {
             held.kill().unwrap();
             assert!(!process::wait(&mut held).success());
             let noted = tracer.makers().iter().filter(|(_, maker)| maker.tgid == held.id()).count();
-            assert_eq!((noted, tracer.lost_unshown()), (children.min(1024), unnoted));
+            assert_eq!((noted, tracer.lost_unshown()), (children.min(512), unnoted));
         }
     }
 }

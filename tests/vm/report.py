@@ -136,7 +136,7 @@ def programs(rows, frames):
     cells = [["program", "verified", "on", "stack"]]
     for program in dict.fromkeys(program for row in rows for program in row.verified):
         worst = max((row for row in rows if program in row.verified), key=lambda row: row.verified[program])
-        cells.append([f"`{program}`", f"{worst.verified[program]:,}", worst.name(), str(frames[program])])
+        cells.append([f"`{program}`", f"{worst.verified[program]:,}", worst.name(), str(frames.get(program, "-"))])
     return straight(cells)
 
 

@@ -114,6 +114,7 @@ def main(names):
     chosen = choose(names, listed)
     archives = {arch: Archive(arch) for arch in {listed[asked][1] for asked in chosen}}
 
+    stack_taken = {} if names else frames()
     rows = []
     for asked in chosen:
         version, arch, flavour = listed[asked]
@@ -123,7 +124,7 @@ def main(names):
     print(f"\n{report.table(rows)}")
     if not names:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(report.page(rows, config["kernel"], frames()))
+        PAGE.write_text(report.page(rows, config["kernel"], stack_taken))
 
     skipped = [row.kernel for row in rows if row.skipped]
     if skipped:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What the BPF programs take of the stack."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,21 +13,30 @@ HEADERS_OF = {"amd64": "x86", "arm64": "arm64", "ppc64el": "powerpc", "riscv64":
 # rounds each frame up to so many bytes.
 MOST_STACK = 512
 FRAME = 32
-FUNCTIONS = {"send_cgroup", "look_for_place"}  # those that aren't inlined; neither calls the other
-CALLERS = {"wide_fork", "wide_exec", "wide_exit", "wide_exec_failed"}
+LABEL = re.compile(r"(\w+):")
+CALL = re.compile(r"\s+call (\D\w*)")
 
 
 def compiled(mode, arch, headers, path):
     """Compiles the programs of a mode for an architecture, but in this machine's byte order, since bpftool reads no
     other. Returns program -> bytes of the stack that it takes with what it calls."""
-    subprocess.run(["clang", "-target", "bpf", "-g", "-O2", "-mcpu=v3", "-fstack-usage",
-                    f"-D__TARGET_ARCH_{HEADERS_OF[arch]}", "-Ivmlinux", f"-I{headers}", "-c", f"bpf/{mode}.bpf.c",
-                    "-o", path], cwd=ROOT, check=True)
+    clang = ["clang", "-target", "bpf", "-g", "-O2", "-mcpu=v3", f"-D__TARGET_ARCH_{HEADERS_OF[arch]}", "-Ivmlinux",
+             f"-I{headers}", f"bpf/{mode}.bpf.c"]
+    subprocess.run([*clang, "-fstack-usage", "-c", "-o", path], cwd=ROOT, check=True)
     frames = {name.rpartition(":")[2]: -(-int(size) // FRAME) * FRAME for name, size, _ in
               (line.split() for line in path.with_suffix(".su").read_text().splitlines())}
-    called = max((size for name, size in frames.items() if name in FUNCTIONS), default=0)
-    programs = {name: size + called * (name in CALLERS) for name, size in frames.items() if name not in FUNCTIONS}
-    if max(programs.values()) > MOST_STACK or (mode == "wide" and not FUNCTIONS | CALLERS <= frames.keys()):
-        sys.exit(f"{mode}, {arch}: more than {MOST_STACK} bytes of the stack ({programs}), or other functions than "
-                 f"{' '.join(sorted(FUNCTIONS))}")
+    assembly = subprocess.run([*clang, "-S", "-o", "-"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    calls, function = {name: set() for name in frames}, None
+    for line in assembly.splitlines():
+        if (label := LABEL.match(line)) and label[1] in frames:
+            function = label[1]
+        elif call := CALL.match(line):
+            calls[function].add(call[1])
+    called = set().union(*calls.values())
+    if any(calls[name] for name in called):
+        sys.exit(f"{mode}, {arch}: a function that is called calls another one: {calls}")
+    programs = {name: frames[name] + max((frames[other] for other in calls[name]), default=0)
+                for name in frames if name not in called}
+    if max(programs.values()) > MOST_STACK:
+        sys.exit(f"{mode}, {arch}: more than {MOST_STACK} bytes of the stack: {programs}")
     return programs

@@ -2,7 +2,7 @@
 //! The processes as the page has them: columns of numbers as JSON, compressed, as base64.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::rc::Rc;
 
 use data_encoding::{BASE64, Encoder};
@@ -44,7 +44,8 @@ impl Data<'_> {
         // Writing to a String can't fail, and all keys are strings.
         let written = serde_json::to_writer(&mut json, self);
         debug_assert!(written.is_ok());
-        let finished = json.into_inner().map(GzEncoder::finish);
+        let finished = json.into_inner().map_err(IntoInnerError::into_error);
+        let finished = finished.and_then(GzEncoder::finish);
         debug_assert!(finished.is_ok());
     }
 
@@ -74,8 +75,8 @@ impl Data<'_> {
     }
 }
 
-/// Lists with a number a process each, and short ones. Nothing but texts is held beside the lives:
-/// there may be a million of them.
+/// Lists with a number a process each, and short ones. Each is made while it is written, since there
+/// may be a million processes; but which texts are whose is held.
 impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let texts = Texts::of(self);
@@ -197,7 +198,7 @@ impl Texts {
             return place;
         }
         let text: Rc<str> = text.into();
-        let place = self.all.len() as u32; // ids of lives have no more bits
+        let place = self.all.len() as u32; // the room for lives holds a few million
         self.places.insert(Rc::clone(&text), place);
         self.all.push(text);
         place

@@ -93,7 +93,7 @@ impl Sink for Page {
         }
         self.lives.end(totals);
         let page = self.document(totals).into_bytes();
-        // It may be large.
+        // Large as it may be, it isn't copied.
         match out.is_empty() {
             true => *out = page,
             false => out.extend_from_slice(&page),

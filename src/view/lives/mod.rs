@@ -442,8 +442,8 @@ impl Lives {
         id
     }
 
-    /// A view of those that live may see more than four billion: then those that have gone lend
-    /// their ids.
+    /// A view of those that live may see more than four billion: then ids of those that have gone
+    /// come back, and their order says nothing any more.
     fn next_id(&mut self) -> LifeId {
         loop {
             self.last_id = self.last_id.wrapping_add(1);

@@ -115,7 +115,8 @@ impl Sink for Perfetto {
         let ended = exit.ended();
         if let Some((duration_ns, cpu_ns)) = ended.and_then(|e| Some((e.duration_ns, e.cpu_ns?))) {
             let end = exit.timestamp_ns;
-            self.usage.add(end.saturating_sub(duration_ns), end, cpu_ns);
+            let begin = end.saturating_sub(duration_ns).max(self.lives.capture_began_ns());
+            self.usage.add(begin, end, cpu_ns);
         }
     }
 

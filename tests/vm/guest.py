@@ -23,11 +23,11 @@ class Machine:
 
 
 MACHINES = {
-    "amd64": Machine(["qemu-system-x86_64", "-cpu", "max"], "ttyS0", 240),
-    "arm64": Machine(["qemu-system-aarch64", "-cpu", "max", "-machine", "virt"], "ttyAMA0", 360),
-    "ppc64el": Machine(["qemu-system-ppc64", "-cpu", "power9", "-machine", "pseries"], "hvc0", 480),
-    "riscv64": Machine(["qemu-system-riscv64", "-machine", "virt"], "ttyS0", 480),
-    "s390x": Machine(["qemu-system-s390x", "-cpu", "max", "-machine", "s390-ccw-virtio"], "ttysclp0", 480),
+    "amd64": Machine(["qemu-system-x86_64", "-cpu", "max"], "ttyS0", 360),
+    "arm64": Machine(["qemu-system-aarch64", "-cpu", "max", "-machine", "virt"], "ttyAMA0", 720),
+    "ppc64el": Machine(["qemu-system-ppc64", "-cpu", "power9", "-machine", "pseries"], "hvc0", 900),
+    "riscv64": Machine(["qemu-system-riscv64", "-machine", "virt"], "ttyS0", 900),
+    "s390x": Machine(["qemu-system-s390x", "-cpu", "max", "-machine", "s390-ccw-virtio"], "ttysclp0", 900),
 }
 
 

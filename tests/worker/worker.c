@@ -833,11 +833,11 @@ static void case_daemon(void)
 		die("daemon");
 	middle = fork_();
 	if (middle == 0) {
+		middle = getpid();
 		daemon = fork_();
 		if (daemon == 0) {
-			while (getppid() == middle || getppid() == 0)
+			while (getppid() == middle)
 				usleep(1000);
-			usleep(20 * 1000);
 			_exit(8);
 		}
 		setsid();

@@ -63,7 +63,10 @@ fn they_are_what_the_lines_add_up_to() {
     assert!(sum(&metrics, "execs_failed_total", "") >= 1.0);
     let cpu_ns: u64 = exits.iter().filter_map(|line| line["cpu_ns"].as_u64()).sum();
     let cpu = sum(&metrics, "processes_cpu_seconds_total", "");
-    assert!((cpu - cpu_ns as f64 / 1e9).abs() < 1e-6, "{cpu} {cpu_ns}");
+    let more = cpu - cpu_ns as f64 / 1e9;
+    // Somebody's cost may have come too late for its line, but not for the metrics.
+    let late = exits.iter().any(|line| line["cpu_ns"].is_null());
+    assert!(more.abs() < 1e-6 || (late && more > 0.0), "{cpu} {cpu_ns}");
     assert!(sum(&metrics, "cpu_seconds_total", "") > 0.0);
     assert!(sum(&metrics, "resident_memory_bytes", "") > 1e6);
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);

@@ -48,7 +48,7 @@ case $(file -b "$output") in
 	exit 1
 	;;
 esac
-if grep -qaF "$PWD/" "$output"; then
+if grep -qaF "$PWD/$target_dir/" "$output"; then
 	echo "static build: $output names the directory in which it was built" >&2
 	exit 1
 fi

@@ -186,6 +186,38 @@ class Page(Case):
             self.assertEqual(self.address(browser), "#p=0")
             self.well(browser, path)
 
+    @unittest.skipIf(IN_FIREFOX, "firefox.py sends no touches")
+    def test_two_fingers_zoom_and_one_moves(self):
+        path = self.failing()
+        with Browser(400, 800) as browser:
+            browser.open(path)
+            browser.ask("document.getElementById('lanes').scrollIntoView()")
+            place = "document.getElementById('lanes').getBoundingClientRect()"
+            left, top, width = browser.ask(f"(({{ left, top, width }}) => [left, top, width])({place})")
+
+            def touch(kind, *fingers):
+                points = [{"x": left + width * x, "y": top + 30, "id": i} for i, x in enumerate(fingers)]
+                browser.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+
+            def shown():
+                return [int(us) for us in self.address(browser).partition("t=")[2].partition("&")[0].split("-")]
+
+            touch("touchStart", 0.4)
+            touch("touchStart", 0.4, 0.6)
+            for step in range(1, 11):
+                touch("touchMove", 0.4 - 0.02 * step, 0.6 + 0.02 * step)
+            touch("touchEnd")
+            begin, end = shown()
+            self.assertLess(end - begin, 60_000)
+            touch("touchStart", 0.7)
+            for step in range(1, 6):
+                touch("touchMove", 0.7 - 0.04 * step)
+            touch("touchEnd")
+            later, until = shown()
+            self.assertGreater(later, begin)
+            self.assertAlmostEqual(until - later, end - begin, delta=2)
+            self.well(browser, path)
+
     @unittest.skipIf(IN_FIREFOX, "looks at it as if on paper, for which WebDriver BiDi has no words")
     def test_print(self):
         path = self.failing()

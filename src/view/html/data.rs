@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The processes as the page has them: columns of numbers as JSON, compressed, as base64.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::rc::Rc;
 
@@ -62,16 +62,16 @@ impl Data<'_> {
 
     /// The chain: process, begin, end.
     fn segments(&self) -> Vec<(usize, u64, u64)> {
-        let mut places: HashMap<LifeId, usize> = HashMap::new();
-        places.extend(self.chain.iter().map(|segment| (segment.id, usize::MAX)));
-        for (i, process) in self.placed.iter().enumerate() {
-            places.entry(process.id).and_modify(|place| *place = i);
-        }
-        let drawn = |segment: &&Segment| places.get(&segment.id).is_some_and(|&i| i != usize::MAX);
+        let on_it: HashSet<LifeId> = self.chain.iter().map(|segment| segment.id).collect();
+        let placed = self.placed.iter().enumerate();
+        let places: HashMap<LifeId, usize> = placed
+            .filter(|(_, process)| on_it.contains(&process.id))
+            .map(|(i, process)| (process.id, i))
+            .collect();
         let told = |segment: &Segment| {
-            (places[&segment.id], self.us(segment.from_ns), self.us(segment.to_ns))
+            Some((*places.get(&segment.id)?, self.us(segment.from_ns), self.us(segment.to_ns)))
         };
-        self.chain.iter().filter(drawn).map(told).collect()
+        self.chain.iter().filter_map(told).collect()
     }
 }
 

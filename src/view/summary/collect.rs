@@ -9,7 +9,7 @@ use super::figures::{
 };
 use super::groups::Groups;
 use super::longest::LongestRuns;
-use super::names::Names;
+use super::names::{Names, text};
 use super::ranked;
 use super::ranking::{By, Sort};
 use super::times::Times;
@@ -427,11 +427,6 @@ impl Process {
 /// Of several hosts, those after the first come with ids that are higher by a multiple of this.
 fn on_its_host(pid: u32) -> u32 {
     pid % PID_MAX_LIMIT
-}
-
-/// As JSON and messages tell it.
-pub fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn of_status(status: ExitStatus) -> Status {

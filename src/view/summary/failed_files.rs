@@ -3,8 +3,8 @@
 
 use foldhash::HashMap;
 
-use super::collect::text;
 use super::figures::FailedExec;
+use super::names::text;
 use crate::model::errno::Errno;
 
 /// So many are told apart; of a name so many bytes.

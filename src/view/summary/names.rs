@@ -3,7 +3,6 @@
 
 use foldhash::HashMap;
 
-use super::collect::text;
 use super::figures::{Command, Count};
 use super::times::Times;
 use crate::model::event::Comm;
@@ -100,4 +99,9 @@ impl Names {
     fn all(&self) -> impl Iterator<Item = &Name> {
         self.names.iter().chain([&self.others])
     }
+}
+
+/// As JSON and messages tell it.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

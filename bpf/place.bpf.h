@@ -78,9 +78,17 @@ static __always_inline __u32 starts(__u64 first, const char *with, const __u32 l
 	return !differ(first & word("\xff\xff\xff\xff\xff\xff\xff\xff", len), word(with, len));
 }
 
+/* The number of a text that is moved so many bytes towards its beginning or its end. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define earlier(word, bytes) ((word) << 8 * (bytes))
+#define later(word, bytes) ((word) >> 8 * (bytes))
+#else
+#define earlier(word, bytes) ((word) >> 8 * (bytes))
+#define later(word, bytes) ((word) << 8 * (bytes))
+#endif
+
 #define begins(first, with) starts(first, with, sizeof(with) - 1)
-/* Of a little-endian machine, as all are that this is built for. */
-#define ends(last, with) !differ(last >> 8 * (9 - sizeof(with)), word(with, sizeof(with) - 1))
+#define ends(last, with) !differ(earlier(last, 9 - sizeof(with)), word(with, sizeof(with) - 1))
 
 /*
  * A unit lies below slices, and a user's besides below the user's manager (or session); what lies
@@ -132,7 +140,7 @@ __noinline __u32 look_for_place(__u64 address)
 		beyond = (len - 8) >> 63;
 		barrier_var(beyond);
 		bpf_probe_read_kernel(&last, sizeof(last), name + ((len - 8) & ~beyond));
-		last <<= 8 * (8 - len) & beyond;
+		last = later(last, (8 - len) & beyond);
 
 		named = (place / PLACE_UNIT | (place / PLACE_LONG_UNIT & rest / PLACE_REST)) & 1;
 		manager =

@@ -36,9 +36,9 @@ CHECKS = {
     "lockdown": ("lockdown", {"basic_view": True, "wide_view": False}),
 }
 SITUATIONS = {
-    "unmounted": ["json", "table", "pid", "wide", "cgroup", "unit", "killed", "failed",
+    "unmounted": ["json", "table", "pid", "wide", "cgroup", "unit", "container", "killed", "failed",
                   "run-json", "run-wide", "follow-json", "follow-wide"],
-    "mounted": ["json", "table", "pid", "wide", "cgroup", "unit"],
+    "mounted": ["json", "table", "pid", "wide", "cgroup", "unit", "container"],
     "lockdown": ["json", "run-json"],
 }
 
@@ -290,6 +290,12 @@ def _shown(comm):
 
 
 READERS = {"json": read_json, "table": read_table, "pid": read_json, "wide": wide.read,
-           "cgroup": wide.read, "unit": wide.read, "killed": wide.read, "failed": wide.read}
+           "cgroup": wide.read, "unit": wide.read, "container": wide.read, "killed": wide.read,
+           "failed": wide.read}
 # Where the worker ran, where it wasn't the root.
-PLACES = {"unit": {"cgroup": "/worker.service", "unit": "worker.service"}}
+PLACES = {
+    "unit": {"cgroup": "/user.slice/user-0.slice/user@0.service/app.slice/worker.service",
+             "unit": "user@0.service", "user_unit": "worker.service"},
+    "container": {"cgroup": f"/docker/{4 * '0123456789abcdef'}", "container": 4 * "0123456789abcdef",
+                  "runtime": "docker"},
+}

@@ -21,7 +21,7 @@ enum place {
 const volatile __u32 wanted_place = 0;
 
 /* A name, or what it begins with: then `bits` leaves its NUL out. Longer names are looked up in two
- * parts: the stack has no room for all of them. */
+ * parts. */
 #define NAME_PART 128
 
 struct place_name {
@@ -36,6 +36,18 @@ struct {
 	__type(key, struct place_name);
 	__type(value, enum place);
 } place_names SEC(".maps");
+
+/*
+ * What is looked up: the stack has no room to spare for it. Each kind of event has its own, since a
+ * program isn't begun on a CPU where it is under way, but may be where it has preempted another
+ * one.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PROC_EXEC_FAILED + 1);
+	__type(key, __u32);
+	__type(value, struct place_name);
+} place_looked_up SEC(".maps");
 
 /* By the cgroup's id: what of it is there. */
 struct {
@@ -95,17 +107,20 @@ static __always_inline __u32 starts(__u64 first, const char *with, const __u32 l
  * deeper is the unit's own. Not inlined, so that its frame is there for a moment only, and not
  * static, so that the verifier looks at it once, not for each way that leads to it.
  */
-__noinline __u32 look_for_place(__u64 address)
+__noinline __u32 look_for_place(__u64 address, __u32 type)
 {
 	struct kernfs_node *node = (void *)address;
 	__u32 unit = unknown_zero, below_manager = unknown_zero, container = unknown_zero;
 	__u32 in_payload = unknown_zero, bare = unknown_zero;
-	struct place_name own;
+	struct place_name *own;
 
 	/* So the verifier need not look at the rest, which isn't asked for. */
 	if (!wanted_place)
 		return 0;
-	own.bits = 8 * NAME_PART;
+	own = bpf_map_lookup_elem(&place_looked_up, &type);
+	if (!own)
+		return 0;
+	own->bits = 8 * NAME_PART;
 	for (int i = 0; i <= MAX_CGROUP_DEPTH; i++) {
 		struct kernfs_node *parent = kernfs_parent(node);
 		const char *name = BPF_CORE_READ(node, name);
@@ -118,20 +133,20 @@ __noinline __u32 look_for_place(__u64 address)
 			return unit * PLACE_UNIT | container * PLACE_CONTAINER;
 		if (!parent) /* outside of the namespace: nobody knows what it is called there */
 			return 0;
-		len = bpf_probe_read_kernel_str(own.name, sizeof(own.name), name);
+		len = bpf_probe_read_kernel_str(own->name, sizeof(own->name), name);
 		if (len <= 1)
 			return 0;
-		first = word(own.name, sizeof(first));
-		found = bpf_map_lookup_elem(&place_names, &own);
+		first = word(own->name, sizeof(first));
+		found = bpf_map_lookup_elem(&place_names, own);
 		if (found)
 			place = *found;
 		if (len == NAME_PART) {
-			len = bpf_probe_read_kernel_str(own.name, sizeof(own.name),
+			len = bpf_probe_read_kernel_str(own->name, sizeof(own->name),
 							name + NAME_PART - 1);
 			if (len <= 0)
 				return 0;
 			len += NAME_PART - 1;
-			found = bpf_map_lookup_elem(&place_names, &own);
+			found = bpf_map_lookup_elem(&place_names, own);
 			if (found)
 				rest = *found;
 		}
@@ -173,7 +188,7 @@ static __always_inline int in_wanted_place(struct task_struct *task,
 	if (known) {
 		place = *known;
 	} else {
-		place = look_for_place((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn));
+		place = look_for_place((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), type);
 		bpf_map_update_elem(&places, &id, &place, BPF_ANY);
 	}
 	return (place & wanted_place) == wanted_place;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Execs that failed, at the exit of the system call: there alone the name and the arguments can be
+ * Execs that failed, at the end of the system call: there alone the name and the arguments can be
  * read, for the call itself has brought them into memory (but those that it did not come to: a
  * name that leads nowhere is found before any argument is looked at). Neither the scheduler's
- * tracepoints nor the hooks of security modules see a file that isn't there; those of a single
- * system call slow all of them as this one does, and know nothing of 32-bit callers.
+ * tracepoints nor the hooks of security modules see a file that isn't there; the tracepoints of a
+ * single system call slow all of them as sys_exit does, and know nothing of 32-bit callers.
  */
 #ifndef TUXSCOPE_FEXEC_BPF_H
 #define TUXSCOPE_FEXEC_BPF_H
@@ -293,27 +293,18 @@ static __always_inline enum sent send_failed(const struct subject *subject,
 }
 
 /*
- * At the exit of each system call of the machine: what isn't an exec that failed leaves with the
- * first comparison. Before 5.11 there is no typed pointer to the current task, so what is needed of
- * it is read.
+ * Tells of one that failed. Before 5.11 there is no typed pointer to the current task, so what is
+ * needed of it is read. Not inlined: it is the same for all programs below.
  */
-SEC("tp_btf/sys_exit")
-int wide_exec_failed(unsigned long long *ctx)
+static __noinline int tell_failed(const struct exec_call *call)
 {
-	__s64 result = ctx[1];
 	struct subject subject = {};
-	struct exec_call call = {};
 	struct of_task of_task = {};
 	struct task_struct *task, *leader;
 	struct pid *pid;
 	enum sent sent;
 	int readable;
 
-	if (result >= 0 || result <= -ERESTARTSYS)
-		return 0;
-	if (!was_exec(&call, (void *)ctx[0]) || !tracing)
-		return 0;
-	call.error = -result;
 	task = (void *)bpf_get_current_task();
 	leader = BPF_CORE_READ(task, group_leader);
 	subject.task = task;
@@ -335,15 +326,67 @@ int wide_exec_failed(unsigned long long *ctx)
 		of_task.login_uid = BPF_CORE_READ(leader, loginuid.val);
 	readable = !lost_its_memory(task);
 
-	sent = send_failed(&subject, &of_task, &call, readable, FEW, 32, 1);
+	sent = send_failed(&subject, &of_task, call, readable, FEW, 32, 1);
 	if (sent == NAME_TOO_LONG)
-		sent = send_failed(&subject, &of_task, &call, readable, MANY, 128, 0);
+		sent = send_failed(&subject, &of_task, call, readable, MANY, 128, 0);
 	/* As for an exec. */
 	if (sent == NO_ROOM)
-		sent = send_failed(&subject, &of_task, &call, readable, FEW, 32, 0);
+		sent = send_failed(&subject, &of_task, call, readable, FEW, 32, 0);
 	if (sent != SENT)
 		count_lost(&subject, PROC_EXEC_FAILED);
 	return 0;
+}
+
+/* All that follow are handed the caller's registers and the result. */
+static __always_inline int call_returns(unsigned long long *ctx)
+{
+	__s64 result = ctx[1];
+	struct exec_call call = {};
+
+	if (result >= 0 || result <= -ERESTARTSYS)
+		return 0;
+	if (!was_exec(&call, (void *)ctx[0]) || !tracing)
+		return 0;
+	call.error = -result;
+	return tell_failed(&call);
+}
+
+/*
+ * At the return of the functions behind execve and execveat, of both kinds of callers: nothing else
+ * is slowed. src/kernel/failed_execs.rs knows what they are called.
+ */
+SEC("fexit")
+int wide_execve(unsigned long long *ctx)
+{
+	return call_returns(ctx);
+}
+
+SEC("fexit")
+int wide_execveat(unsigned long long *ctx)
+{
+	return call_returns(ctx);
+}
+
+SEC("fexit")
+int wide_execve_32(unsigned long long *ctx)
+{
+	return call_returns(ctx);
+}
+
+SEC("fexit")
+int wide_execveat_32(unsigned long long *ctx)
+{
+	return call_returns(ctx);
+}
+
+/*
+ * Where those can't be had: at the exit of each system call of the machine. What isn't an exec that
+ * failed leaves with the first comparison.
+ */
+SEC("tp_btf/sys_exit")
+int wide_exec_failed(unsigned long long *ctx)
+{
+	return call_returns(ctx);
 }
 
 #endif

@@ -13,6 +13,7 @@ use crate::capture::launch::Launched;
 use crate::capture::linger::Linger;
 use crate::capture::wait::{Waiter, Woken};
 use crate::expect::Judge;
+use crate::kernel::failed_execs::Hook;
 use crate::kernel::tracer::Tracer;
 use crate::metrics::Metrics;
 use crate::model::event::{Meta, Totals};
@@ -170,9 +171,10 @@ impl Capture<'_> {
         let meta = Meta { command_pid, ..self.meta };
         let began = writer.begin(meta, command.is_some())?;
         if !self.full_screen {
-            report::say(match tracer.tells_failed_execs() {
-                false => "tracing fork, exec and exit (Ctrl-C ends it)",
-                true => {
+            report::say(match tracer.failed_execs() {
+                Hook::None => "tracing fork, exec and exit (Ctrl-C ends it)",
+                Hook::OwnCalls => "tracing fork, exec, exit and failed execs (Ctrl-C ends it)",
+                Hook::EveryCall => {
                     "tracing fork, exec, exit and failed execs, which slows each system call of \
                      this machine by some 100 ns (Ctrl-C ends it)"
                 }

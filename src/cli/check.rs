@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::host::running;
 use crate::kernel::config::{Config, Mode};
+use crate::kernel::failed_execs::Hook;
 use crate::kernel::preflight;
 use crate::kernel::tracer::{Storage, Tracer};
 use crate::kernel::wire::Decoded;
@@ -271,8 +272,13 @@ fn failed_execs() -> Result<String> {
         verbose: false,
     };
     let mut storage = Storage::uninit();
-    Tracer::attach(&mut storage, &config)?.detach();
-    Ok("--failed-execs slows each system call of the machine by some 100 ns".to_owned())
+    let tracer = Tracer::attach(&mut storage, &config)?;
+    tracer.detach();
+    Ok(match tracer.failed_execs() {
+        Hook::EveryCall => "--failed-execs slows each system call of the machine by some 100 ns",
+        _ => "--failed-execs slows execs alone",
+    }
+    .to_owned())
 }
 
 fn as_expected(events: &[Event]) -> bool {

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 
 use anyhow::{Context as _, Result};
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
-use libbpf_rs::{Link, OpenObject};
+use libbpf_rs::{Link, OpenObject, ProgramMut};
 
 use crate::host::cgroup;
 use crate::kernel::config::{Cgroup, Config, Mode};
+use crate::kernel::failed_execs::Hook;
 use crate::kernel::refusal::{no_event, no_hierarchy, refused};
 use crate::kernel::skel;
 use crate::kernel::{place, preflight};
@@ -97,13 +98,27 @@ macro_rules! load {
     }};
 }
 
+/// Memory for the BPF object, which a `Tracer` borrows: for two, since the first may be refused
+/// where another one is not.
+#[derive(Debug)]
+pub struct Storage([MaybeUninit<OpenObject>; 2]);
+
+impl Storage {
+    /// As yet unused.
+    pub const fn uninit() -> Self {
+        Self([const { MaybeUninit::uninit() }; 2])
+    }
+}
+
 /// What keeps the programs attached.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Links {
     /// Those that tell events.
     pub events: Vec<Link>,
     /// That which tells what processes have cost.
     pub costs: Option<Link>,
+    /// What sees failed execs.
+    pub failed_execs: Hook,
 }
 
 /// The variables in .bss that this program and the BPF programs share.
@@ -158,72 +173,108 @@ impl<'obj> Loaded<'obj> {
     /// # Errors
     /// As for `Tracer::attach`.
     pub fn attach(
+        storage: &'obj mut Storage,
+        config: &Config,
+        cgroup: Option<&Cgroup<'_>>,
+    ) -> Result<(Self, Shared<'obj>, Links)> {
+        let Storage([first, second]) = storage;
+        let Mode::Wide { threads, max_args } = config.mode else {
+            return Self::attach_basic(first, config, cgroup);
+        };
+        preflight::wide_mode()?;
+        let wide =
+            |storage, hook| Self::attach_wide(storage, config, cgroup, threads, max_args, hook);
+        if !config.choice.captures(EventKind::ExecFailed) {
+            return wide(first, Hook::None);
+        }
+        // Some machines and, before 6.4, arm64 refuse that; what else is wrong the other way tells.
+        wide(first, Hook::OwnCalls).or_else(|_| wide(second, Hook::EveryCall))
+    }
+
+    fn attach_basic(
         storage: &'obj mut MaybeUninit<OpenObject>,
         config: &Config,
         cgroup: Option<&Cgroup<'_>>,
     ) -> Result<(Self, Shared<'obj>, Links)> {
-        let refused = |error: libbpf_rs::Error| refused(&error, "attach", config);
-        match config.mode {
-            Mode::Basic => {
-                let tracefs = preflight::basic_mode()?;
-                let builder = skel::proc::ProcSkelBuilder::default();
-                let mut skel = load!(builder, storage, config, cgroup, |open, rodata| {});
-                let mut events = Vec::new();
-                for (name, program) in [
-                    ("sched_process_exit", &skel.progs.handle_exit),
-                    ("sched_process_exec", &skel.progs.handle_exec),
-                    ("sched_process_fork", &skel.progs.handle_fork),
-                ] {
-                    let event =
-                        tracefs.open_sched_event(name).map_err(|error| no_event(name, &error))?;
-                    // The link owns the descriptor from here on, and closes it.
-                    events.push(program.attach_perf_event(event.into_raw_fd()).map_err(refused)?);
-                }
-                let shared = shared!(skel, |bss| None);
-                Ok((Self::Basic(skel), shared, Links { events, costs: None }))
-            }
-            Mode::Wide { threads, max_args } => {
-                preflight::wide_mode()?;
-                let builder = skel::wide::WideSkelBuilder::default();
-                let exits = config.choice.captures(EventKind::Exit);
-                let failed_execs = config.choice.captures(EventKind::ExecFailed);
-                let root = cgroup::root_id();
-                let wanted_place = place::wanted(&config.choice);
-                if wanted_place != 0 && root.is_none() {
-                    return Err(no_hierarchy().into());
-                }
-                let mut skel = load!(builder, storage, config, cgroup, |open, rodata| {
-                    rodata.wanted_place = wanted_place;
-                    if wanted_place != 0 {
-                        open.maps.places.set_max_entries(MAX_PLACES)?;
-                    }
-                    rodata.show_threads = u8::from(threads);
-                    rodata.max_args = max_args;
-                    rodata.keep_lives = u8::from(exits);
-                    rodata.keep_execs = u8::from(failed_execs);
-                    let some = leaves_exits_out(config);
-                    rodata.some_exits = u8::from(some);
-                    open.maps.awaited.set_max_entries(if some { MAX_AWAITED } else { 1 })?;
-                    rodata.name_cgroups = u8::from(root.is_some());
-                    rodata.cgroup_root = root.unwrap_or_default();
-                    open.progs.wide_signal.set_autoload(exits);
-                    open.progs.wide_deliver.set_autoload(exits);
-                    open.progs.wide_exec_failed.set_autoload(failed_execs);
-                });
-                let progs = &skel.progs;
-                // Before the exits, so that each of them has its cost.
-                let costs = exits.then(|| progs.wide_free.attach().map_err(refused)).transpose()?;
-                let mut wanted = vec![&progs.wide_exit, &progs.wide_exec, &progs.wide_fork];
-                if exits {
-                    wanted.extend([&progs.wide_signal, &progs.wide_deliver]);
-                }
-                wanted.extend(failed_execs.then_some(&progs.wide_exec_failed));
-                let events = wanted.into_iter().map(|program| program.attach().map_err(refused));
-                let events = events.collect::<Result<_>>()?;
-                let shared =
-                    shared!(skel, |bss| Some(AtomicU32::from_ptr(&raw mut bss.cgroup_epoch)));
-                Ok((Self::Wide(skel), shared, Links { events, costs }))
-            }
+        let tracefs = preflight::basic_mode()?;
+        let builder = skel::proc::ProcSkelBuilder::default();
+        let mut skel = load!(builder, storage, config, cgroup, |open, rodata| {});
+        let mut events = Vec::new();
+        for (name, program) in [
+            ("sched_process_exit", &skel.progs.handle_exit),
+            ("sched_process_exec", &skel.progs.handle_exec),
+            ("sched_process_fork", &skel.progs.handle_fork),
+        ] {
+            let event = tracefs.open_sched_event(name).map_err(|error| no_event(name, &error))?;
+            // The link owns the descriptor from here on, and closes it.
+            let link = program.attach_perf_event(event.into_raw_fd());
+            events.push(link.map_err(|error| refused(&error, "attach", config))?);
         }
+        let shared = shared!(skel, |bss| None);
+        let links = Links { events, costs: None, failed_execs: Hook::None };
+        Ok((Self::Basic(skel), shared, links))
     }
+
+    fn attach_wide(
+        storage: &'obj mut MaybeUninit<OpenObject>,
+        config: &Config,
+        cgroup: Option<&Cgroup<'_>>,
+        threads: bool,
+        max_args: u32,
+        failed_execs: Hook,
+    ) -> Result<(Self, Shared<'obj>, Links)> {
+        let builder = skel::wide::WideSkelBuilder::default();
+        let exits = config.choice.captures(EventKind::Exit);
+        let root = cgroup::root_id();
+        let wanted_place = place::wanted(&config.choice);
+        if wanted_place != 0 && root.is_none() {
+            return Err(no_hierarchy().into());
+        }
+        let mut skel = load!(builder, storage, config, cgroup, |open, rodata| {
+            rodata.wanted_place = wanted_place;
+            if wanted_place != 0 {
+                open.maps.places.set_max_entries(MAX_PLACES)?;
+            }
+            rodata.show_threads = u8::from(threads);
+            rodata.max_args = max_args;
+            rodata.keep_lives = u8::from(exits);
+            rodata.keep_execs = u8::from(failed_execs != Hook::None);
+            let some = leaves_exits_out(config);
+            rodata.some_exits = u8::from(some);
+            open.maps.awaited.set_max_entries(if some { MAX_AWAITED } else { 1 })?;
+            rodata.name_cgroups = u8::from(root.is_some());
+            rodata.cgroup_root = root.unwrap_or_default();
+            open.progs.wide_signal.set_autoload(exits);
+            open.progs.wide_deliver.set_autoload(exits);
+            failed_execs.choose(&mut open)?;
+        });
+        let attach = |program: &ProgramMut<'_>| {
+            program.attach().map_err(|error| refused(&error, "attach", config))
+        };
+        // Before the exits, so that each of them has its cost.
+        let costs = exits.then(|| attach(&skel.progs.wide_free)).transpose()?;
+        let signals = [&skel.progs.wide_signal, &skel.progs.wide_deliver];
+        let events = event_programs(&skel).chain(signals.into_iter().filter(|_| exits));
+        let events = events.map(attach).collect::<Result<_>>()?;
+        let shared = shared!(skel, |bss| Some(AtomicU32::from_ptr(&raw mut bss.cgroup_epoch)));
+        Ok((Self::Wide(skel), shared, Links { events, costs, failed_execs }))
+    }
+}
+
+/// The programs of the wide mode that tell events, as far as they were loaded.
+pub fn event_programs<'a, 'obj>(
+    skel: &'a skel::wide::WideSkel<'obj>,
+) -> impl Iterator<Item = &'a ProgramMut<'obj>> {
+    let progs = &skel.progs;
+    let all = [
+        &progs.wide_exit,
+        &progs.wide_exec,
+        &progs.wide_fork,
+        &progs.wide_execve,
+        &progs.wide_execveat,
+        &progs.wide_execve_32,
+        &progs.wide_execveat_32,
+        &progs.wide_exec_failed,
+    ];
+    all.into_iter().filter(|program| program.autoload())
 }

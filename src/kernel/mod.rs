@@ -3,6 +3,7 @@
 //! kernel must have. All that names libbpf is here. Knows the model, the host and the rights.
 
 pub mod config;
+pub mod failed_execs;
 mod loaded;
 mod place;
 pub mod preflight;

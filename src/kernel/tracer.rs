@@ -4,23 +4,24 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use libbpf_rs::{MapCore as _, MapFlags, MapMut, OpenObject, PrintLevel};
+use libbpf_rs::{MapCore as _, MapFlags, MapMut, PrintLevel};
 use rustix::thread::{CapabilitySet, MembarrierCommand, membarrier};
 
 use crate::kernel::config::{Cgroup, Config};
-use crate::kernel::loaded::{Links, Loaded, Shared, either};
+use crate::kernel::failed_execs::Hook;
+pub use crate::kernel::loaded::Storage;
+use crate::kernel::loaded::{Links, Loaded, Shared, either, event_programs};
 use crate::kernel::place;
 use crate::kernel::refusal::no_cgroup;
 use crate::kernel::ring::Ring;
 use crate::kernel::wire::{self, Decoded, Maker, WireError};
 use crate::model::conditions::Conditions;
-use crate::model::event::{EventKind, Lost};
+use crate::model::event::Lost;
 use crate::runtime::report;
 use crate::runtime::rights;
 
@@ -36,9 +37,6 @@ pub enum Learning {
     Known = 2,
 }
 
-/// Memory for the BPF object, which a [`Tracer`] borrows.
-pub type Storage = MaybeUninit<OpenObject>;
-
 /// A running trace.
 pub struct Tracer<'obj> {
     loaded: Loaded<'obj>,
@@ -48,8 +46,6 @@ pub struct Tracer<'obj> {
     buffer_size: u32,
     /// The maps that `--follow` learns from are read and written while the trace runs.
     learns: bool,
-    /// The program that sees failed execs is loaded.
-    failed_execs: bool,
 }
 
 impl fmt::Debug for Tracer<'_> {
@@ -69,8 +65,7 @@ impl<'obj> Tracer<'obj> {
         let (loaded, shared, links) = Loaded::attach(storage, config, cgroup.as_ref())?;
         let links = RefCell::new(links);
         let (buffer_size, learns) = (config.buffer_size, config.choice.follow);
-        let failed_execs = config.choice.captures(EventKind::ExecFailed);
-        let tracer = Self { loaded, shared, links, buffer_size, learns, failed_execs };
+        let tracer = Self { loaded, shared, links, buffer_size, learns };
         tracer.choose(&config.choice, cgroup.as_ref())?;
         Ok(tracer)
     }
@@ -190,19 +185,14 @@ impl<'obj> Tracer<'obj> {
                     progs.handle_exit.as_fd(),
                 ]
             }
-            Loaded::Wide(skel) => {
-                let progs = &skel.progs;
-                let usual = [&progs.wide_fork, &progs.wide_exec, &progs.wide_exit];
-                let more = self.failed_execs.then_some(&progs.wide_exec_failed);
-                usual.into_iter().chain(more).map(|program| program.as_fd()).collect()
-            }
+            Loaded::Wide(skel) => event_programs(skel).map(|program| program.as_fd()).collect(),
         };
         programs.into_iter().map(recursion_misses).sum()
     }
 
-    /// Whether failed execs are told of.
-    pub fn tells_failed_execs(&self) -> bool {
-        self.failed_execs
+    /// What sees failed execs.
+    pub fn failed_execs(&self) -> Hook {
+        self.links.borrow().failed_execs
     }
 
     /// Decodes a record of [`Self::ring`].

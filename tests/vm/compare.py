@@ -23,10 +23,14 @@ REFUSALS = {
 WARNING = "tuxscope: no process has pid "
 # Of the million that the verifier takes, a tenth.
 MOST_VERIFIED = 100_000
-# In the order in which they are loaded: those of the basic mode, or of the wide one without and with failed execs.
+# In the order in which they are loaded: those of the basic mode, or of the wide one without failed execs and with them,
+# which are seen at the exit of all system calls or at the functions behind their own.
 BASIC = ["handle_fork", "handle_exec", "handle_exit"]
-WIDE = ["wide_signal", "wide_deliver", "wide_fork", "wide_exec", "wide_exit", "wide_free", "wide_exec_failed"]
-PROGRAMS = {len(programs): programs for programs in (BASIC, WIDE[:-1], WIDE)}
+FAILED = [[], ["wide_exec_failed"], ["wide_execve", "wide_execveat", "wide_execve_32", "wide_execveat_32"]]
+WIDE = [["wide_signal", "wide_deliver", *failed, "wide_fork", "wide_exec", "wide_exit", "wide_free"] for failed in FAILED]
+PROGRAMS = {len(programs): programs for programs in (BASIC, *WIDE)}
+# Architectures on which failed execs are seen at the functions behind their own calls, from which kernel on.
+OWN_CALLS = {"x86_64": (6, 1), "aarch64": (6, 4)}
 # What `check` must find missing in each situation, under which name, and the modes that work.
 CHECKS = {
     "unmounted": (None, {"basic_view": True, "wide_view": True}),
@@ -68,6 +72,22 @@ def captures(files):
                 found.append("tracefs is mounted: the program touched a mount point")
             complaints += [f"{name}: {complaint}" for complaint in found]
     return complaints
+
+
+def release(files):
+    """The kernel's first two numbers."""
+    numbers = files["kernel"].decode().split(".")
+    return int(numbers[0]), int(numbers[1])
+
+
+def slowed(files):
+    """Failed execs slow all system calls of the machine where nothing better can be had, and there alone."""
+    from_release = OWN_CALLS.get(files["machine"].decode().strip())
+    expected = from_release is None or release(files) < from_release
+    said_so = {"unmounted-failed/messages": expected, "check-unmounted/text": expected}
+    return [f"{name}: that all system calls are slowed should be said: {expected}"
+            for name, expected in said_so.items()
+            if (b"slows each system call" in files.get(name, b"")) != expected]
 
 
 def refusals(files):
@@ -146,8 +166,7 @@ def verified(files):
 def too_much_to_verify(files):
     """Programs that are too near to what the verifier takes, for another kernel's may take more steps."""
     told = verified(files)
-    release = files["kernel"].decode().split(".")
-    if not told and (int(release[0]), int(release[1])) >= (5, 16):
+    if not told and release(files) >= (5, 16):
         return ["it doesn't tell how many instructions the verifier looked at"]
     return [f"the verifier looked at {most:,} instructions of {program}: more than {MOST_VERIFIED:,}"
             for program, most in told.items() if most > MOST_VERIFIED]

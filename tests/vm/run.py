@@ -76,7 +76,7 @@ def attempt(archive, asked, version, flavour):
         files = boot(arch, kernel, image, root / f"console-{asked}.log")
         row.boots = True
         row.attaches = compare.attached(files, "unmounted")
-        row.wrong_events = compare.captures(files) + compare.too_much_to_verify(files)
+        row.wrong_events = compare.captures(files) + compare.too_much_to_verify(files) + compare.slowed(files)
         row.verified = compare.verified(files)
         row.wrong_refusals = compare.refusals(files) + compare.checks(files)
     except guest.Wedged as error:

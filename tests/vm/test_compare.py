@@ -59,6 +59,19 @@ class Verified(unittest.TestCase):
         self.assertNotEqual(compare.too_much_to_verify({"kernel": b"5.16.0", "a/verified": b""}), [])
 
 
+class Slowed(unittest.TestCase):
+    def files(self, kernel, machine, text):
+        return {"kernel": kernel, "machine": machine, "unmounted-failed/messages": text, "check-unmounted/text": text}
+
+    def test_it_is_said_where_it_is_so_and_nowhere_else(self):
+        slows, not_so = b"which slows each system call by some 100 ns", b"tracing"
+        for kernel, machine, text in [(b"5.10.0-1", b"x86_64\n", slows), (b"6.12.1+deb", b"x86_64", not_so),
+                                      (b"6.12.1", b"s390x", slows), (b"6.1.2", b"aarch64", slows)]:
+            self.assertEqual(compare.slowed(self.files(kernel, machine, text)), [])
+            other = slows if text == not_so else not_so
+            self.assertEqual(len(compare.slowed(self.files(kernel, machine, other))), 2)
+
+
 class Json(unittest.TestCase):
     def wrong(self, lines, **changes):
         self.assertNotEqual(compare.capture(made(lines, **changes), "json"), [])

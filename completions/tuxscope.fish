@@ -117,7 +117,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l otlp-args -d 
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l no-args -d 'Leave the arguments of programs out of the output; their names stay'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s w -l wide -d 'Wide mode: processes instead of tasks, with parent, user, arguments, status, duration'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l threads -d 'With --wide: also forks and exits of threads'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed-execs -d 'Also execs that fail (implies --wide); slows each system call of the machine by some 100 ns'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed-execs -d 'Also execs that fail (implies --wide)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l host-fields -d 'Name the host and its boot in each event, so that lines of several hosts can be mixed (implies --wide)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l no-exit-args -d 'With --wide: leave the arguments out of exits, which repeat those of the exec'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -d 'With --pid: also events of all their descendants'

@@ -69,9 +69,10 @@ pub struct ViewOptions {
     #[arg(long)]
     pub threads: bool,
 
-    /// Also execs that fail (implies --wide); slows each system call of the machine by some 100 ns
+    /// Also execs that fail (implies --wide)
     ///
-    /// A search along PATH is one event, or none if it finds its file. As a kind of --event they
+    /// Where the kernel doesn't let BPF programs be attached to functions, this slows each system
+    /// call of the machine by some 100 ns; `tuxscope check` says whether it does. A search along PATH is one event, or none if it finds its file. As a kind of --event they
     /// can be asked for without the other events.
     #[arg(long)]
     pub failed_execs: bool,

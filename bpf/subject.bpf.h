@@ -32,9 +32,8 @@ struct subject {
 };
 
 /*
- * Follows the task's pointers, once and before the first branch: from 6.4 on the verifier looks
- * through all types of the kernel, up to four times, for each pointer that it finds loaded from a
- * trusted one, on each path again; that made half of the time to start.
+ * Follows the task's pointers, once and before the first branch: where the task is a trusted one
+ * (see untrusted()) the verifier takes long for each of them, on each path again.
  */
 static __always_inline void look_at(struct subject *subject, struct task_struct *task)
 {

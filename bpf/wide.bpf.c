@@ -46,6 +46,7 @@ int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 	struct wide_fork *fork;
 	int in_tree = 0;
 
+	child = untrusted(child);
 	if (child->pid != child->tgid)
 		subject.flags = WIDE_THREAD;
 	else if (tracing || adopting)
@@ -117,6 +118,7 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 
 	if (!tracing)
 		return 0;
+	task = untrusted(task);
 	look_at(&subject, task);
 	subject.max_rss = task->signal->maxrss;
 	mm = task->mm;
@@ -210,7 +212,7 @@ static __always_inline int process_ends(unsigned long long *ctx, const struct su
 SEC("tp_btf/sched_process_exit")
 int wide_exit(unsigned long long *ctx)
 {
-	struct task_struct *task = (void *)ctx[0];
+	struct task_struct *task = untrusted((void *)ctx[0]);
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct subject subject = {};
@@ -280,8 +282,9 @@ int wide_exit(unsigned long long *ctx)
 
 /* In no particular task: a grace period's end is that of many. */
 SEC("tp_btf/sched_process_free")
-int BPF_PROG(wide_free, struct task_struct *task)
+int BPF_PROG(wide_free, struct task_struct *freed)
 {
+	struct task_struct *task = untrusted(freed);
 	struct signal_struct *signal = task->signal;
 	__u64 start_ns = task->start_time;
 	__u32 tid = task->pid;

@@ -17,8 +17,8 @@ esac
 
 name=$(echo "$triple" | tr - _)
 upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
-# For size: libbpf and libelf are at work at the start alone, and zstd's stronger compressors never.
-cflags="-Os -fno-asynchronous-unwind-tables"
+# zstd's stronger compressors are never at work.
+cflags="-fno-asynchronous-unwind-tables"
 for strategy in GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do
 	cflags="$cflags -DZSTD_EXCLUDE_${strategy}_BLOCK_COMPRESSOR"
 done

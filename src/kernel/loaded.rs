@@ -235,6 +235,7 @@ impl<'obj> Loaded<'obj> {
             if wanted_place != 0 {
                 open.maps.places.set_max_entries(MAX_PLACES)?;
             }
+            rodata.has_kfuncs = u8::from(preflight::has_kfuncs());
             rodata.show_threads = u8::from(threads);
             rodata.max_args = max_args;
             rodata.keep_lives = u8::from(exits);

@@ -140,6 +140,13 @@ pub fn has_jit() -> bool {
     text.map_or(true, |text| text.trim() != "0")
 }
 
+/// Whether BPF programs may call kernel functions (kfuncs): where they are compiled, and by a compiler
+/// that knew such calls before there was any that they make (6.2). That of ppc64 learned them in
+/// 6.10, that of s390 in 6.3.
+pub fn has_kfuncs() -> bool {
+    cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) && has_jit()
+}
+
 /// Lockdown's confidentiality mode withholds from BPF what reads kernel memory.
 ///
 /// # Errors

@@ -50,24 +50,6 @@ static __always_inline int made_by_kernel(__u32 task_flags)
 #define tells_group_dead()                                                                         \
 	bpf_core_field_exists(((struct trace_event_raw_sched_process_exit *)0)->group_dead)
 
-/* BPF programs may call kernel functions. */
-const volatile __u8 has_kfuncs = 0;
-
-/* 6.2 (a35b9af4ec2c) */
-extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
-
-/*
- * The same task, but one that the verifier doesn't trust. From 6.4 on it looks through all types of
- * the kernel, up to four times, for each pointer that it finds loaded from a trusted one, on each
- * path again, which took a third of the time to start. The cast itself is no instruction.
- */
-static __always_inline struct task_struct *untrusted(struct task_struct *task)
-{
-	if (has_kfuncs && bpf_ksym_exists(bpf_rdonly_cast))
-		return bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
-	return task;
-}
-
 /* 6.15 (633488947ef6) renamed it, when RCU came to protect it. */
 static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
 {

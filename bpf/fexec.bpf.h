@@ -21,6 +21,7 @@ struct exec_call {
 	__s32 dirfd;
 	__u32 error;
 	__u32 pointer_size;
+	__u32 nth; /* of the programs below */
 };
 
 /* Fills in how execve or execveat was called that returns now; false where it was neither. */
@@ -84,7 +85,7 @@ static __always_inline int was_exec(struct exec_call *call, void *pt_regs)
 	task = (void *)bpf_get_current_task();
 	compat = (BPF_CORE_READ(task, thread_info.flags) >> TIF_32BIT) & 1;
 	call->pointer_size = compat ? sizeof(__u32) : sizeof(__u64);
-	/* The first register has the result by now. */
+	/* The first register may have the result by now. */
 	if (number == (compat ? COMPAT_EXECVE : EXECVE)) {
 		call->dirfd = AT_FDCWD;
 		call->filename = regs->orig_x0;
@@ -152,7 +153,7 @@ static __always_inline int was_exec(struct exec_call *call, void *pt_regs)
 	if (number != EXECVE && number != EXECVEAT)
 		return 0;
 	call->pointer_size = IS_64_BIT(regs) ? sizeof(__u64) : sizeof(__u32);
-	/* The register of the first has the result by now. */
+	/* The register of the first may have the result by now. */
 	if (number == EXECVE) {
 		call->dirfd = AT_FDCWD;
 		call->filename = FIRST(regs);
@@ -309,6 +310,7 @@ static __noinline int tell_failed(const struct exec_call *call)
 	leader = BPF_CORE_READ(task, group_leader);
 	subject.task = task;
 	subject.leader = leader;
+	subject.nth = call->nth;
 	subject.tgid = BPF_CORE_READ(task, tgid);
 	subject.ppid = BPF_CORE_READ(leader, real_parent, tgid);
 	pid = BPF_CORE_READ(leader, thread_pid);
@@ -338,7 +340,7 @@ static __noinline int tell_failed(const struct exec_call *call)
 }
 
 /* All that follow are handed the caller's registers and the result. */
-static __always_inline int call_returns(unsigned long long *ctx)
+static __always_inline int call_returns(unsigned long long *ctx, __u32 nth)
 {
 	__s64 result = ctx[1];
 	struct exec_call call = {};
@@ -348,6 +350,7 @@ static __always_inline int call_returns(unsigned long long *ctx)
 	if (!was_exec(&call, (void *)ctx[0]) || !tracing)
 		return 0;
 	call.error = -result;
+	call.nth = nth;
 	return tell_failed(&call);
 }
 
@@ -358,25 +361,25 @@ static __always_inline int call_returns(unsigned long long *ctx)
 SEC("fexit")
 int wide_execve(unsigned long long *ctx)
 {
-	return call_returns(ctx);
+	return call_returns(ctx, 0);
 }
 
 SEC("fexit")
 int wide_execveat(unsigned long long *ctx)
 {
-	return call_returns(ctx);
+	return call_returns(ctx, 1);
 }
 
 SEC("fexit")
 int wide_execve_32(unsigned long long *ctx)
 {
-	return call_returns(ctx);
+	return call_returns(ctx, 2);
 }
 
 SEC("fexit")
 int wide_execveat_32(unsigned long long *ctx)
 {
-	return call_returns(ctx);
+	return call_returns(ctx, 3);
 }
 
 /*
@@ -386,7 +389,7 @@ int wide_execveat_32(unsigned long long *ctx)
 SEC("tp_btf/sys_exit")
 int wide_exec_failed(unsigned long long *ctx)
 {
-	return call_returns(ctx);
+	return call_returns(ctx, 0);
 }
 
 #endif

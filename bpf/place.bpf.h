@@ -38,13 +38,12 @@ struct {
 } place_names SEC(".maps");
 
 /*
- * What is looked up: the stack has no room to spare for it. Each kind of event has its own, since a
- * program isn't begun on a CPU where it is under way, but may be where it has preempted another
- * one.
+ * What is looked up: the stack has no room to spare for it. Each program has its own, since it
+ * isn't begun on a CPU where it is under way, but may be where it has preempted another one.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PROC_EXEC_FAILED + 1);
+	__uint(max_entries, PROC_EXEC_FAILED + 4); /* of the last kind there are four */
 	__type(key, __u32);
 	__type(value, struct place_name);
 } place_looked_up SEC(".maps");
@@ -107,7 +106,7 @@ static __always_inline __u32 starts(__u64 first, const char *with, const __u32 l
  * deeper is the unit's own. Not inlined, so that its frame is there for a moment only, and not
  * static, so that the verifier looks at it once, not for each way that leads to it.
  */
-__noinline __u32 look_for_place(__u64 address, __u32 type)
+__noinline __u32 look_for_place(__u64 address, __u32 program)
 {
 	struct kernfs_node *node = (void *)address;
 	__u32 unit = unknown_zero, below_manager = unknown_zero, container = unknown_zero;
@@ -117,7 +116,7 @@ __noinline __u32 look_for_place(__u64 address, __u32 type)
 	/* So the verifier need not look at the rest, which isn't asked for. */
 	if (!wanted_place)
 		return 0;
-	own = bpf_map_lookup_elem(&place_looked_up, &type);
+	own = bpf_map_lookup_elem(&place_looked_up, &program);
 	if (!own)
 		return 0;
 	own->bits = 8 * NAME_PART;
@@ -176,7 +175,7 @@ __noinline __u32 look_for_place(__u64 address, __u32 type)
 }
 
 static __always_inline int in_wanted_place(struct task_struct *task,
-					   const enum proc_event_type type)
+					   const enum proc_event_type type, __u32 nth)
 {
 	__u8 *known, place;
 	__u64 id;
@@ -188,7 +187,8 @@ static __always_inline int in_wanted_place(struct task_struct *task,
 	if (known) {
 		place = *known;
 	} else {
-		place = look_for_place((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), type);
+		place =
+		    look_for_place((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), type + nth);
 		bpf_map_update_elem(&places, &id, &place, BPF_ANY);
 	}
 	return (place & wanted_place) == wanted_place;

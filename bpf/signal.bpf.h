@@ -130,7 +130,7 @@ SEC("tp_btf/signal_generate")
 int wide_signal(unsigned long long *ctx)
 {
 	__u32 number = ctx[0];
-	struct task_struct *task = untrusted((void *)ctx[2]);
+	struct task_struct *task = (void *)ctx[2];
 	struct signal_struct *signal;
 	struct wide_killer *killer;
 	__u64 info = 0;

@@ -25,6 +25,7 @@ struct subject {
 	__u32 pid_level;
 	__u32 tgid;
 	__u32 ppid;
+	__u32 nth; /* of the programs for this kind of event */
 	enum wide_flags flags;
 	__u64 cgroup_id;
 	char comm[COMM_LEN];
@@ -33,7 +34,7 @@ struct subject {
 
 /*
  * Follows the task's pointers, once and before the first branch: where the task is a trusted one
- * (see untrusted()) the verifier takes long for each of them, on each path again.
+ * (see HANDLER) the verifier takes long for each of them, on each path again.
  */
 static __always_inline void look_at(struct subject *subject, struct task_struct *task)
 {
@@ -58,7 +59,7 @@ static __always_inline int wanted(struct subject *subject, const enum proc_event
 		return 0;
 	if (wanted_ppid(subject->ppid) && wanted_user() && wanted_name(subject->comm) &&
 	    (type == PROC_FORK || wanted_current_cgroup()) &&
-	    in_wanted_place(subject->task, type)) {
+	    in_wanted_place(subject->task, type, subject->nth)) {
 		if ((wanted_events & (1 << type)) && (!only_failed || failed))
 			return 1;
 	} else if (type != PROC_EXEC) {

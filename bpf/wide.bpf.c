@@ -39,14 +39,37 @@ struct {
 	__type(value, __u8);
 } ended SEC(".maps");
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak; /* 6.2 */
+
+/*
+ * Two programs that do the same with the task that the tracepoint hands over, of which user space
+ * loads one. From 6.4 on the verifier looks through all types of the kernel, up to four times, for
+ * each pointer that it finds loaded from a trusted one, which took a third of the time to start;
+ * one that is cast it only lets read. But a kernel that interprets BPF programs takes none that has
+ * the cast in it, even where it is never reached.
+ */
+#define HANDLER(name, tracepoint, tell, nth)                                                       \
+	SEC("tp_btf/" tracepoint)                                                                  \
+	int name(unsigned long long *ctx)                                                          \
+	{                                                                                          \
+		return tell(ctx, (void *)ctx[nth]);                                                \
+	}                                                                                          \
+                                                                                                   \
+	SEC("tp_btf/" tracepoint)                                                                  \
+	int name##_cast(unsigned long long *ctx)                                                   \
+	{                                                                                          \
+		__u32 type = bpf_core_type_id_kernel(struct task_struct);                          \
+                                                                                                   \
+		return tell(ctx, bpf_rdonly_cast((void *)ctx[nth], type));                         \
+	}
+
+static __noinline int tell_fork(unsigned long long *ctx, struct task_struct *child)
 {
+	struct task_struct *parent = (void *)ctx[0];
 	struct subject subject = {};
 	struct wide_fork *fork;
 	int in_tree = 0;
 
-	child = untrusted(child);
 	if (child->pid != child->tgid)
 		subject.flags = WIDE_THREAD;
 	else if (tracing || adopting)
@@ -72,6 +95,8 @@ int BPF_PROG(wide_fork, struct task_struct *parent, struct task_struct *child)
 	ring_submit(fork, fork->event.timestamp_ns);
 	return 0;
 }
+
+HANDLER(wide_fork, "sched_process_fork", tell_fork, 1)
 
 /* PATH_MAX of include/uapi/linux/limits.h, and what execveat(2) puts before a name: /dev/fd/N/ */
 #define EXEC_NAME_ROOM 8192
@@ -103,9 +128,9 @@ struct {
 			goto reserved;                                                             \
 	} while (0)
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+static __noinline int tell_exec(unsigned long long *ctx, struct task_struct *task)
 {
+	struct linux_binprm *bprm = (void *)ctx[2];
 	struct subject subject = {};
 	struct wide_exec *exec;
 	struct exec_name *name;
@@ -118,7 +143,6 @@ int BPF_PROG(wide_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 
 	if (!tracing)
 		return 0;
-	task = untrusted(task);
 	look_at(&subject, task);
 	subject.max_rss = task->signal->maxrss;
 	mm = task->mm;
@@ -170,7 +194,7 @@ reserved:
 	bpf_probe_read_kernel(data, len, name);
 	exec->filename_len = len;
 	exec->args_len = 0;
-	exec->caller_tid = old_pid;
+	exec->caller_tid = ctx[1];
 	exec->_padding = 0;
 	barrier_var(len);
 	if (len > room)
@@ -188,6 +212,8 @@ reserved:
 	ring_submit(exec, exec->event.timestamp_ns);
 	return 0;
 }
+
+HANDLER(wide_exec, "sched_process_exec", tell_exec, 0)
 
 /* Whether this exit is the end of the process. */
 static __always_inline int process_ends(unsigned long long *ctx, const struct subject *subject,
@@ -209,10 +235,8 @@ static __always_inline int process_ends(unsigned long long *ctx, const struct su
 	return error != -EEXIST;
 }
 
-SEC("tp_btf/sched_process_exit")
-int wide_exit(unsigned long long *ctx)
+static __noinline int tell_exit(unsigned long long *ctx, struct task_struct *task)
 {
-	struct task_struct *task = untrusted((void *)ctx[0]);
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct subject subject = {};
@@ -280,11 +304,11 @@ int wide_exit(unsigned long long *ctx)
 	return 0;
 }
 
+HANDLER(wide_exit, "sched_process_exit", tell_exit, 0)
+
 /* In no particular task: a grace period's end is that of many. */
-SEC("tp_btf/sched_process_free")
-int BPF_PROG(wide_free, struct task_struct *freed)
+static __noinline int tell_free(unsigned long long *ctx, struct task_struct *task)
 {
-	struct task_struct *task = untrusted(freed);
 	struct signal_struct *signal = task->signal;
 	__u64 start_ns = task->start_time;
 	__u32 tid = task->pid;
@@ -298,3 +322,5 @@ int BPF_PROG(wide_free, struct task_struct *freed)
 	}
 	return 0;
 }
+
+HANDLER(wide_free, "sched_process_free", tell_free, 0)

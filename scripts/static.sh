@@ -17,14 +17,14 @@ esac
 
 name=$(echo "$triple" | tr - _)
 upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
-# zstd's stronger compressors are never at work.
+# A panic aborts, so that nobody unwinds; and zstd's stronger compressors are never at work.
 cflags="-fno-asynchronous-unwind-tables"
 for strategy in GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do
 	cflags="$cflags -DZSTD_EXCLUDE_${strategy}_BLOCK_COMPRESSOR"
 done
 export "CC_$name=$gcc" "CFLAGS_$name=$cflags" "CARGO_TARGET_${upper}_LINKER=$gcc"
 # A table of relative relocations takes 80 KiB less: glibc 2.36 and later read it.
-# A panic aborts, so that nobody unwinds. It names a file of some crate, but not where that lay here.
+# A panic names a file of some crate, but not where that lay here.
 export RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs \
 --remap-path-prefix=$PWD=. --remap-path-prefix=$PWD/$target_dir/vendor=vendor"
 # The program then holds the list of its crates, which scanners of vulnerabilities read.

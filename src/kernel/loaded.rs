@@ -19,6 +19,7 @@ use crate::kernel::{place, preflight};
 use crate::model::conditions::Conditions;
 use crate::model::event::EventKind;
 use crate::model::pid::PID_MAX_LIMIT;
+use crate::runtime::report;
 
 /// The loaded object of either mode: the two skeletons are distinct types with like members.
 pub enum Loaded<'obj> {
@@ -115,6 +116,8 @@ impl Storage {
 pub struct Links {
     /// Those that tell events.
     pub events: Vec<Link>,
+    /// Those that tell of failed execs at their own functions, which the kernel is slow to let go.
+    pub own_calls: Vec<Link>,
     /// That which tells what processes have cost.
     pub costs: Option<Link>,
     /// What sees failed execs.
@@ -187,8 +190,15 @@ impl<'obj> Loaded<'obj> {
         if !config.choice.captures(EventKind::ExecFailed) {
             return wide(first, Hook::None);
         }
-        // Some machines and, before 6.4, arm64 refuse that; what else is wrong the other way tells.
-        wide(first, Hook::OwnCalls).or_else(|_| wide(second, Hook::EveryCall))
+        // Some machines and, before 6.4, arm64 refuse that. Any other error comes again.
+        wide(first, Hook::OwnCalls).or_else(|error| {
+            if config.verbose {
+                report::say(format!(
+                    "not at the functions of execve, but at all system calls: {error}"
+                ));
+            }
+            wide(second, Hook::EveryCall)
+        })
     }
 
     fn attach_basic(
@@ -211,7 +221,8 @@ impl<'obj> Loaded<'obj> {
             events.push(link.map_err(|error| refused(&error, "attach", config))?);
         }
         let shared = shared!(skel, |bss| None);
-        let links = Links { events, costs: None, failed_execs: Hook::None };
+        let none = Vec::new();
+        let links = Links { events, own_calls: none, costs: None, failed_execs: Hook::None };
         Ok((Self::Basic(skel), shared, links))
     }
 
@@ -235,7 +246,6 @@ impl<'obj> Loaded<'obj> {
             if wanted_place != 0 {
                 open.maps.places.set_max_entries(MAX_PLACES)?;
             }
-            rodata.has_kfuncs = u8::from(preflight::has_kfuncs());
             rodata.show_threads = u8::from(threads);
             rodata.max_args = max_args;
             rodata.keep_lives = u8::from(exits);
@@ -248,34 +258,57 @@ impl<'obj> Loaded<'obj> {
             open.progs.wide_signal.set_autoload(exits);
             open.progs.wide_deliver.set_autoload(exits);
             failed_execs.choose(&mut open)?;
+            let casts = preflight::can_cast();
+            for (plain, cast) in [
+                (&mut open.progs.wide_exit, &mut open.progs.wide_exit_cast),
+                (&mut open.progs.wide_exec, &mut open.progs.wide_exec_cast),
+                (&mut open.progs.wide_fork, &mut open.progs.wide_fork_cast),
+                (&mut open.progs.wide_free, &mut open.progs.wide_free_cast),
+            ] {
+                plain.set_autoload(!casts);
+                cast.set_autoload(casts);
+            }
         });
         let attach = |program: &ProgramMut<'_>| {
             program.attach().map_err(|error| refused(&error, "attach", config))
         };
         // Before the exits, so that each of them has its cost.
-        let costs = exits.then(|| attach(&skel.progs.wide_free)).transpose()?;
+        let free = [&skel.progs.wide_free, &skel.progs.wide_free_cast];
+        let free = free.into_iter().find(|program| exits && program.autoload());
+        let costs = free.map(attach).transpose()?;
         let signals = [&skel.progs.wide_signal, &skel.progs.wide_deliver];
+        // What may be refused comes first.
+        let own_calls = own_call_programs(&skel).map(attach).collect::<Result<_>>()?;
         let events = event_programs(&skel).chain(signals.into_iter().filter(|_| exits));
         let events = events.map(attach).collect::<Result<_>>()?;
         let shared = shared!(skel, |bss| Some(AtomicU32::from_ptr(&raw mut bss.cgroup_epoch)));
-        Ok((Self::Wide(skel), shared, Links { events, costs, failed_execs }))
+        Ok((Self::Wide(skel), shared, Links { events, own_calls, costs, failed_execs }))
     }
 }
 
-/// The programs of the wide mode that tell events, as far as they were loaded.
+/// Those that tell of failed execs at their own functions, as far as they were loaded.
+pub fn own_call_programs<'a, 'obj>(
+    skel: &'a skel::wide::WideSkel<'obj>,
+) -> impl Iterator<Item = &'a ProgramMut<'obj>> {
+    let progs = &skel.progs;
+    let all =
+        [&progs.wide_execve, &progs.wide_execveat, &progs.wide_execve_32, &progs.wide_execveat_32];
+    all.into_iter().filter(|program| program.autoload())
+}
+
+/// The other programs of the wide mode that tell events, as far as they were loaded.
 pub fn event_programs<'a, 'obj>(
     skel: &'a skel::wide::WideSkel<'obj>,
 ) -> impl Iterator<Item = &'a ProgramMut<'obj>> {
     let progs = &skel.progs;
     let all = [
-        &progs.wide_exit,
-        &progs.wide_exec,
-        &progs.wide_fork,
-        &progs.wide_execve,
-        &progs.wide_execveat,
-        &progs.wide_execve_32,
-        &progs.wide_execveat_32,
         &progs.wide_exec_failed,
+        &progs.wide_exit,
+        &progs.wide_exit_cast,
+        &progs.wide_exec,
+        &progs.wide_exec_cast,
+        &progs.wide_fork,
+        &progs.wide_fork_cast,
     ];
     all.into_iter().filter(|program| program.autoload())
 }

@@ -140,11 +140,22 @@ pub fn has_jit() -> bool {
     text.map_or(true, |text| text.trim() != "0")
 }
 
-/// Whether BPF programs may call kernel functions (kfuncs): where they are compiled, and by a compiler
-/// that knew such calls before there was any that they make (6.2). That of ppc64 learned them in
-/// 6.10, that of s390 in 6.3.
-pub fn has_kfuncs() -> bool {
-    cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) && has_jit()
+/// Whether programs are loaded that cast what they are handed, which spares the verifier a long
+/// search (from 6.4 on). The cast is a kernel function, which only a compiled program may call; the
+/// compilers for other architectures learned that later.
+pub fn can_cast() -> bool {
+    cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) && has_jit() && !kernel_before(6, 4)
+}
+
+/// Whether the running kernel is older. Of one that doesn't tell, the worst is assumed.
+pub fn kernel_before(major: u32, minor: u32) -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(x), Some(y)) => (x, y) < (major, minor),
+        _ => true,
+    }
 }
 
 /// Lockdown's confidentiality mode withholds from BPF what reads kernel memory.

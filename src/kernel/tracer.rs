@@ -15,8 +15,9 @@ use rustix::thread::{CapabilitySet, MembarrierCommand, membarrier};
 use crate::kernel::config::{Cgroup, Config};
 use crate::kernel::failed_execs::Hook;
 pub use crate::kernel::loaded::Storage;
-use crate::kernel::loaded::{Links, Loaded, Shared, either, event_programs};
+use crate::kernel::loaded::{Links, Loaded, Shared, either, event_programs, own_call_programs};
 use crate::kernel::place;
+use crate::kernel::preflight::kernel_before;
 use crate::kernel::refusal::no_cgroup;
 use crate::kernel::ring::Ring;
 use crate::kernel::wire::{self, Decoded, Maker, WireError};
@@ -140,9 +141,10 @@ impl<'obj> Tracer<'obj> {
     /// What [`Self::add_pid`] and [`Self::maker`] need: up to 5.18 every `bpf(2)` call takes
     /// `CAP_BPF` where `kernel.unprivileged_bpf_disabled` is set, as it is by default; since then
     /// only the making of maps and programs does. A capture that follows nobody makes no such call
-    /// but [`Self::missed`], and those kernels don't count what that asks for.
+    /// but [`Self::missed`], and those kernels count only what programs at functions miss.
     pub fn rights_to_read(&self) -> CapabilitySet {
-        match self.learns && kernel_before(5, 19) {
+        let asks = self.learns || self.failed_execs() == Hook::OwnCalls;
+        match asks && kernel_before(5, 19) {
             true if rights::has(CapabilitySet::BPF) => CapabilitySet::BPF,
             true => CapabilitySet::SYS_ADMIN, // all that a container may have been given
             false => CapabilitySet::empty(),
@@ -174,7 +176,8 @@ impl<'obj> Tracer<'obj> {
 
     /// Times that the kernel did not run a handler because another BPF program (or the same one,
     /// where handlers can be preempted) was running on that CPU: events that may be missing, the
-    /// unwanted ones included. Counted by kernels from 6.7 on.
+    /// unwanted ones included. Counted by kernels from 6.7 on, those of the wide mode from 6.1 on,
+    /// and of programs at functions from 5.12 on.
     pub fn missed(&self) -> u64 {
         let programs: Vec<BorrowedFd<'_>> = match &self.loaded {
             Loaded::Basic(skel) => {
@@ -185,7 +188,10 @@ impl<'obj> Tracer<'obj> {
                     progs.handle_exit.as_fd(),
                 ]
             }
-            Loaded::Wide(skel) => event_programs(skel).map(|program| program.as_fd()).collect(),
+            Loaded::Wide(skel) => {
+                let programs = event_programs(skel).chain(own_call_programs(skel));
+                programs.map(|program| program.as_fd()).collect()
+            }
         };
         programs.into_iter().map(recursion_misses).sum()
     }
@@ -246,17 +252,6 @@ impl<'obj> Tracer<'obj> {
     /// Whether costs still come.
     pub fn tells_costs(&self) -> bool {
         self.links.borrow().costs.is_some()
-    }
-}
-
-/// Whether the running kernel is older. Of one that doesn't tell, the worst is assumed.
-fn kernel_before(major: u32, minor: u32) -> bool {
-    let name = rustix::system::uname();
-    let release = name.release().to_string_lossy();
-    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse().ok());
-    match (numbers.next(), numbers.next()) {
-        (Some(x), Some(y)) => (x, y) < (major, minor),
-        _ => true,
     }
 }
 

@@ -41,7 +41,7 @@ CHECKS = {
 }
 SITUATIONS = {
     "unmounted": ["json", "table", "pid", "wide", "cgroup", "unit", "container", "killed", "failed",
-                  "run-json", "run-wide", "follow-json", "follow-wide"],
+                  "interpreted", "run-json", "run-wide", "follow-json", "follow-wide"],
     "mounted": ["json", "table", "pid", "wide", "cgroup", "unit", "container"],
     "lockdown": ["json", "run-json"],
 }
@@ -87,7 +87,7 @@ def slowed(files):
     said_so = {"unmounted-failed/messages": expected, "check-unmounted/text": expected}
     return [f"{name}: that all system calls are slowed should be said: {expected}"
             for name, expected in said_so.items()
-            if (b"slows each system call" in files.get(name, b"")) != expected]
+            if (b"slows each system call" in files[name]) != expected]
 
 
 def refusals(files):
@@ -310,7 +310,7 @@ def _shown(comm):
 
 READERS = {"json": read_json, "table": read_table, "pid": read_json, "wide": wide.read,
            "cgroup": wide.read, "unit": wide.read, "container": wide.read, "killed": wide.read,
-           "failed": wide.read}
+           "failed": wide.read, "interpreted": wide.read}
 # Where the worker ran, where it wasn't the root.
 PLACES = {
     "unit": {"cgroup": "/user.slice/user-0.slice/user@0.service/app.slice/worker.service",

@@ -45,7 +45,7 @@ processor's own timer counted, without what the hypervisor took. And the argumen
 `args_truncated` says: what fork copied can't be read there until the process has touched it, which exec does only
 once it has found a file that it may run.
 
-`--failed-execs` slows execs alone on x86-64 (5.10 excepted) and on arm64 from 6.4 on, and all system calls elsewhere.
+On these kernels `--failed-execs` slows execs alone on x86-64 from 6.1 and on arm64 from 6.4 on, and all system calls elsewhere.
 
 With pages of 64 KiB small processes have no `max_rss_bytes`: the kernel counts pages by the dozen, and sees none.
 

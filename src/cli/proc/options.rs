@@ -72,8 +72,9 @@ pub struct ViewOptions {
     /// Also execs that fail (implies --wide)
     ///
     /// Where the kernel doesn't let BPF programs be attached to functions, this slows each system
-    /// call of the machine by some 100 ns; `tuxscope check` says whether it does. A search along PATH is one event, or none if it finds its file. As a kind of --event they
-    /// can be asked for without the other events.
+    /// call of the machine by some 100 ns; `tuxscope check` says whether it does. A search along
+    /// PATH is one event, or none if it finds its file. As a kind of --event, failed execs can be
+    /// asked for without the other events.
     #[arg(long)]
     pub failed_execs: bool,
 

@@ -15,6 +15,7 @@ enum place {
 	PLACE_BARE_ID = 8, /* a container, where the cgroup above is a pod or Docker's */
 	PLACE_LONG_UNIT = 16, /* a unit, where the rest of the name is a PLACE_REST */
 	PLACE_REST = 32,
+	PLACE_BARE_MACHINE = 64, /* a machine, where the cgroup above is machine.slice */
 };
 
 /* What is asked for: PLACE_UNIT, PLACE_CONTAINER or both. */
@@ -110,7 +111,7 @@ __noinline __u32 look_for_place(__u64 address, __u32 program)
 {
 	struct kernfs_node *node = (void *)address;
 	__u32 unit = unknown_zero, below_manager = unknown_zero, container = unknown_zero;
-	__u32 in_payload = unknown_zero, bare = unknown_zero;
+	__u32 in_payload = unknown_zero, bare = unknown_zero, bare_machine = unknown_zero;
 	struct place_name *own;
 
 	/* So the verifier need not look at the rest, which isn't asked for. */
@@ -167,6 +168,8 @@ __noinline __u32 look_for_place(__u64 address, __u32 program)
 		container |= place / PLACE_CONTAINER & 1;
 		container |= place / PLACE_MACHINE & in_payload;
 		container |= bare & (begins(first, "pod") | begins(first, "docker\0"));
+		container |= bare_machine & begins(first, "machine.") & ends(last, ".slice");
+		bare_machine = place / PLACE_BARE_MACHINE & in_payload;
 		in_payload = begins(first, "payload\0");
 		bare = place / PLACE_BARE_ID & 1;
 		node = parent;

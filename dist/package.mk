@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What a package ships, and packages.
 
-.PHONY: manual lint-dist dist test-dist debian-source test-debian-source test-debian-source-trixie rpm-source test-rpm-source deb rpm image test-deb test-rpm test-image test-sbom test-unit test-fleet test-otlp \
+.PHONY: manual lint-dist dist test-dist debian-source test-debian-source test-debian-source-trixie rpm-source test-rpm-source deb rpm image test-deb test-rpm test-image test-sbom test-unit test-containers test-fleet test-otlp \
   test-mappings test-metrics soak deny dist-deps source-deps debian-source-deps deb-deps rpm-deps debian-deps fleet-deps metrics-deps image-deps vm-deps cargo-auditable cargo-deb cargo-deny cargo-fuzz
 
 # Runs a command for each file below PREFIX/share: $$1 is the file, $$2 where it goes.
@@ -124,6 +124,19 @@ test-unit: deb target/vm/root-bookworm.tar target/vm/root-trixie.tar ## the serv
 target/vm/root-%.tar: | debian-deps
 	$(Q)mkdir -p $(@D)
 	$(Q)mmdebstrap --quiet --variant=essential --include=systemd $* $@
+
+# Of which releases of Debian, and what it takes of each.
+RUNTIMES_OF ?= trixie
+RUNTIMES := systemd-container,dbus,dbus-user-session,libpam-systemd,passwd,uidmap,podman,crun,lxc,busybox-static
+
+test-containers: static $(RUNTIMES_OF:%=target/vm/root-runtimes-%.tar) ## what is told of containers by Podman's, systemd-nspawn's and LXC's own word, in QEMU; RUNTIMES_OF='trixie forky'
+	$(Q)./scripts/deps.sh vm
+	$(Q)python3 -B tests/vm/runtimes.py $(STATIC)/tuxscope-x86_64 $(RUNTIMES_OF:%=%=6.12)
+
+target/vm/root-runtimes-%.tar: | debian-deps
+	$(Q)mkdir -p $(@D)
+	$(Q)mmdebstrap --quiet --variant=essential --include=$(RUNTIMES) \
+	  $(if $(EXPIRED),--aptopt='Acquire::Check-Valid-Until "false"') $* $@
 
 # How long the receiver of rsyslog's lines stays away, in seconds.
 OUTAGE ?= 10

@@ -9,7 +9,7 @@ mkdir -p $logs
 # what TARGET: in words
 what() { make help | awk -v target="$1" '$1 == target { sub(/^ *[^ ]+ +/, ""); print }'; }
 
-[ $# -gt 0 ] || set -- test-fresh test-system-libs test-reproducible test-dist test-debian-source test-debian-source-trixie test-rpm-source test-kernels test-arches test-cpus test-btf test-deb test-rpm test-sbom test-image test-unit test-fleet test-otlp test-mappings test-metrics soak bench-replay bench-fleet bench
+[ $# -gt 0 ] || set -- test-fresh test-system-libs test-reproducible test-dist test-debian-source test-debian-source-trixie test-rpm-source test-kernels test-arches test-cpus test-btf test-deb test-rpm test-sbom test-image test-unit test-containers test-fleet test-otlp test-mappings test-metrics soak bench-replay bench-fleet bench
 state=$(git describe --always --dirty)
 failed=
 for target in "$@"; do

@@ -52,6 +52,8 @@ pub enum CgroupName {
     Whole(String),
     /// It is this, and the container lies in its `payload`.
     Machine(String),
+    /// So, too, and the cgroup above it is [`MACHINES`].
+    BareMachine(String),
 }
 
 /// The names that the cgroup of a container may have, given what [`is_meant`] takes.
@@ -63,6 +65,9 @@ pub fn cgroup_names(id: &str) -> Vec<CgroupName> {
             Middle::Id if pattern.below.is_some() || !is_short_id(id) => vec![],
             Middle::Id => vec![CgroupName::Prefix(format!("{}{id}", pattern.before))],
             Middle::Name => vec![CgroupName::Whole(whole(id))],
+            Middle::Machine if pattern.below.is_some() => {
+                vec![CgroupName::BareMachine(whole(id))]
+            }
             // systemctl start systemd-nspawn@NAME takes the name as it is.
             Middle::Machine => {
                 [id, &id.replace('-', "\\x2d")].map(|name| CgroupName::Machine(whole(name))).into()
@@ -78,7 +83,7 @@ fn is_short_id(text: &str) -> bool {
 
 /// The names, each with the source that makes it. "systemd" and "cgroupfs" are the two drivers
 /// that runtimes have: the first makes scopes, the second plain directories.
-const PATTERNS: [Pattern; 12] = [
+const PATTERNS: [Pattern; 13] = [
     // moby, daemon/oci_linux.go: systemd, cgroupfs
     id("docker-", ".scope", "docker"),
     Pattern { below: Some("docker"), ..id("", "", "docker") },
@@ -101,7 +106,13 @@ const PATTERNS: [Pattern; 12] = [
     // virtual machines (libvirt's, systemd-vmspawn's) have scopes of the same name without either.
     machine("machine-", ".scope"),
     machine("systemd-nspawn@", ".service"),
+    // nspawn-register.c makes such a scope, too: in systemd 257 where the machine is not registered, in
+    // 262 always.
+    Pattern { below: Some(MACHINES), ..machine("", ".scope") },
 ];
+
+/// The slice of systemd's machines.
+const MACHINES: &str = "machine.slice";
 
 const fn named(before: &'static str, after: &'static str, runtime: &'static str) -> Pattern {
     Pattern { below: None, before, middle: Middle::Name, after, runtime }
@@ -246,6 +257,7 @@ mod tests {
         check("/machine.slice/machine-web.scope/payload", "web", nspawn, None);
         check("/machine.slice/machine-web\\x2d1.scope/payload/a", "web-1", nspawn, None);
         check("/machine.slice/systemd-nspawn@web.service/payload/init.scope", "web", nspawn, None);
+        check("/machine.slice/web-1.scope/payload/a", "web-1", nspawn, None);
     }
 
     #[test]
@@ -281,6 +293,8 @@ mod tests {
             "/lxc.monitor.web",
             "/lxc.payload.",
             "/machine.slice/machine-web.scope/supervisor",
+            "/machine.slice/web.scope/supervisor",
+            "/system.slice/web.scope/payload",
             "/machine.slice/systemd-nspawn@web.service/supervisor",
             "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope",
             "/machine.slice/machine-a\\x2.scope",
@@ -312,7 +326,9 @@ mod tests {
                 CgroupName::Prefix(prefix) | CgroupName::BarePrefix(prefix) => {
                     cgroup.starts_with(&prefix)
                 }
-                CgroupName::Whole(name) | CgroupName::Machine(name) => cgroup == name,
+                CgroupName::Whole(name)
+                | CgroupName::Machine(name)
+                | CgroupName::BareMachine(name) => cgroup == name,
             });
             assert!(found, "{cgroup}");
         }

@@ -40,6 +40,7 @@ pub fn names(choice: &Conditions) -> Vec<(Vec<u8>, u32)> {
             CgroupName::BarePrefix(name) => add(name, false, Kind::PLACE_BARE_ID),
             CgroupName::Whole(name) => add(name, true, Kind::PLACE_CONTAINER),
             CgroupName::Machine(name) => add(name, true, Kind::PLACE_MACHINE),
+            CgroupName::BareMachine(name) => add(name, true, Kind::PLACE_BARE_MACHINE),
         }
     }
     // Of several that fit, a trie finds the longest.
@@ -63,6 +64,7 @@ fn key(name: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::key as key_of;
     use super::*;
 
     #[test]
@@ -82,8 +84,9 @@ mod tests {
         assert_eq!(key.len(), 132);
         assert_eq!(key[..4], (8 * (unit.len() as u32 + 1)).to_ne_bytes());
         assert_eq!(*bits, 3, "a unit, and a container");
-        let short = names.iter().find(|(key, _)| key[..4] == (8 * 19_u32).to_ne_bytes());
-        assert_eq!(short.expect("docker- and the id").1, Kind::PLACE_CONTAINER.0);
+        let short = key_of(format!("docker-{id}").as_bytes());
+        let (_, bits) = names.iter().find(|(key, _)| *key == short).expect("docker- and the id");
+        assert_eq!(*bits, Kind::PLACE_CONTAINER.0);
     }
 
     #[test]

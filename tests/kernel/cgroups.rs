@@ -313,6 +313,9 @@ fn by_unit_and_by_container() {
         "machine-web\\x2d1.scope/payload".to_owned(),
         "machine-web\\x2d1.scope/supervisor".to_owned(),
         "systemd-nspawn@web-1.service/payload/init.scope".to_owned(),
+        "machine.slice/web-1.scope/payload".to_owned(),
+        "machine.slice/web-1.scope/supervisor".to_owned(),
+        "system.slice/web-1.scope/payload".to_owned(),
     ];
     let units = [0, 1, 2, 6, 8].map(|at| paths[at].clone());
     assert_eq!(chosen(&slice, &paths, &["--unit", "foo"]), units);
@@ -324,7 +327,7 @@ fn by_unit_and_by_container() {
     assert_eq!(chosen(&slice, &paths, &["--container", &id]), containers);
     let inner = id.replace('f', "0");
     assert_eq!(chosen(&slice, &paths, &["--container", &inner]), paths[13..14]);
-    let named = [20, 22, 24].map(|at| paths[at].clone());
+    let named = [20, 22, 24, 25].map(|at| paths[at].clone());
     assert_eq!(chosen(&slice, &paths, &["--container", "web-1"]), named);
     let docker = format!("docker-{id}.scope");
     let both = ["--unit", &docker, "--container", &id[..12]];

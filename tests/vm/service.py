@@ -20,7 +20,7 @@ from archive import Archive
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1] / "target/vm"
-ARGUMENTS = ("rdinit=/usr/lib/systemd/systemd systemd.wants=test.service "
+ARGUMENTS = ("systemd.wants=test.service "
              # The archive needs the console for itself.
              "systemd.show_status=0 systemd.getty_auto=0 loglevel=1")
 MEMORY = 1536  # MiB: the root is unpacked there
@@ -268,19 +268,23 @@ def judge(notes):
     return complaints
 
 
+def script_files(script):
+    """What makes systemd run a script of this directory, by paths in the guest."""
+    return {"test/test.sh": (HERE / script).read_bytes(),
+            "test/notes.sh": (HERE / "notes.sh").read_bytes(),
+            "etc/systemd/system/test.service": (HERE / "test.service").read_bytes()}
+
+
 def attempt(archive, package, release, version):
     """Tries one release."""
     _, kernel = archive.kernel(version, "cloud-amd64")
     image = ROOT / f"initramfs-{release}"
-    image.write_bytes(initramfs.of_root(ROOT / f"root-{release}.tar") + initramfs.build({
-        "test/service.sh": (HERE / "service.sh").read_bytes(),
-        "test/tuxscope.deb": package.read_bytes(),
-        "etc/systemd/system/test.service": (HERE / "service.service").read_bytes(),
-    }))
+    image.write_bytes(initramfs.of_root(ROOT / f"root-{release}.tar") + initramfs.build(
+        script_files("service.sh") | {"test/tuxscope.deb": package.read_bytes()}))
     began = time.monotonic()
     try:
         notes = Notes(guest.run("amd64", kernel, image, ROOT / f"console-{release}.log",
-                                MEMORY, ARGUMENTS, SECONDS))
+                                MEMORY, f"rdinit=/usr/lib/systemd/systemd {ARGUMENTS}", SECONDS))
     except guest.Wedged as error:
         print(f"FAILED  {release}: {error}")
         return False

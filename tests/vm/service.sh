@@ -6,21 +6,8 @@
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 logs=/var/log/tuxscope
 dropin=/run/systemd/system/tuxscope.service.d/test.conf
-
-# phase NAME: the notes that follow are files of /out/NAME.
-phase() {
-	echo "guest: $1"
-	mkdir -p "/out/$1"
-	cd "/out/$1" || exit
-}
-
-# try NAME COMMAND...: notes what it prints, and its exit status.
-try() {
-	name=$1
-	shift
-	"$@" >"$name" 2>&1
-	echo $? >"$name.status"
-}
+# shellcheck source=tests/vm/notes.sh
+. /test/notes.sh
 
 # Notes what systemd knows of the service now, and the kernel of its process.
 show() {
@@ -53,29 +40,10 @@ children() {
 	done
 }
 
-# await COMMAND...: until it is so, for a minute or two at most.
-await() {
-	waited=0
-	until "$@"; do
-		[ $waited -lt 600 ] || return 1
-		waited=$((waited + 1))
-		sleep 0.1
-	done
-}
-
 drop_in() {
 	mkdir -p ${dropin%/*}
 	printf '[Service]\n%s\n' "$@" >$dropin
 	systemctl daemon-reload
-}
-
-# The end, where the rest can't be tried, too.
-send() {
-	tar -cz -C /out -f /out.tgz .
-	echo "guest: archive $(sha256sum </out.tgz | cut -c 1-64)"
-	base64 /out.tgz
-	echo "guest: end"
-	exit
 }
 
 phase install

@@ -24,9 +24,9 @@ use crate::runtime::report;
 /// The loaded object of either mode: the two skeletons are distinct types with like members.
 pub enum Loaded<'obj> {
     /// `bpf/proc.bpf.c`.
-    Basic(skel::proc::ProcSkel<'obj>),
+    Basic(Box<skel::proc::ProcSkel<'obj>>),
     /// `bpf/wide.bpf.c`.
-    Wide(skel::wide::WideSkel<'obj>),
+    Wide(Box<skel::wide::WideSkel<'obj>>),
 }
 
 /// Evaluates the same expression for whichever skeleton is loaded.
@@ -116,10 +116,9 @@ impl Storage {
 pub struct Links {
     /// Those that tell events.
     pub events: Vec<Link>,
-    /// Those that tell of failed execs at their own functions, which the kernel is slow to let go.
-    pub own_calls: Vec<Link>,
-    /// That which tells what processes have cost.
-    pub costs: Option<Link>,
+    /// Those that are let go when all is read: of what tells what processes have cost, which comes
+    /// late, and of failed execs at their own functions, which the kernel is slow to let go.
+    pub late: Vec<Link>,
     /// What sees failed execs.
     pub failed_execs: Hook,
 }
@@ -221,9 +220,8 @@ impl<'obj> Loaded<'obj> {
             events.push(link.map_err(|error| refused(&error, "attach", config))?);
         }
         let shared = shared!(skel, |bss| None);
-        let none = Vec::new();
-        let links = Links { events, own_calls: none, costs: None, failed_execs: Hook::None };
-        Ok((Self::Basic(skel), shared, links))
+        let links = Links { events, late: Vec::new(), failed_execs: Hook::None };
+        Ok((Self::Basic(Box::new(skel)), shared, links))
     }
 
     fn attach_wide(
@@ -275,14 +273,13 @@ impl<'obj> Loaded<'obj> {
         // Before the exits, so that each of them has its cost.
         let free = [&skel.progs.wide_free, &skel.progs.wide_free_cast];
         let free = free.into_iter().find(|program| exits && program.autoload());
-        let costs = free.map(attach).transpose()?;
+        let late = free.into_iter().chain(own_call_programs(&skel));
+        let late = late.map(attach).collect::<Result<_>>()?;
         let signals = [&skel.progs.wide_signal, &skel.progs.wide_deliver];
-        // What may be refused comes first.
-        let own_calls = own_call_programs(&skel).map(attach).collect::<Result<_>>()?;
         let events = event_programs(&skel).chain(signals.into_iter().filter(|_| exits));
         let events = events.map(attach).collect::<Result<_>>()?;
         let shared = shared!(skel, |bss| Some(AtomicU32::from_ptr(&raw mut bss.cgroup_epoch)));
-        Ok((Self::Wide(skel), shared, Links { events, own_calls, costs, failed_execs }))
+        Ok((Self::Wide(Box::new(skel)), shared, Links { events, late, failed_execs }))
     }
 }
 

@@ -244,14 +244,15 @@ impl<'obj> Tracer<'obj> {
 
     /// From here on nothing comes any more.
     pub fn detach_costs(&self) {
-        if self.links.borrow_mut().costs.take().is_some() {
+        if self.tells_costs() {
+            self.links.borrow_mut().late.clear();
             self.await_handlers();
         }
     }
 
     /// Whether costs still come.
     pub fn tells_costs(&self) -> bool {
-        self.links.borrow().costs.is_some()
+        !self.links.borrow().late.is_empty()
     }
 }
 

@@ -184,7 +184,7 @@ fn nothing_of_it_is_loaded_unless_asked_for() {
     // Whichever way they are seen; the kernel keeps 15 bytes of a name.
     let is_loaded = || {
         let programs = programs();
-        ["name wide_exec_faile ", "name wide_execve "].iter().any(|name| programs.contains(name))
+        ["name wide_exec_faile", "name wide_execve "].iter().any(|name| programs.contains(name))
     };
     // The kernel frees a program some time after its last user has gone: an earlier test's.
     process::eventually(|| !is_loaded());
@@ -193,7 +193,7 @@ fn nothing_of_it_is_loaded_unless_asked_for() {
     {
         let tuxscope = Tuxscope::start(args);
         assert_eq!(is_loaded(), loaded, "{args:?}");
-        assert!(programs().contains("name wide_signal "), "{args:?}");
+        assert!(programs().contains("name wide_fork"), "{args:?}");
         tuxscope.stop().success();
     }
     process::eventually(|| !is_loaded());

@@ -61,12 +61,14 @@ class Verified(unittest.TestCase):
 
 class Slowed(unittest.TestCase):
     def files(self, kernel, machine, text):
-        return {"kernel": kernel, "machine": machine, "unmounted-failed/messages": text, "check-unmounted/text": text}
+        return {"kernel": kernel, "machine": machine, "unmounted-failed/messages": text, "check-unmounted/text": text,
+                "unmounted-untraced-failed/messages": b"which slows each system call"}
 
     def test_it_is_said_where_it_is_so_and_nowhere_else(self):
         slows, not_so = b"which slows each system call by some 100 ns", b"tracing"
         for kernel, machine, text in [(b"5.10.0-1", b"x86_64\n", slows), (b"6.12.1+deb", b"x86_64", not_so),
-                                      (b"6.12.1", b"s390x", slows), (b"6.1.2", b"aarch64", slows)]:
+                                      (b"6.12.1", b"s390x", slows), (b"6.1.2", b"aarch64", slows),
+                                      (b"6.4.0", b"aarch64", not_so)]:
             self.assertEqual(compare.slowed(self.files(kernel, machine, text)), [])
             other = slows if text == not_so else not_so
             self.assertEqual(len(compare.slowed(self.files(kernel, machine, other))), 2)

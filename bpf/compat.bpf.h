@@ -50,6 +50,30 @@ static __always_inline int made_by_kernel(__u32 task_flags)
 #define tells_group_dead()                                                                         \
 	bpf_core_field_exists(((struct trace_event_raw_sched_process_exit *)0)->group_dead)
 
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak; /* 6.2 */
+
+/*
+ * Two programs that do the same with the task that the tracepoint hands over, of which user space
+ * loads one. From 6.4 on the verifier looks through all types of the kernel, up to four times, for
+ * each pointer that it finds loaded from a trusted one, which took a third of the time to start;
+ * one that is cast it only lets read. But a kernel that interprets BPF programs takes none that has
+ * the cast in it, even where it is never reached.
+ */
+#define HANDLER(name, tracepoint, tell, nth)                                                       \
+	SEC("tp_btf/" tracepoint)                                                                  \
+	int name(unsigned long long *ctx)                                                          \
+	{                                                                                          \
+		return tell(ctx, (void *)ctx[nth]);                                                \
+	}                                                                                          \
+                                                                                                   \
+	SEC("tp_btf/" tracepoint)                                                                  \
+	int name##_cast(unsigned long long *ctx)                                                   \
+	{                                                                                          \
+		__u32 type = bpf_core_type_id_kernel(struct task_struct);                          \
+                                                                                                   \
+		return tell(ctx, bpf_rdonly_cast((void *)ctx[nth], type));                         \
+	}
+
 /* 6.15 (633488947ef6) renamed it, when RCU came to protect it. */
 static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
 {

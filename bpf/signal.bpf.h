@@ -126,11 +126,9 @@ static __always_inline int is_sent(__u64 info, __s32 code, __u32 tgid)
 	return code == SI_USER || code == SI_QUEUE || code == SI_TKILL;
 }
 
-SEC("tp_btf/signal_generate")
-int wide_signal(unsigned long long *ctx)
+static __noinline int note_signal(unsigned long long *ctx, struct task_struct *task)
 {
 	__u32 number = ctx[0];
-	struct task_struct *task = (void *)ctx[2];
 	struct signal_struct *signal;
 	struct wide_killer *killer;
 	__u64 info = 0;
@@ -169,6 +167,8 @@ int wide_signal(unsigned long long *ctx)
 	}
 	return 0;
 }
+
+HANDLER(wide_signal, "signal_generate", note_signal, 2)
 
 /*
  * A tracer can have its tracee get another signal than the one that was generated, or one that

@@ -39,30 +39,6 @@ struct {
 	__type(value, __u8);
 } ended SEC(".maps");
 
-extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak; /* 6.2 */
-
-/*
- * Two programs that do the same with the task that the tracepoint hands over, of which user space
- * loads one. From 6.4 on the verifier looks through all types of the kernel, up to four times, for
- * each pointer that it finds loaded from a trusted one, which took a third of the time to start;
- * one that is cast it only lets read. But a kernel that interprets BPF programs takes none that has
- * the cast in it, even where it is never reached.
- */
-#define HANDLER(name, tracepoint, tell, nth)                                                       \
-	SEC("tp_btf/" tracepoint)                                                                  \
-	int name(unsigned long long *ctx)                                                          \
-	{                                                                                          \
-		return tell(ctx, (void *)ctx[nth]);                                                \
-	}                                                                                          \
-                                                                                                   \
-	SEC("tp_btf/" tracepoint)                                                                  \
-	int name##_cast(unsigned long long *ctx)                                                   \
-	{                                                                                          \
-		__u32 type = bpf_core_type_id_kernel(struct task_struct);                          \
-                                                                                                   \
-		return tell(ctx, bpf_rdonly_cast((void *)ctx[nth], type));                         \
-	}
-
 static __noinline int tell_fork(unsigned long long *ctx, struct task_struct *child)
 {
 	struct task_struct *parent = (void *)ctx[0];

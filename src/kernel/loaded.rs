@@ -253,7 +253,6 @@ impl<'obj> Loaded<'obj> {
             open.maps.awaited.set_max_entries(if some { MAX_AWAITED } else { 1 })?;
             rodata.name_cgroups = u8::from(root.is_some());
             rodata.cgroup_root = root.unwrap_or_default();
-            open.progs.wide_signal.set_autoload(exits);
             open.progs.wide_deliver.set_autoload(exits);
             failed_execs.choose(&mut open)?;
             let casts = preflight::can_cast();
@@ -262,9 +261,14 @@ impl<'obj> Loaded<'obj> {
                 (&mut open.progs.wide_exec, &mut open.progs.wide_exec_cast),
                 (&mut open.progs.wide_fork, &mut open.progs.wide_fork_cast),
                 (&mut open.progs.wide_free, &mut open.progs.wide_free_cast),
+                (&mut open.progs.wide_signal, &mut open.progs.wide_signal_cast),
             ] {
                 plain.set_autoload(!casts);
                 cast.set_autoload(casts);
+            }
+            if !exits {
+                open.progs.wide_signal.set_autoload(false);
+                open.progs.wide_signal_cast.set_autoload(false);
             }
         });
         let attach = |program: &ProgramMut<'_>| {
@@ -275,8 +279,10 @@ impl<'obj> Loaded<'obj> {
         let free = free.into_iter().find(|program| exits && program.autoload());
         let late = free.into_iter().chain(own_call_programs(&skel));
         let late = late.map(attach).collect::<Result<_>>()?;
-        let signals = [&skel.progs.wide_signal, &skel.progs.wide_deliver];
-        let events = event_programs(&skel).chain(signals.into_iter().filter(|_| exits));
+        let progs = &skel.progs;
+        let signals = [&progs.wide_signal, &progs.wide_signal_cast, &progs.wide_deliver];
+        let signals = signals.into_iter().filter(|program| program.autoload());
+        let events = event_programs(&skel).chain(signals);
         let events = events.map(attach).collect::<Result<_>>()?;
         let shared = shared!(skel, |bss| Some(AtomicU32::from_ptr(&raw mut bss.cgroup_epoch)));
         Ok((Self::Wide(Box::new(skel)), shared, Links { events, late, failed_execs }))

@@ -119,8 +119,9 @@ enum { EXECVE = 221, EXECVEAT = 281 };
 
 #elif defined(__TARGET_ARCH_s390)
 
-/* arch/s390/kernel/syscalls/syscall.tbl; arch/s390/include/uapi/asm/ptrace.h */
+/* arch/s390/kernel/syscalls/syscall.tbl; arch/s390/include/uapi/asm/ptrace.h, asm/compat.h */
 enum { EXECVE = 11, EXECVEAT = 354 };
+#define NARROW_POINTER 0x7fffffff
 #define PSW_MASK_EA 0x100000000
 #define REGISTERS pt_regs___on_s390
 #define NUMBER(regs) ((regs)->int_code & 0xffff)
@@ -145,24 +146,29 @@ enum { EXECVE = 11, EXECVEAT = 362 };
 #error "failed execs: where do this architecture's system calls have their numbers and arguments?"
 #endif
 
+#ifndef NARROW_POINTER
+#define NARROW_POINTER 0xffffffff
+#endif
+
 static __always_inline int was_exec(struct exec_call *call, void *pt_regs)
 {
 	struct REGISTERS *regs = pt_regs;
-	__u64 number = NUMBER(regs);
+	__u64 number = NUMBER(regs), pointer;
 
 	if (number != EXECVE && number != EXECVEAT)
 		return 0;
 	call->pointer_size = IS_64_BIT(regs) ? sizeof(__u64) : sizeof(__u32);
+	pointer = IS_64_BIT(regs) ? -1 : NARROW_POINTER;
 	/* The register of the first may have the result by now. */
 	if (number == EXECVE) {
 		call->dirfd = AT_FDCWD;
-		call->filename = FIRST(regs);
-		call->argv = SECOND(regs);
+		call->filename = FIRST(regs) & pointer;
+		call->argv = SECOND(regs) & pointer;
 		return 1;
 	}
 	call->dirfd = FIRST(regs);
-	call->filename = SECOND(regs);
-	call->argv = THIRD(regs);
+	call->filename = SECOND(regs) & pointer;
+	call->argv = THIRD(regs) & pointer;
 	return 1;
 }
 
@@ -216,6 +222,9 @@ static __always_inline __u32 read_args(char *to, const struct exec_call *call, c
 			*flags |= WIDE_ARGS_UNREAD;
 			return len;
 		}
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+		arg >>= 8 * (sizeof(arg) - size); /* a narrow one is in front */
+#endif
 		if (!arg)
 			return len;
 		argv += size;

@@ -194,7 +194,7 @@ def capture(made, view, machine="x86_64"):
     worker, processes = int(made["worker"]), truth.read(made["truth"])
     if view == "killed":
         return complaints + deaths.same(processes, events)
-    if view == "failed":
+    if reader == "failed":
         return complaints + fexecs.same(processes, events, machine == "s390x")
     if is_wide:
         missed = json.loads(lines[-1]).get("missed", 0) if lines else 0

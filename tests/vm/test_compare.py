@@ -62,7 +62,7 @@ class Verified(unittest.TestCase):
 class Slowed(unittest.TestCase):
     def files(self, kernel, machine, text):
         return {"kernel": kernel, "machine": machine, "unmounted-failed/messages": text, "check-unmounted/text": text,
-                "unmounted-untraced-failed/messages": b"which slows each system call"}
+                "unmounted-untraced-failed/messages": b"which slows each system call", "ftrace": b"0\n"}
 
     def test_it_is_said_where_it_is_so_and_nowhere_else(self):
         slows, not_so = b"which slows each system call by some 100 ns", b"tracing"

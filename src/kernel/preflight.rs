@@ -27,6 +27,7 @@ pub fn basic_mode() -> Result<Tracefs, Failure> {
     rights()?;
     btf()?;
     ring_buffer()?;
+    interpreter()?;
     tracefs()
 }
 
@@ -37,7 +38,33 @@ pub fn basic_mode() -> Result<Tracefs, Failure> {
 pub fn wide_mode() -> Result<(), Failure> {
     rights()?;
     btf()?;
-    ring_buffer()
+    ring_buffer()?;
+    interpreter()
+}
+
+/// From 6.10 on the verifier leaves some calls, such as that of `bpf_get_current_task`, to arm64's
+/// compiler of BPF programs, even where that is off: the interpreter then jumps to nowhere, and the
+/// kernel dies (seen on 6.12). That of riscv64 may have such calls, too, in kernels that were not
+/// tried.
+///
+/// # Errors
+/// This is such a kernel, and its compiler is off.
+fn interpreter() -> Result<(), Failure> {
+    let faulty_from = if cfg!(target_arch = "aarch64") {
+        (6, 10)
+    } else if cfg!(target_arch = "riscv64") {
+        (6, 13)
+    } else {
+        return Ok(());
+    };
+    if has_jit() || kernel_before(faulty_from.0, faulty_from.1) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Kernel,
+        "this kernel's BPF interpreter has a fault that can crash the machine",
+        "sysctl net.core.bpf_jit_enable=1",
+    ))
 }
 
 fn rights() -> Result<(), Failure> {

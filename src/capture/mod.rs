@@ -257,7 +257,7 @@ impl Capture<'_> {
         let elapsed = tracer.detach().duration_since(began);
         let mut last_read = Instant::now();
         // What has ended by then may still tell what it has cost.
-        while !writer.has_ended() && (!ring.is_drained() || tracer.tells_costs()) {
+        while !writer.has_ended() && (!ring.is_drained() || tracer.is_attached()) {
             others.settle(&mut writer);
             others.look();
             if writer.read(&mut ring, BATCH) > 0 {
@@ -265,7 +265,7 @@ impl Capture<'_> {
                 continue;
             }
             if ring.is_drained() && !writer.awaits() {
-                tracer.detach_costs();
+                tracer.detach_rest();
             } else if !ring.is_drained() && last_read.elapsed() > STUCK {
                 writer
                     .end_failed(anyhow!("the kernel never finished a record: the end is missing"));

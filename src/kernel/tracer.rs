@@ -222,7 +222,7 @@ impl<'obj> Tracer<'obj> {
     }
 
     /// Ends the tracing, at the instant that is returned; what the ring buffer holds stays
-    /// readable, and what processes have cost goes on to come until [`Self::detach_costs`].
+    /// readable, and what processes have cost goes on to come until [`Self::detach_rest`].
     pub fn detach(&self) -> Instant {
         self.shared.tracing.store(0, Ordering::Relaxed);
         let ended = Instant::now();
@@ -243,15 +243,15 @@ impl<'obj> Tracer<'obj> {
     }
 
     /// From here on nothing comes any more.
-    pub fn detach_costs(&self) {
-        if self.tells_costs() {
+    pub fn detach_rest(&self) {
+        if self.is_attached() {
             self.links.borrow_mut().late.clear();
             self.await_handlers();
         }
     }
 
-    /// Whether costs still come.
-    pub fn tells_costs(&self) -> bool {
+    /// Whether [`Self::detach_rest`] has something left to detach; if not, no costs come any more.
+    pub fn is_attached(&self) -> bool {
         !self.links.borrow().late.is_empty()
     }
 }

@@ -47,10 +47,16 @@ SITUATIONS = {
 }
 
 
+def views(files, situation):
+    """The captures of a situation: on arm64 none is interpreted, which kernels from 6.10 on don't survive."""
+    machine = files["machine"].decode().strip()
+    return [view for view in SITUATIONS[situation] if (view, machine) != ("interpreted", "aarch64")]
+
+
 def attached(files, situation):
     """Whether all captures of a situation began."""
     messages = (files.get(f"{situation}-{view}/messages", b"").decode().splitlines()
-                for view in SITUATIONS[situation] if f"{situation}-{view}/messages" in files)
+                for view in views(files, situation))
     return all(any(line.startswith("tuxscope: tracing ") for line in lines) for lines in messages)
 
 
@@ -58,10 +64,8 @@ def captures(files):
     """All captures of a guest."""
     complaints = []
     machine = files["machine"].decode().strip()
-    for situation, modes in SITUATIONS.items():
-        for view in modes:
-            if view == "interpreted" and machine == "aarch64":
-                continue  # kernels from 6.10 on would crash
+    for situation in SITUATIONS:
+        for view in views(files, situation):
             name = f"{situation}-{view}"
             prefix = f"{name}/"
             made = {path.removeprefix(prefix): data for path, data in files.items()

@@ -52,8 +52,8 @@ With pages of 64 KiB small processes have no `max_rss_bytes`: the kernel counts 
 Debian's kernels for riscv64 begin with net.core.bpf_jit_enable=0: BPF programs are interpreted, and cost more. All works
 there either way; the captures with tracefs were made with 1.
 
-On arm64 from 6.10 on, and on riscv64 from 6.13 on, tuxscope refuses to run with net.core.bpf_jit_enable=0: the interpreter of
-such kernels calls some helpers at a wrong address, which crashed 6.12 on arm64 (riscv64's later ones were not tried).
+On arm64 from 6.10 on, and on riscv64 and ppc64el from 6.13 on, tuxscope refuses to run with net.core.bpf_jit_enable=0: the
+interpreter of such kernels calls some helpers at a wrong address, which crashed 6.12 on arm64 (the others were not tried).
 
 Of the wide mode's keys `login_uid` is missing on a kernel without `CONFIG_AUDIT`. The keys that go by the
 cgroup (`unit`, `container`, ...) need a mounted hierarchy of version 2.

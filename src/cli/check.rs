@@ -276,7 +276,7 @@ fn failed_execs() -> Result<String> {
     tracer.detach();
     Ok(match tracer.failed_execs() {
         Hook::EveryCall => "--failed-execs slows each system call of the machine by some 100 ns",
-        _ => "--failed-execs slows execs alone",
+        _ => "--failed-execs slows only execs",
     }
     .to_owned())
 }

@@ -193,7 +193,7 @@ impl<'obj> Loaded<'obj> {
         wide(first, Hook::OwnCalls).or_else(|error| {
             if config.verbose {
                 report::say(format!(
-                    "not at the functions of execve, but at all system calls: {error}"
+                    "can't attach to the functions behind execve, so every system call is slowed: {error:#}"
                 ));
             }
             wide(second, Hook::EveryCall)

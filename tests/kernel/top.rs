@@ -94,7 +94,7 @@ impl Terminal {
         let parser = self.screen.lock().unwrap();
         assert!(!parser.screen().alternate_screen() && !parser.screen().hide_cursor());
         let text = parser.screen().contents();
-        assert!(text.contains("events seen, 0 lost"), "{text}");
+        assert!(text.contains(" seen, 0 lost"), "{text}");
     }
 }
 

@@ -22,6 +22,7 @@ pub mod process;
 
 pub mod host;
 pub mod runtime;
+pub mod sorted;
 pub mod text;
 
 pub mod model;

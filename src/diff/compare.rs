@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What differs between captures from before and from after.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::run::{Measures, Run};
+use crate::sorted;
 
 /// Of a whole run: a time or a size that changed by less is noise, whatever its own share.
 const NOISE: f64 = 0.01;
@@ -141,7 +143,7 @@ pub fn compare(before: &[Run], after: &[Run], options: &Options) -> Report {
         before.iter().chain(after).flat_map(|run| run.groups.keys()).collect();
     let mut groups: Vec<Group> =
         names.into_iter().map(|name| group(name, before, after, &sides, options)).collect();
-    groups.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.name.cmp(&b.name)));
+    sorted::by(&mut groups, |a, b| b.weight.total_cmp(&a.weight).then_with(|| a.name.cmp(&b.name)));
     let execs = options.execs.then(|| execs(before, after));
     let differs = groups.iter().any(|group| group.state != State::Alike)
         || execs.as_ref().is_some_and(|execs| !execs.new.is_empty() || !execs.gone.is_empty());
@@ -276,7 +278,7 @@ fn chain(before: &[Run], after: &[Run]) -> Vec<Waited> {
         after_ns: of(after, command),
     };
     let mut chain: Vec<Waited> = commands.into_iter().map(waited).collect();
-    chain.sort_by_key(|waited| std::cmp::Reverse(waited.before_ns.abs_diff(waited.after_ns)));
+    sorted::by_key(&mut chain, |waited| Reverse(waited.before_ns.abs_diff(waited.after_ns)));
     chain
 }
 
@@ -294,7 +296,7 @@ fn execs(before: &[Run], after: &[Run]) -> Execs {
         let mut list: Vec<CommandLine> = list
             .map(|(line, counts)| CommandLine { command_line: line.clone(), count: median(counts) })
             .collect();
-        list.sort_by_key(|line| std::cmp::Reverse(line.count));
+        sorted::by_key(&mut list, |line| Reverse(line.count));
         list
     };
     let not_compared = before.iter().chain(after).map(|run| run.execs_not_told).sum();

@@ -94,12 +94,14 @@ impl<'a> Rest<'a> {
     }
 
     /// Takes this text.
+    #[inline]
     pub fn skip(&mut self, text: &[u8]) -> Option<()> {
         self.0 = self.0.strip_prefix(text)?;
         Some(())
     }
 
     /// Up to 19 digits, which always fit, and no leading zero, which JSON does not allow.
+    #[inline]
     pub fn number(&mut self) -> Option<u64> {
         let len = self.0.iter().position(|byte| !byte.is_ascii_digit())?;
         let (digits, rest) = self.0.split_at(len);
@@ -111,6 +113,7 @@ impl<'a> Rest<'a> {
     }
 
     /// Takes this text, if it comes next.
+    #[inline]
     pub fn takes(&mut self, text: &[u8]) -> bool {
         self.skip(text).is_some()
     }
@@ -156,6 +159,7 @@ impl<'a> Rest<'a> {
     }
 
     /// Printable ASCII without a backslash, and the quote behind it.
+    #[inline]
     pub fn string(&mut self) -> Option<&'a [u8]> {
         let len = memchr2(b'"', b'\\', self.0)?;
         let (string, rest) = self.0.split_at(len);

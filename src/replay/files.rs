@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::Input;
+use crate::sorted;
 
 /// What compressed files end with.
 const COMPRESSED: [&[u8]; 3] = [b".gz", b".zst", b".zstd"];
@@ -95,7 +96,7 @@ pub fn sets(paths: &[PathBuf]) -> Result<Vec<Set>> {
     let sets: Vec<Set> =
         found.into_iter().map(|(base, files)| open(base, files)).collect::<Result<_>>()?;
     let mut all: Vec<&Input> = sets.iter().flat_map(|set| &set.files).collect();
-    all.sort_by_key(|input| input.identity());
+    sorted::by_key(&mut all, |input| input.identity());
     for pair in all.windows(2) {
         if pair[0].is_same_file(pair[1]) {
             bail!("{} and {} are the same file", pair[0].name(), pair[1].name());
@@ -125,13 +126,13 @@ fn expanded(path: &Path) -> Result<Vec<PathBuf>> {
     if files.is_empty() {
         bail!("{name} has no files");
     }
-    files.sort();
+    sorted::by(&mut files, PathBuf::cmp);
     Ok(files)
 }
 
 fn open(base: PathBuf, mut files: Vec<(Age, PathBuf)>) -> Result<Set> {
     // FILE.1 comes before FILE.1.zst, which is made of it.
-    files.sort();
+    sorted::by(&mut files, Ord::cmp);
     let mut remarks = Vec::new();
     for pair in files.windows(2) {
         let [(older, one), (newer, other)] = pair else { continue };

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::ledger::{Figures, Kind, Places};
 use crate::host::users::Users;
+use crate::sorted;
 use crate::text;
 
 /// What makes a group.
@@ -150,7 +151,7 @@ impl Choice {
         let mut rows: Vec<_> = groups.into_iter().map(row).collect();
         rows.retain(|row| row.name.contains(&self.filter) || row.example.contains(&self.filter));
         // The name makes the order one, so that rows don't change places by themselves.
-        rows.sort_by(|a, b| {
+        sorted::by(&mut rows, |a, b| {
             let [a_figure, b_figure] = [a, b].map(|row| self.sort.figure(&row.figures));
             b_figure.cmp(&a_figure).then_with(|| a.name.cmp(&b.name))
         });

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::ledger::{Kind, Ledger, Living};
+use crate::sorted;
 use crate::text;
 
 /// A line of it.
@@ -35,7 +36,7 @@ pub fn of(
         ended.entry(ppid).or_default().push((kind, count));
     }
     ended.values_mut().for_each(|kinds| {
-        kinds.sort_by_key(|(kind, count)| (u64::MAX - count, kind.comm.as_bytes().to_vec()))
+        sorted::by_key(kinds, |(kind, count)| (u64::MAX - count, kind.comm.as_bytes().to_vec()))
     });
 
     let members = living.iter().filter(|(_, process)| is_member(process.kind)).map(|(&pid, _)| pid);

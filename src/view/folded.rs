@@ -10,6 +10,7 @@ use super::lives::{Children, Life, LifeId, Lives};
 use super::{Across, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Event, Meta, Totals};
+use crate::sorted;
 use crate::text::quantity::counted;
 
 /// Frames of a stack: what is deeper counts for the last of them. No flame graph shows more, and a
@@ -73,7 +74,7 @@ impl Sink for Stacks {
     fn end(&mut self, totals: &Totals, out: &mut Vec<u8>) {
         self.lives.end(totals);
         let mut stacks = fold(&self.lives, self.weight);
-        stacks.sort_unstable();
+        sorted::by(&mut stacks, Ord::cmp);
         for (stack, weight) in &stacks {
             // Writing to a Vec can't fail.
             let _ = writeln!(out, "{stack} {weight}");
@@ -144,7 +145,7 @@ fn alone_ns(lives: &Lives, children: &Children, id: LifeId) -> u64 {
     let Some((begin, end)) = lives.span_of(id) else { return 0 };
     let spans = children.of(Some(id)).filter_map(|child| lives.span_of(child));
     let mut spans: Vec<_> = spans.map(|(from, to)| (from.max(begin), to.min(end))).collect();
-    spans.sort_unstable();
+    sorted::by(&mut spans, Ord::cmp);
     let (mut alone, mut until) = (0, begin);
     for (from, to) in spans {
         alone += from.saturating_sub(until);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! In which row each process is drawn: its children below it, and no two of a row at once.
 
+use crate::sorted;
 use crate::view::lives::{Children, Life, LifeId, Lives};
 
 /// A process, and where it is drawn.
@@ -47,7 +48,7 @@ pub fn place(lives: &Lives, children: &Children) -> (Vec<Placed>, usize) {
     let mut blocks = vec![Block::default(); placed.len()];
     // The roots, then the children of each.
     let mut members: Vec<usize> = (0..placed.len()).collect();
-    members.sort_by_key(|&i| placed[i].parent);
+    sorted::by_key(&mut members, |&i| placed[i].parent);
     // Children lie behind their parents, so that from the end on all below a process are done.
     for i in (0..placed.len()).rev() {
         let its_own = |&&member: &&usize| placed[member].parent == Some(i);
@@ -71,7 +72,7 @@ pub fn place(lives: &Lives, children: &Children) -> (Vec<Placed>, usize) {
 /// Gives each of these blocks rows that no other one has at the same time. Returns how many rows
 /// they take, the first begin and the last end.
 fn pack(members: &mut [usize], blocks: &mut [Block]) -> (usize, u64, u64) {
-    members.sort_by_key(|&i| blocks[i].begin);
+    sorted::by_key(members, |&i| blocks[i].begin);
     // When the last one in each row ends.
     let mut free: Vec<u64> = Vec::new();
     for &i in members.iter() {

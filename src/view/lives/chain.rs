@@ -6,6 +6,7 @@
 //! child's begin waited for. So the segments have no gaps and don't overlap.
 
 use super::{Children, Life, LifeId, Lives};
+use crate::sorted;
 
 /// A part of the time, and the process that all waited for then, itself waiting for no child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Lives {
             inside.then_some((end, begin.max(begin_ns), child))
         };
         let mut children: Vec<_> = children.of(Some(id)).filter(ended).filter_map(span).collect();
-        children.sort_unstable();
+        sorted::by(&mut children, Ord::cmp);
         Walk { id, begin_ns, children, until_ns }
     }
 }

@@ -2,6 +2,7 @@
 //! The lives when no more events come: who hangs on whom.
 
 use super::{Folded, Life, LifeId, Lives};
+use crate::sorted;
 
 /// The children of each process, sorted by them and then by the order in which they were heard of.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ impl Lives {
         let known = |parent: &LifeId| self.lives.contains_key(parent);
         let mut list: Vec<_> =
             self.iter().map(|(id, life)| (life.parent.filter(known), id)).collect();
-        list.sort_unstable();
+        sorted::by(&mut list, Ord::cmp);
         Children(list)
     }
 

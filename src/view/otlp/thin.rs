@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
+use crate::sorted;
 use crate::view::lives::{Life, LifeId, Lives};
 
 /// Processes that share a span: below the same one, and of the same name.
@@ -30,7 +31,7 @@ pub fn thin(lives: &Lives, processes: &[LifeId], root: Option<LifeId>, max: usiz
         life.lived_ns(lives.span_ns().1)
     };
     // The command comes first, whatever outlives it.
-    longest.sort_by_cached_key(|id| (Some(*id) != root, Reverse(length(id)), *id));
+    sorted::by_key(&mut longest, |id| (Some(*id) != root, Reverse(length(id)), *id));
     let drawn: HashSet<LifeId> = processes.iter().copied().collect();
     if longest.len() <= max {
         return Thinned { own: drawn, groups: BTreeMap::new() };

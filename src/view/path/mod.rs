@@ -8,6 +8,7 @@ use super::lives::{Children, LifeId, Lives, Segment};
 use super::{Across, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Event, Meta, Totals};
+use crate::sorted;
 use crate::text::elapsed::Elapsed;
 use crate::text::quantity::{counted, were};
 use crate::text::style::Style;
@@ -128,7 +129,8 @@ impl Page<'_> {
         self.line("\nIt waited for, from its beginning to its end".to_owned());
         self.header("PID", "COMMAND");
         let mut longest: Vec<u64> = segments.iter().map(Segment::len_ns).collect();
-        longest.sort_unstable_by_key(|&len_ns| std::cmp::Reverse(len_ns));
+        longest.sort_unstable();
+        longest.reverse();
         let least = longest.get(SEGMENTS).map_or(0, |&len_ns| len_ns + 1);
         let mut rest = Share::default();
         let mut left_out = 0;
@@ -168,7 +170,9 @@ impl Page<'_> {
             *parts += 1;
         }
         let mut sums: Vec<_> = sums.into_iter().collect();
-        sums.sort_by(|(a, (x, _)), (b, (y, _))| y.len_ns.cmp(&x.len_ns).then_with(|| a.cmp(b)));
+        sorted::by(&mut sums, |(a, (x, _)), (b, (y, _))| {
+            y.len_ns.cmp(&x.len_ns).then_with(|| a.cmp(b))
+        });
         self.line("\nBy command".to_owned());
         self.header("PARTS", "COMMAND");
         let rest = sums.split_off(sums.len().min(ROWS));

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use super::shares::Share;
+use crate::sorted;
 use crate::view::lives::{Children, Life, LifeId, Lives, Segment};
 
 /// A sibling that used the CPU while the chain waited.
@@ -108,6 +109,6 @@ pub fn off_the_chain(
             others.push(Slack { id, len_ns: end - begin, slack_ns });
         }
     }
-    others.sort_unstable_by_key(|other| (Reverse(other.len_ns), other.id));
+    sorted::by_key(&mut others, |other| (Reverse(other.len_ns), other.id));
     others
 }

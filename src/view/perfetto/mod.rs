@@ -19,6 +19,7 @@ use super::{Across, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::json;
 use crate::model::event::{Event, Lost, Meta, Totals};
+use crate::sorted;
 
 mod lanes;
 mod slices;
@@ -131,7 +132,7 @@ impl Sink for Perfetto {
         let drawn = self.lives.iter().filter(|(_, life)| !nameless(life));
         let mut ids: Vec<_> = drawn.map(|(id, life)| (self.start_ns(life), id)).collect();
         // A parent's id is smaller than its children's.
-        ids.sort_unstable();
+        sorted::by(&mut ids, Ord::cmp);
         for (_, id) in ids {
             self.process(id, out);
         }

@@ -21,6 +21,7 @@ use crate::model::pid::PID_MAX_LIMIT;
 use crate::model::signal;
 use crate::process::recent::Recent;
 use crate::process::table::Table;
+use crate::sorted;
 use crate::view::usage::Usage;
 
 /// Processes that are remembered until their exit: in the basic mode threads, too, take such a place until their id is used again.
@@ -410,7 +411,7 @@ impl Collector {
                 count,
             })
             .collect();
-        list.sort_by(|a, b| {
+        sorted::by(&mut list, |a, b| {
             let by_name = || (&a.comm, &a.status).cmp(&(&b.comm, &b.status));
             b.count.cmp(&a.count).then_with(by_name)
         });

@@ -6,6 +6,7 @@ use foldhash::HashMap;
 use super::figures::FailedExec;
 use super::names::text;
 use crate::model::errno::Errno;
+use crate::sorted;
 
 /// So many are told apart; of a name so many bytes.
 const MANY: usize = 1024;
@@ -39,7 +40,7 @@ impl FailedFiles {
                 count,
             })
             .collect();
-        list.sort_by(|a, b| {
+        sorted::by(&mut list, |a, b| {
             let by_name = || (&a.filename, &a.errno).cmp(&(&b.filename, &b.errno));
             b.count.cmp(&a.count).then_with(by_name)
         });

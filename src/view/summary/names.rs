@@ -6,6 +6,7 @@ use foldhash::HashMap;
 use super::figures::{Command, Count};
 use super::times::Times;
 use crate::model::event::Comm;
+use crate::sorted;
 
 /// Commands (names, as any process may choose them) that are told apart; the others are counted
 /// together.
@@ -79,7 +80,7 @@ impl Names {
                 fork_to_exec: name.fork_to_exec.spread(),
             })
             .collect();
-        list.sort_by(|a, b| b.execs.cmp(&a.execs).then_with(|| a.comm.cmp(&b.comm)));
+        sorted::by(&mut list, |a, b| b.execs.cmp(&a.execs).then_with(|| a.comm.cmp(&b.comm)));
         list
     }
 
@@ -92,7 +93,7 @@ impl Names {
                 count: name.never_execed,
             })
             .collect();
-        list.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.comm.cmp(&b.comm)));
+        sorted::by(&mut list, |a, b| b.count.cmp(&a.count).then_with(|| a.comm.cmp(&b.comm)));
         list
     }
 

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use super::figures::{Cpu, Figures, Group, GroupName};
 use super::ranking::{By, Ranking, Sort};
 use super::text::{OTHERS, Page};
+use crate::sorted;
 use crate::text;
 use crate::text::bytes::Bytes;
 use crate::text::command;
@@ -163,7 +164,7 @@ pub fn sort(groups: &mut [Group], sort: Sort) {
         Sort::Rss => group.max_rss_bytes.unwrap_or(0),
         Sort::Io => io(group),
     };
-    groups.sort_by_cached_key(|group| (Reverse((figure(group), group.processes)), name(group)));
+    sorted::by_key(groups, |group| (Reverse((figure(group), group.processes)), name(group)));
 }
 
 /// Its name for a terminal.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::{MARGIN, WIDTH, columns, cut, escaped, tag};
 use crate::model::event::Comm;
+use crate::sorted;
 use crate::view::lives::{Exec, Life, Lives};
 
 const CLASSES: [&str; 12] =
@@ -36,7 +37,9 @@ impl Colors {
             comms.iter().for_each(|comm| *counts.entry(*comm).or_default() += 1);
         }
         let mut names: Vec<_> = counts.into_iter().collect();
-        names.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.as_bytes().cmp(b.0.as_bytes())));
+        sorted::by(&mut names, |a, b| {
+            b.1.cmp(&a.1).then_with(|| a.0.as_bytes().cmp(b.0.as_bytes()))
+        });
         let mut x = MARGIN;
         let fits = names.iter().take(CLASSES.len()).take_while(|(comm, count)| {
             x += entry_width(&entry(*comm, *count));

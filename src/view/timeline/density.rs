@@ -9,6 +9,7 @@ use super::colors::{Colors, OTHER};
 use super::layout::{Layout, Node};
 use super::{BAR, MARGIN, PAD, ROW, WIDTH, columns, escaped, tag};
 use crate::model::event::Comm;
+use crate::sorted;
 use crate::text::elapsed::Elapsed;
 use crate::text::quantity::counted;
 use crate::view::lives::{Life, Lives};
@@ -184,7 +185,7 @@ impl Rows {
         }
         let mut rows: Vec<_> = names.into_values().collect();
         let by_cpu = rows.iter().any(|row| row.cpu_known > 0);
-        rows.sort_by_key(|row| {
+        sorted::by_key(&mut rows, |row| {
             let took_ns = if by_cpu { row.cpu_ns } else { row.ran_ns };
             (row.class == OTHER, Reverse((took_ns, row.density.count)), row.class)
         });

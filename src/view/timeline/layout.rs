@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use crate::sorted;
 use crate::view::lives::{Folded, Life, LifeId, Lives};
 
 /// Rows that are drawn at most: some 3,600 pixels.
@@ -85,7 +86,7 @@ pub fn layout(nodes: &[Node], width: f64, label: &dyn Fn(LifeId) -> f64) -> Layo
     }
 
     let mut ranked: Vec<usize> = (0..nodes.len()).collect();
-    ranked.sort_by(|&a, &b| nodes[b].weight.total_cmp(&nodes[a].weight).then(a.cmp(&b)));
+    sorted::by(&mut ranked, |&a, &b| nodes[b].weight.total_cmp(&nodes[a].weight));
     let visible = nodes.iter().filter(|node| node.weight >= 1.0).count();
     let mut count = visible.clamp(nodes.len().min(MAX_ROWS), MAX_BARS);
     loop {
@@ -110,7 +111,7 @@ pub fn nodes(lives: &Lives, width: f64) -> Vec<Node> {
     let mut todo: Vec<(LifeId, Option<usize>)> = Vec::new();
     let push = |of: Option<LifeId>, parent, todo: &mut Vec<_>| {
         let mut siblings: Vec<_> = children.of(of).collect();
-        siblings.sort_by_key(|&id| lives.get(id).and_then(Life::born_ns));
+        sorted::by_key(&mut siblings, |&id| lives.get(id).and_then(Life::born_ns));
         todo.extend(siblings.into_iter().rev().map(|id| (id, parent)));
     };
     push(None, None, &mut todo);
@@ -154,7 +155,7 @@ fn place(nodes: &[Node], kept: &[bool], extent: &dyn Fn(&Node) -> (f64, f64)) ->
         let (mut left, mut right) = index.map_or((0.0, 0.0), |index| extent(&nodes[index]));
         let mut taken: Vec<f64> = Vec::new();
         let mut below = children.remove(&index).unwrap_or_default();
-        below.sort_by(|a, b| blocks[a].left.total_cmp(&blocks[b].left));
+        sorted::by(&mut below, |a, b| blocks[a].left.total_cmp(&blocks[b].left));
         for child in below {
             let Some(block) = blocks.get_mut(&child) else { continue };
             let height = block.taken.len() + 1;

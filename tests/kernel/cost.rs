@@ -255,7 +255,7 @@ fn counted_cpu_ns(shown: &str) -> u64 {
 fn a_lost_cost_is_counted_and_makes_an_exit_without_it() {
     let Some(_machine) = machine::alone() else { return };
     let args = ["--comm", "worker", "--buffer-size", "4096", "--strict"];
-    let mut once = || {
+    let once = || {
         let tuxscope = Tuxscope::start(&[&JSON[..], &args].concat());
         let mut made = 0;
         for _ in 0..10 {

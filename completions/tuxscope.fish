@@ -46,7 +46,7 @@ folded\t'Stacks of commands with what they took, for flamegraph.pl, inferno and 
 otlp\t'A span a process (OTLP/JSON), for the OpenTelemetry collector\'s otlpjsonfile receiver'
 explain\t'One plain sentence per event'
 none\t'Nothing: for --expect'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l columns -d 'The table\'s columns (implies --wide); where a terminal has no room for all, some give way' -r -f -a "time\t'When, in local time'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l columns -d 'The table\'s columns (live: implies --wide); where a terminal has no room for all, some give way' -r -f -a "time\t'When, in local time'
 pid\t'Process id'
 ppid\t'Process id of the parent'
 tid\t'Id of the task'
@@ -82,11 +82,11 @@ failures\t'Processes that failed, and execs that did'
 rss\t'The largest resident set of one process'
 io\t'Block I/O'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l top -d 'Show this many groups of a summary, and the others as one row [default: 20]' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l every -d 'Make a summary for each such time in which anything happened: seconds, or with units' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l every -d 'Make a summary of each interval of this length in which anything happened: seconds, or with units' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l weight -d 'What the numbers of folded stacks count [default: cpu]' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
 duration\t'Run time of the processes while none of their children ran, in nanoseconds'
 count\t'How many processes'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l otlp-max-spans -d 'Make at most so many spans: short processes share one [default: 2000]' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l otlp-max-spans -d 'Write at most N spans; beyond that, short processes share one [default: 2000]' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l max-args -d 'With --wide: bytes to keep of each command line, at most 64K' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s P -l ppid -d 'Only events of the children of these processes' -r
@@ -109,7 +109,7 @@ always\t'Always'
 never\t'Never'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-size -d 'With --output: begin a new FILE before it exceeds SIZE; old ones are FILE.1, FILE.2, ...' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-keep -d 'With --rotate-size: how many old files to keep' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l metrics -d 'Also keep counters in FILE, for Prometheus: FILE.prom for the node exporter (implies --wide)' -r -F
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l metrics -d 'Also keep counters for Prometheus in FILE, whose name must end in .prom (implies --wide)' -r -F
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l duration -d 'End the capture after this time: seconds, or with units, such as 0.5, 90s, 2m' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l count -d 'End the capture after this many events' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l buffer-size -d 'Size of the kernel\'s ring buffer: bytes, or with K, M or G; rounded up to a power of two' -r
@@ -124,7 +124,7 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s f -l follow -
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l failed -d 'Only exits with a status other than 0, or by a signal, and execs that failed'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l rotate-compress -d 'With --rotate-size: compress old files to FILE.1.zst, FILE.2.zst, ..., in the background'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l reopen -d 'With --output: on SIGHUP reopen FILE (after logrotate has renamed it) instead of ending'
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l strict -d 'Exit with status 3 if any event was lost'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l strict -d 'Exit with status 3 unless the capture is complete: nothing lost, missed or unwritten'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s v -l verbose -d 'Show libbpf\'s messages'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s h -l help -d 'Print help (in full with --help)'
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l format -d 'How to show the events' -r -f -a "table\t'One aligned line per event'
@@ -140,7 +140,7 @@ folded\t'Stacks of commands with what they took, for flamegraph.pl, inferno and 
 otlp\t'A span a process (OTLP/JSON), for the OpenTelemetry collector\'s otlpjsonfile receiver'
 explain\t'One plain sentence per event'
 none\t'Nothing: for --expect'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l columns -d 'The table\'s columns (implies --wide); where a terminal has no room for all, some give way' -r -f -a "time\t'When, in local time'
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l columns -d 'The table\'s columns (live: implies --wide); where a terminal has no room for all, some give way' -r -f -a "time\t'When, in local time'
 pid\t'Process id'
 ppid\t'Process id of the parent'
 tid\t'Id of the task'
@@ -176,11 +176,11 @@ failures\t'Processes that failed, and execs that did'
 rss\t'The largest resident set of one process'
 io\t'Block I/O'"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l top -d 'Show this many groups of a summary, and the others as one row [default: 20]' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l every -d 'Make a summary for each such time in which anything happened: seconds, or with units' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l every -d 'Make a summary of each interval of this length in which anything happened: seconds, or with units' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l weight -d 'What the numbers of folded stacks count [default: cpu]' -r -f -a "cpu\t'CPU time of the processes themselves, in nanoseconds'
 duration\t'Run time of the processes while none of their children ran, in nanoseconds'
 count\t'How many processes'"
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l otlp-max-spans -d 'Make at most so many spans: short processes share one [default: 2000]' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l otlp-max-spans -d 'Write at most N spans; beyond that, short processes share one [default: 2000]' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s p -l pid -d 'Only events of these processes (of a fork: the child)' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s P -l ppid -d 'Only events of the children of these processes' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l comm -d 'Only events of processes with this name' -r

@@ -22,7 +22,7 @@ use crate::model::failure::{Exit, Failure};
 use crate::output::Output;
 
 const HELP: &str = "\
-Exit status: 0 both modes work, 69 missing kernel support, 77 insufficient rights.";
+Exit status: 0 both modes work, 1 a test failed otherwise, 69 missing kernel support, 77 insufficient rights.";
 
 /// `tuxscope check`
 #[derive(Debug, Args)]

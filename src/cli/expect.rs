@@ -20,8 +20,8 @@ use crate::output::Output;
 pub struct Expect {
     /// Exit with status 4 unless this holds, such as 'failures = 0' or 'cpu[unit=ci] <= 90s'
     ///
-    /// Or the rules in a file, one a line. Can be given several times. Implies --wide; without
-    /// --format and --output, nothing else is shown.
+    /// Or the rules in a file, one a line. Can be given several times. Live it implies --wide;
+    /// without --format and --output, nothing else is shown.
     #[arg(long = "expect", value_name = "RULE|@FILE", id = "expect")]
     pub rules: Vec<String>,
 

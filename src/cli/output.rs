@@ -49,7 +49,7 @@ pub struct Drawn {
     ]))]
     pub format: &'static View,
 
-    /// The table's columns (implies --wide); where a terminal has no room for all, some give way
+    /// The table's columns (live: implies --wide); where a terminal has no room for all, some give way
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
     pub columns: Vec<&'static Column>,
 
@@ -74,7 +74,7 @@ pub struct Drawn {
           help = "Show this many groups of a summary, and the others as one row [default: 20]")]
     pub top: Option<u32>,
 
-    /// Make a summary for each such time in which anything happened: seconds, or with units
+    /// Make a summary of each interval of this length in which anything happened: seconds, or with units
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub every: Option<Duration>,
 
@@ -91,7 +91,7 @@ pub struct Drawn {
     pub otlp_args: bool,
 
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..),
-          help = "Make at most so many spans: short processes share one [default: 2000]")]
+          help = "Write at most N spans; beyond that, short processes share one [default: 2000]")]
     pub otlp_max_spans: Option<u32>,
 
     /// Leave the arguments of programs out of the output; their names stay

@@ -70,7 +70,8 @@ record! {
         /// The wall clock minus the clock of `timestamp_ns`, when the capture began.
         #[serde(default)]
         clock_offset_ns: u64,
-        /// When the capture began: events were recorded from then on.
+        /// When the capture began: events were recorded from then on. This key and the next are missing
+        /// in captures of older versions.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         timestamp_ns: Seldom,
         /// How many CPUs the machine had online when the capture began.
@@ -84,13 +85,14 @@ record! {
         #[serde(default, skip_serializing_if = "Mark::is_none")]
         no_args: Mark,
         /// Of `proc -- COMMAND`: the id of the trace that `--format otlp` makes of the capture: that of
-        /// TRACEPARENT in the environment, or a new one. 32 hexadecimal digits.
+        /// TRACEPARENT in the environment, or a new one. 32 hexadecimal digits. Missing without COMMAND,
+        /// as is the next one.
         #[serde(default, skip_serializing_if = "Digits::is_none")]
         trace_id: Digits,
         /// The id of the command's span in it: 16 hexadecimal digits.
         #[serde(default, skip_serializing_if = "Digits::is_none")]
         span_id: Digits,
-        /// The id of the span above that, which TRACEPARENT named.
+        /// The id of the span above that, which TRACEPARENT named; missing where that was not set.
         #[serde(default, skip_serializing_if = "Digits::is_none")]
         parent_span_id: Digits,
     }
@@ -120,16 +122,16 @@ record! {
         /// capture began, because the ring buffer was full; `cost`, where there are any: of how many
         /// processes what they have cost.
         lost: Counts,
-        /// How long events were recorded: from the instant all kinds were, until none was.
+        /// How long events were recorded: from when all kinds were until recording stopped.
         elapsed_ns: u64,
         /// How often the kernel skipped a handler: at most that many more events are missing. Left
         /// out where it never did.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         missed: Seldom,
         /// How many lost events were not to be printed (a filter excluded them) but are needed by
-        /// later lines: exits may lack their `args`, and `--match` may have missed some. So are
-        /// notes of who made whom that `--follow` needs at its start. Left out where there were
-        /// none.
+        /// later lines: exits may lack their `args`, and `--match` may have missed some. Lost
+        /// notes of parentage, which `--follow` needs while it starts, count here, too. Left out where
+        /// there were none.
         #[serde(default, skip_serializing_if = "Seldom::is_none")]
         lost_unshown: Seldom,
     }

@@ -128,7 +128,8 @@ impl Form for Arguments {
     #[cfg(test)]
     fn keys(name: &'static str, doc: String) -> Vec<Key> {
         use serde_json::json;
-        let cut = "`true` where there were more than `--max-args`, the list would take more than twice \
+        let cut = "`true` where there were more than `--max-args` (of exec_failed: than that, 4 KiB or 128 \
+                   arguments), the list would take more than twice \
                    that in JSON, or not all could be read; else missing.";
         let rule = json!({ "anyOf": [
             { "properties": { "args": { "minItems": 1 } } },

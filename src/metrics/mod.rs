@@ -147,7 +147,7 @@ impl Metrics {
             let kind = EventKind::ExecFailed;
             page.sample(name, &[("kind", kind.name())], health.lost.of(kind));
         }
-        let missed = "Events that the kernel skipped the handler of, at most.";
+        let missed = "At most so many events are missing because the kernel skipped a handler.";
         page.single("events_missed_total", "counter", missed, health.missed);
         page.single("buffer_bytes", "gauge", "Size of the ring buffer.", health.buffer_size);
         let used = "Bytes on the ring buffer that are not read yet.";

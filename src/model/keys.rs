@@ -28,9 +28,9 @@ macro_rules! event_keys {
                 /// inode number.
                 cgroup_id: u64 as Count,
                 /// The path of that cgroup, as `/proc/PID/cgroup` has it; `null` where it lies
-                /// outside of the cgroup namespace that tuxscope runs in, unless the whole hierarchy is
-                /// mounted there, or would take more than 4 KiB with what it names (with
-                /// `--buffer-size 4K`: than 1 KiB).
+                /// outside of the cgroup namespace that tuxscope runs in (unless the whole hierarchy is
+                /// mounted there), or where it and the names taken from it would need more than 4 KiB
+                /// (with `--buffer-size 4K`: than 1 KiB).
                 place: Option<Arc<Place>> as Where,
                 /// The process id in the PID namespace that it is in, as it is seen inside of a
                 /// container; missing in the initial namespace.

@@ -79,8 +79,7 @@ pub fn make_private(file: impl AsFd, path: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Root, the caller, and whoever called sudo(8).
-/// Whether it is our own user's, or root's, or that of whoever called sudo.
+/// Whether it is our own user's, or root's, or that of whoever called sudo(8).
 pub fn is_trusted(uid: u32) -> bool {
     let sudo_uid = || env::var("SUDO_UID").ok()?.parse().ok();
     [0, geteuid().as_raw(), getuid().as_raw()].contains(&uid)

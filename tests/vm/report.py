@@ -49,8 +49,8 @@ On these kernels `--failed-execs` slows execs alone on x86-64 from 6.1 and on ar
 
 With pages of 64 KiB small processes have no `max_rss_bytes`: the kernel counts pages by the dozen, and sees none.
 
-Debian's kernels for riscv64 begin with net.core.bpf_jit_enable=0: BPF programs are interpreted, and cost more. All works
-there either way; the captures with tracefs were made with 1.
+Debian's kernels for riscv64 begin with net.core.bpf_jit_enable=0: BPF programs are interpreted, and cost more. On 6.12
+all works either way; the captures with tracefs were made with 1.
 
 On arm64 from 6.10 on, and on riscv64 and ppc64el from 6.13 on, tuxscope refuses to run with net.core.bpf_jit_enable=0: the
 interpreter of such kernels calls some helpers at a wrong address, which crashed 6.12 on arm64 (the others were not tried).

@@ -141,7 +141,7 @@ pub struct OutputOptions {
     #[arg(long, requires = "output")]
     pub reopen: bool,
 
-    /// Also keep counters in FILE, for Prometheus: FILE.prom for the node exporter (implies --wide)
+    /// Also keep counters for Prometheus in FILE, whose name must end in .prom (implies --wide)
     ///
     /// FILE is replaced every 15 seconds, and at the end.
     #[arg(long, value_name = "FILE")]
@@ -173,7 +173,7 @@ pub struct LimitOptions {
           allow_negative_numbers = true)]
     pub buffer_size: u32,
 
-    /// Exit with status 3 if any event was lost
+    /// Exit with status 3 unless the capture is complete: nothing lost, missed or unwritten
     #[arg(long)]
     pub strict: bool,
 }

@@ -86,6 +86,10 @@ fn an_empty_capture_is_said_to_be_empty() {
 fn a_byte_order_mark_is_no_part_of_the_first_line() {
     let ran = replay(format!("\u{feff}{}", good(1)).as_bytes(), &["--format", "json", "--strict"]);
     assert_eq!((ran.status, ran.out, ran.err.as_str()), (0, good(1), ""));
+    // Elsewhere it belongs to a line, which is none then.
+    let ran = replay(format!("{}\u{feff}{}", good(1), good(2)).as_bytes(), &["--format", "json"]);
+    assert_eq!((ran.status, ran.out), (0, good(1)));
+    assert!(ran.err.contains(":2: not a JSON object"), "{}", ran.err);
 }
 
 #[test]

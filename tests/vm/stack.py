@@ -12,6 +12,8 @@ HEADERS_OF = {"amd64": "x86", "arm64": "arm64", "ppc64el": "powerpc", "riscv64":
 # What a program and the functions that it calls have together: MAX_BPF_STACK of include/linux/filter.h. The verifier
 # rounds each frame up to so many bytes, an empty one, too.
 MOST_STACK = 512
+# What one function has at most.
+MOST_FRAME = 256
 FRAME = 32
 LABEL = re.compile(r"(\w+):")
 CALL = re.compile(r"\s+call (\D\w*)")
@@ -38,6 +40,8 @@ def compiled(mode, arch, headers, path):
 
     called = set().union(*calls.values())
     programs = {name: taken(name) for name in frames if name not in called}
+    if max(frames.values()) > MOST_FRAME:
+        sys.exit(f"{mode}, {arch}: a function takes more than {MOST_FRAME} bytes of the stack: {frames}")
     if max(programs.values()) > MOST_STACK:
         sys.exit(f"{mode}, {arch}: more than {MOST_STACK} bytes of the stack: {programs}")
     return programs

@@ -158,7 +158,7 @@ static __always_inline int was_exec(struct exec_call *call, void *pt_regs)
 	if (number != EXECVE && number != EXECVEAT)
 		return 0;
 	call->pointer_size = IS_64_BIT(regs) ? sizeof(__u64) : sizeof(__u32);
-	pointer = IS_64_BIT(regs) ? -1 : NARROW_POINTER;
+	pointer = IS_64_BIT(regs) ? ~0ULL : NARROW_POINTER;
 	/* The register of the first may have the result by now. */
 	if (number == EXECVE) {
 		call->dirfd = AT_FDCWD;

@@ -142,7 +142,8 @@ fn the_documented_jobs_run() {
     };
     symlink(BINARY, dir.path().join("tuxscope")).unwrap();
     tool("sudo", "case $1 in --*) shift;; esac\nexec \"$@\"");
-    ["make", "git"].map(|name| tool(name, ":"));
+    tool("make", ":");
+    tool("git", ":");
     let mut jobs = Vec::new();
     for block in text.split("```sh\n").skip(1) {
         jobs.push(block.split("```").next().unwrap().to_owned());

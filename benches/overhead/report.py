@@ -63,7 +63,7 @@ def text(results):
               [[row["tracer"], row["handler"], row["runs"], f"{row['ns_per_run']:.0f}"]
                for row in results["handlers"]]),
         "## A system call",
-        "`getppid(2)`, alone and under the tracer in turns: medians of 15 pairs.",
+        "`getppid(2)`, alone and under the tracer in turns: medians of 15 pairs; \"more\" is that of their differences.",
         table(["tracer", "alone ns", "traced ns", "more ns"],
               [[row["tracer"], f"{row['alone_ns']:.0f}", f"{row['traced_ns']:.0f}",
                 f"{row['more_ns']:.0f}"] for row in results["syscalls"]]),

@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt as _;
 use anyhow::Result;
 
 use crate::host::cgroup;
-use crate::kernel::refusal::no_cgroup;
 use crate::model::conditions::Conditions;
+use crate::model::failure::{Exit, Failure};
 
 /// Which set of BPF programs runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,4 +61,13 @@ impl<'a> Cgroup<'a> {
         let id = dir.metadata().map_err(no)?.ino();
         Ok(Self { path, dir, id })
     }
+}
+
+/// Tells what `--cgroup` takes.
+pub fn no_cgroup(what: String) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        what,
+        "--cgroup takes a directory below the cgroup2 mount (/sys/fs/cgroup or /sys/fs/cgroup/unified)",
+    )
 }

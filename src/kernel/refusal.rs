@@ -79,15 +79,6 @@ fn by_code(code: i32, step: &str, has_jit: bool, more: &str) -> Option<Failure> 
     }
 }
 
-/// Tells what `--cgroup` takes.
-pub fn no_cgroup(what: String) -> Failure {
-    Failure::new(
-        Exit::Usage,
-        what,
-        "--cgroup takes a directory below the cgroup2 mount (/sys/fs/cgroup or /sys/fs/cgroup/unified)",
-    )
-}
-
 /// Tells what `--unit` and `--container` take.
 pub fn no_hierarchy() -> Failure {
     Failure::new(

@@ -12,13 +12,12 @@ use anyhow::{Context as _, Result};
 use libbpf_rs::{MapCore as _, MapFlags, MapMut, PrintLevel};
 use rustix::thread::{CapabilitySet, MembarrierCommand, membarrier};
 
-use crate::kernel::config::{Cgroup, Config};
+use crate::kernel::config::{Cgroup, Config, no_cgroup};
 use crate::kernel::failed_execs::Hook;
 pub use crate::kernel::loaded::Storage;
 use crate::kernel::loaded::{Links, Loaded, Shared, either, event_programs, own_call_programs};
 use crate::kernel::place;
 use crate::kernel::preflight::kernel_before;
-use crate::kernel::refusal::no_cgroup;
 use crate::kernel::ring::Ring;
 use crate::kernel::wire::{self, Decoded, Maker, WireError};
 use crate::model::conditions::Conditions;

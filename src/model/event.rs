@@ -327,6 +327,12 @@ impl Lost {
         Self { events, cost: self.cost.saturating_add(other.cost) }
     }
 
+    /// What came to these after the others.
+    pub fn less(&self, other: &Self) -> Self {
+        let events = EventKind::ALL.map(|kind| self.of(kind).saturating_sub(other.of(kind)));
+        Self { events, cost: self.cost.saturating_sub(other.cost) }
+    }
+
     /// The count of one kind.
     pub fn of(&self, kind: EventKind) -> u64 {
         self.events[kind as usize]

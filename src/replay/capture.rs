@@ -55,7 +55,7 @@ impl Capture {
             let before = std::mem::take(self);
             self.earlier = before.totals();
             self.missing = before.missing();
-            (self.has_skipped, self.was_left) = (before.has_skipped, before.was_left);
+            self.has_skipped = before.has_skipped;
         }
         self.meta = Some(meta.clone());
         joined

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::model::event::{Detail, Event, Meta};
 use crate::model::pid::PID_MAX_LIMIT;
 use crate::process::filter::Filter;
+use crate::text::time::Rfc3339;
 
 /// Ids of so many boots fit beside each other.
 pub const MAX_BOOTS: usize = (u32::MAX / PID_MAX_LIMIT) as usize;
@@ -17,8 +18,10 @@ pub struct Boot {
     /// The host's name; empty where it isn't told.
     pub host: Arc<str>,
     boot_id: Arc<str>,
-    /// What `timestamp_ns` lacks for that of the first boot to go on with, modulo 2^64.
-    behind_ns: u64,
+    /// What `timestamp_ns` lacks for the wall clock.
+    offset_ns: i64,
+    /// When its first event was, in nanoseconds since 1970.
+    first_ns: u64,
     /// Who is followed there.
     pub filter: Filter,
     /// The captures that have told of it, and which did last.
@@ -33,8 +36,6 @@ pub struct Hosts {
     boots: Vec<Boot>,
     /// By host and id.
     known: HashMap<(Arc<str>, Arc<str>), usize>,
-    /// The wall clock minus that of `timestamp_ns`, of the first boot.
-    first_offset_ns: u64,
     /// For each capture: the host and the boot that its `meta` record names.
     said: Vec<(Arc<str>, Arc<str>)>,
     /// The boot of the event before, for each capture.
@@ -49,7 +50,6 @@ impl Hosts {
         Self {
             boots: Vec::new(),
             known: HashMap::new(),
-            first_offset_ns: 0,
             said: vec![nobody; captures],
             last: vec![None; captures],
             filter,
@@ -87,14 +87,12 @@ impl Hosts {
             return None;
         }
         let found = *self.known.entry(key).or_insert_with_key(|(host, boot_id)| {
-            let offset_ns = wide.map_or(0, |wide| wide.time_ns.wrapping_sub(event.timestamp_ns));
-            if self.boots.is_empty() {
-                self.first_offset_ns = offset_ns;
-            }
+            let time_ns = wide.map_or(event.timestamp_ns, |wide| wide.time_ns);
             self.boots.push(Boot {
                 host: host.clone(),
                 boot_id: boot_id.clone(),
-                behind_ns: offset_ns.wrapping_sub(self.first_offset_ns),
+                offset_ns: time_ns.wrapping_sub(event.timestamp_ns) as i64,
+                first_ns: time_ns,
                 filter: self.filter.for_another_host(),
                 tellers: Vec::new(),
                 last_teller: None,
@@ -111,10 +109,30 @@ impl Hosts {
         &mut self.boots[boot]
     }
 
-    /// The hosts of two boots, if these are different ones.
-    pub fn differ(&self, one: usize, other: usize) -> Option<[&str; 2]> {
-        let [one, other] = [one, other].map(|boot| &*self.boots[boot].host);
-        (one != other).then_some([one, other])
+    /// What these two boots are, if they are not of one host, and how one is chosen.
+    pub fn differ(&self, one: usize, other: usize) -> Option<(String, String)> {
+        let [first, second] = [one, other].map(|boot| &self.boots[boot]);
+        (first.host != second.host).then(|| {
+            let named = [first, second].map(|boot| match &*boot.host {
+                "" => "one without a name",
+                host => host,
+            });
+            let what = format!("events of several hosts ({})", named.join(", "));
+            let chosen = if first.host.is_empty() { &second.host } else { &first.host };
+            (what, format!("choose with --host {chosen}"))
+        })
+    }
+
+    /// The same, if they are of one host, which was restarted between them.
+    pub fn restarted(&self, one: usize, other: usize) -> Option<(String, String)> {
+        let [first, second] = [one, other].map(|boot| &self.boots[boot]);
+        let known = [first, second].iter().all(|boot| !boot.boot_id.is_empty());
+        (known && first.host == second.host && one != other).then(|| {
+            let time = Rfc3339(first.first_ns.max(second.first_ns));
+            let what =
+                "events of two boots of a host, one before and one after a restart".to_owned();
+            (what, format!("choose with --until {time} or --since {time}"))
+        })
     }
 
     /// Whether a capture may have events of the host that was chosen: unless it says that it is another's.
@@ -128,6 +146,12 @@ impl Hosts {
         self.filter.host().is_none_or(|host| *self.boots[boot].host == *host)
     }
 
+    /// Whether events of a boot are those of the host and the boot that this says.
+    pub fn are_of(&self, boot: usize, meta: &(String, String)) -> bool {
+        let Boot { host, boot_id, .. } = &self.boots[boot];
+        **host == *meta.0 && **boot_id == *meta.1
+    }
+
     /// Lets an event tell its host.
     pub fn name(&self, boot: usize, event: &mut Event) {
         let Boot { host, boot_id, .. } = &self.boots[boot];
@@ -138,9 +162,17 @@ impl Hosts {
         }
     }
 
-    /// Gives an event's processes ids that no other boot has, and times on the first one's clock.
+    /// Gives an event's processes ids that no other boot has, and times that all boots have in
+    /// common: those of the wall clock.
     pub fn tell_apart(&self, boot: usize, event: &mut Event) {
         let Some(wide) = event.wide.as_deref_mut() else { return };
+        let offset_ns = self.boots[boot].offset_ns;
+        for ns in [&mut event.timestamp_ns, &mut wide.start_ns] {
+            *ns = ns.saturating_add_signed(offset_ns);
+        }
+        if boot == 0 {
+            return;
+        }
         let own = |id: &mut u32| {
             // Without a parent a process has none anywhere.
             if *id != 0 {
@@ -148,13 +180,12 @@ impl Hosts {
             }
         };
         [&mut event.pid, &mut event.ppid, &mut wide.tid].into_iter().for_each(own);
-        if let Detail::Fork { parent_tid, made_by, .. } = &mut wide.detail {
-            [Some(parent_tid), made_by.as_mut()].into_iter().flatten().for_each(own);
-        }
-        let behind_ns = self.boots[boot].behind_ns;
-        for ns in [&mut event.timestamp_ns, &mut wide.start_ns] {
-            *ns = ns.wrapping_add(behind_ns);
-        }
+        let others = match &mut wide.detail {
+            Detail::Fork { parent_tid, made_by, .. } => [Some(parent_tid), made_by.as_mut()],
+            Detail::Exit(ended) => [ended.born_to.as_mut(), ended.killed_by_pid.as_mut()],
+            Detail::Exec { .. } | Detail::ExecFailed { .. } => [None, None],
+        };
+        others.into_iter().flatten().for_each(own);
     }
 }
 
@@ -162,6 +193,7 @@ impl Hosts {
 mod tests {
     use super::*;
     use crate::model::conditions::Conditions;
+    use crate::model::event::Ended;
     use crate::view::fixtures::Story;
 
     fn meta(host: &str, boot_id: &str) -> Meta {
@@ -188,12 +220,14 @@ mod tests {
         assert_eq!([hosts.of(0, &event), hosts.of(0, &event)], [Some(0), Some(0)]);
         assert_eq!(hosts.of(1, &event), Some(1), "another boot of it");
         assert_eq!(hosts.differ(0, 1), None);
+        assert!(hosts.restarted(0, 1).is_some());
         let mut named = fork(100);
         let wide = named.wide.as_deref_mut().expect("of the wide mode");
         (wide.host, wide.boot_id) = (Some("other".into()), Some("b".into()));
         assert_eq!(hosts.of(1, &named), Some(2));
         assert_eq!([hosts.of(1, &event), hosts.of(1, &named)], [Some(1), Some(2)]);
-        assert_eq!(hosts.differ(0, 2), Some(["one", "other"]));
+        let these = ("events of several hosts (one, other)", "choose with --host one");
+        assert_eq!(hosts.differ(0, 2), Some((these.0.to_owned(), these.1.to_owned())));
         let mut rebooted = fork(100);
         let wide = rebooted.wide.as_deref_mut().expect("of the wide mode");
         wide.boot_id = Some("c".into());
@@ -211,10 +245,19 @@ mod tests {
         let before = first.clone();
         let boots = [hosts.of(0, &first), hosts.of(1, &second)].map(|boot| boot.expect("a boot"));
         hosts.tell_apart(boots[0], &mut first);
-        assert_eq!(first, before, "the others are put beside the first");
+        assert_eq!((first.pid, first.ppid), (77, 4));
+        assert_eq!(first.timestamp_ns, before.timestamp_ns + 100);
         hosts.tell_apart(boots[1], &mut second);
         assert_eq!((second.pid, second.ppid), (PID_MAX_LIMIT + 77, PID_MAX_LIMIT + 4));
-        assert_eq!(second.timestamp_ns, before.timestamp_ns + 250);
+        assert_eq!(second.timestamp_ns, before.timestamp_ns + 350);
+        let ended = Ended { born_to: Some(4), killed_by_pid: Some(9), ..Ended::default() };
+        let mut exit = fork(350);
+        exit.wide.as_deref_mut().expect("of the wide mode").detail = Detail::exit(ended);
+        hosts.tell_apart(boots[1], &mut exit);
+        let wide = exit.wide.expect("of the wide mode");
+        let Detail::Exit(ended) = wide.detail else { panic!("no exit") };
+        let ids = [ended.born_to, ended.killed_by_pid];
+        assert_eq!(ids, [4, 9].map(|id| Some(PID_MAX_LIMIT + id)));
         let mut orphan = Event { ppid: 0, ..fork(350) };
         hosts.tell_apart(boots[1], &mut orphan);
         assert_eq!(orphan.ppid, 0);

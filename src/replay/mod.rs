@@ -8,7 +8,7 @@ use anyhow::{Error, Result, anyhow};
 
 use crate::expect::Judge;
 use crate::json::read::Record;
-use crate::model::event::{Event, Meta, Totals};
+use crate::model::event::{Event, Lost, Meta, Totals};
 use crate::model::failure::{Exit, Failure};
 use crate::output::progress::Progress;
 use crate::output::{Output, WRITE_SIZE, WriteFailed};
@@ -86,6 +86,8 @@ pub fn run(plan: Plan<'_>, output: &mut Output, stop: &Stop) -> Result<Outcome> 
         sources: sets.iter().map(|_| Source::default()).collect(),
         hosts: Hosts::new(sets.len(), filter.for_another_host()),
         named: sets.len() > 1 || filter.host().is_some(),
+        told: <(String, String)>::default(),
+        lost: Lost::default(),
         first: None,
         filter,
         sinks,
@@ -128,6 +130,16 @@ pub fn run(plan: Plan<'_>, output: &mut Output, stop: &Stop) -> Result<Outcome> 
     replay.end()
 }
 
+/// Refuses others than the one that is shown.
+fn only_one(others: Option<(String, String)>, what: &str) -> Result<(), Failure> {
+    match others {
+        Some((these, remedy)) => {
+            Err(Failure::new(Exit::Usage, format!("there are {these}, and {what}"), remedy))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Formats records and writes the result.
 struct Replay<'a> {
     sources: Vec<Source>,
@@ -136,6 +148,10 @@ struct Replay<'a> {
     first: Option<usize>,
     /// Events tell their hosts, whether they did or not.
     named: bool,
+    /// The host and the boot that the output names as those of all others.
+    told: (String, String),
+    /// What was lost of all captures so far, as far as it was told with a time.
+    lost: Lost,
     filter: Filter,
     /// For the basic mode and for the wide one.
     sinks: [Box<dyn Sink>; 2],
@@ -167,12 +183,13 @@ impl Replay<'_> {
         if self.sources.len() > 1 {
             self.look_for_overlap(at, boot, &event, merge);
         }
-        if self.named {
+        if self.named || !self.hosts.are_of(boot, &self.told) {
             self.hosts.name(boot, &mut event);
         }
         let is_chosen = self.hosts.is_chosen(boot) || event.wide.is_none();
         if self.judge.is_some() && is_chosen {
-            self.check_host(boot, "--expect is about one")?;
+            let first = *self.first.get_or_insert(boot);
+            only_one(self.hosts.differ(first, boot), "--expect is about one")?;
         }
         if let Some(judge) = self.judge.as_mut().filter(|_| is_chosen) {
             judge.event(&event);
@@ -181,9 +198,12 @@ impl Replay<'_> {
             return Ok(());
         }
         if self.across == Across::Refused {
-            self.check_host(boot, "this format shows one")?;
+            let first = *self.first.get_or_insert(boot);
+            let others =
+                self.hosts.differ(first, boot).or_else(|| self.hosts.restarted(first, boot));
+            only_one(others, "this format shows one")?;
         }
-        if boot > 0 && self.across == Across::Summed {
+        if self.across == Across::Summed {
             self.hosts.tell_apart(boot, &mut event);
         }
         self.begin(event.wide.is_some(), Meta::default())?;
@@ -222,40 +242,37 @@ impl Replay<'_> {
         }
     }
 
-    /// Whether what takes one host's events can take those of this boot, too.
-    fn check_host(&mut self, boot: usize, what: &str) -> Result<(), Failure> {
-        let first = *self.first.get_or_insert(boot);
-        match self.hosts.differ(first, boot) {
-            Some([one, other]) => {
-                let what =
-                    format!("there are events of several hosts ({one}, {other}), and {what}");
-                Err(Failure::new(Exit::Usage, what, format!("choose with --host {one}")))
-            }
-            None => Ok(()),
-        }
-    }
-
     fn about(&mut self, at: usize, record: Record, merge: &Merge) -> Result<()> {
         let source = &mut self.sources[at];
         source.has_record();
         match record {
             Record::Meta(meta) => self.meta(at, *meta, merge)?,
             Record::Lost { time_ns, lost } => {
+                let before = source.capture.totals().lost;
                 source.capture.lost(*lost);
+                let more = source.capture.totals().lost.less(&before);
                 source.losses_said += 1;
                 if source.losses_said <= MAX_SAID {
                     let total = counted(lost.total(), "event");
                     say_at(merge.place(), format_args!("{total} lost up to here ({lost})"));
                 }
-                // Of several captures each counts for itself.
-                if self.sources.len() > 1 {
+                if !self.hosts.may_be_shown(at) {
                     return Ok(());
                 }
+                self.lost = self.lost.plus(&more);
+                // Each capture counts for itself.
+                let lost = match self.across {
+                    Across::Summed => self.lost,
+                    _ if self.sources.len() > 1 => return Ok(()),
+                    _ => *lost,
+                };
                 self.begin(true, Meta::default())?;
                 if let Some(sink) = self.sink {
                     self.sinks[sink].lost(&lost, time_ns, self.output.buffer());
                 }
             }
+            // What it counts is not what was wanted of it.
+            Record::Summary(_) if source.capture.was_left => {}
             Record::Summary(totals) => source.capture.end(*totals),
             Record::Event(_) | Record::Unknown => {}
         }
@@ -297,6 +314,11 @@ impl Replay<'_> {
             // What the one first tells is not true of the others.
             meta = Meta { host: String::new(), boot_id: String::new(), cpus: 0, ..meta };
         }
+        if self.across == Across::Summed {
+            // As `Hosts::tell_apart` does with those of events.
+            meta.began_ns = if meta.began_ns == 0 { 0 } else { began_ns };
+            meta.clock_offset_ns = 0;
+        }
         match self.hosts.may_be_shown(at) {
             true => self.begin(true, meta),
             false => Ok(()),
@@ -307,6 +329,7 @@ impl Replay<'_> {
         if self.sink.is_none() {
             self.output.begin()?;
             meta.filters.extend(self.filter.words());
+            self.told = (meta.host.clone(), meta.boot_id.clone());
             let sink = *self.sink.insert(usize::from(wide));
             self.sinks[sink].begin(&meta, self.output.buffer());
         }

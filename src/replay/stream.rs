@@ -13,6 +13,7 @@ use super::input::{Bytes, Input};
 use super::lines::{Line, Lines, MAX_LINE};
 use super::seek::{self, Skipped};
 use crate::json::read::{self, Decoder, Record};
+use crate::model::event::Meta;
 use crate::runtime::stop::Stop;
 
 /// A byte order mark: some editors begin a file with one.
@@ -115,6 +116,8 @@ struct Open {
     skipped: Option<Rc<Skipped>>,
     /// That the lines name, as long as it is one.
     host: Host,
+    /// What the capture says of itself.
+    meta: Option<Box<Meta>>,
 }
 
 /// Which host's lines a file has.
@@ -154,37 +157,63 @@ impl Stream {
         }
     }
 
-    /// When its first event was, as far as its first lines tell: what isn't a regular file isn't asked.
+    /// When it began, or its first event was, as far as its first lines tell: what isn't a regular file
+    /// isn't asked.
     pub fn first_ns(&self) -> Option<u64> {
-        self.first_of(self.files.front()?)
+        let (meta, first_ns) = self.first_of(self.files.front()?)?;
+        let began = meta.filter(|meta| meta.began_ns > 0);
+        began.map(|meta| meta.clock_offset_ns.wrapping_add(meta.began_ns)).or(first_ns)
     }
 
-    fn first_of(&self, input: &Input) -> Option<u64> {
+    /// What a file's first lines tell of its capture, and when its first event was.
+    fn first_of(&self, input: &Input) -> Option<(Option<Meta>, Option<u64>)> {
         input.size()?;
         let mut lines = Lines::with_capacity(PEEK_SIZE, input.bytes(None, &self.stop));
-        let mut decoder = Decoder::default();
-        let found = (0..MAX_PEEKED).find_map(|_| match lines.next_line() {
-            Ok(Some(Line::Whole(line))) => time_ns(&decoder.decode(line).ok()?),
+        let (mut decoder, mut meta) = (Decoder::default(), None);
+        let found = (0..MAX_PEEKED).find_map(|at| match lines.next_line() {
+            Ok(Some(Line::Whole(line))) => match decoder.decode(line).ok()? {
+                Record::Meta(said) if at == 0 => {
+                    meta = Some(*said);
+                    None
+                }
+                record => time_ns(&record),
+            },
             _ => None,
         });
         // The descriptor's offset is the one that the capture is read by.
         input.go_to(0).ok()?;
-        found
+        Some((meta, found))
     }
 
-    /// Drops files behind which, still before the time that is wanted, another one begins.
-    fn skip_early_files(&mut self) {
-        if self.wanted.start == 0 {
-            return;
+    /// Whether a file goes on with this capture, from a time like this on: the lines of one lie in order,
+    /// which those of several that somebody joined need not do.
+    fn goes_on(&self, next: &Input, meta: &Meta, from: impl Fn(u64) -> bool) -> bool {
+        match self.first_of(next) {
+            Some((Some(said), Some(first_ns))) => said == *meta && from(first_ns),
+            _ => false,
         }
-        let is_early = |next: &Input| {
-            self.first_of(next)
-                .is_some_and(|ns| ns.saturating_add(seek::MARGIN_NS) < self.wanted.start)
-        };
-        let early = self.files.iter().skip(1).take_while(|next| is_early(next)).count();
+    }
+
+    /// Drops files behind which, still before the time that is wanted, their capture goes on in another.
+    fn skip_early_files(&mut self) {
+        let Some(first) = self.files.front().filter(|_| self.wanted.start > 0) else { return };
+        let Some((Some(meta), _)) = self.first_of(first) else { return };
+        let is_early = |first_ns: u64| first_ns.saturating_add(seek::MARGIN_NS) < self.wanted.start;
+        let next = self.files.iter().skip(1);
+        let early = next.take_while(|next| self.goes_on(next, &meta, is_early)).count();
         for input in self.files.drain(..early) {
             self.done += input.size().unwrap_or(0);
             self.skipped = true;
+        }
+    }
+
+    /// Drops the next files of the capture of which all that is wanted was read.
+    fn leave(&mut self) {
+        self.left = true;
+        let Some(meta) = self.open.as_ref().and_then(|open| open.meta.as_deref()) else { return };
+        let late = self.files.iter().take_while(|next| self.goes_on(next, meta, |_| true)).count();
+        for input in self.files.drain(..late) {
+            self.done += input.size().unwrap_or(0);
         }
     }
 
@@ -217,8 +246,8 @@ impl Stream {
 
     /// The next item; none at the end.
     pub fn next(&mut self) -> Option<Item> {
-        let Some(open) = &mut self.open else { return self.begin() };
         loop {
+            let Some(open) = &mut self.open else { return self.begin() };
             let number = open.lines.number() + 1;
             let line = match open.lines.next_line() {
                 // What ended then is our reading.
@@ -250,10 +279,16 @@ impl Stream {
                         if ns > self.wanted.end.saturating_add(seek::MARGIN_NS)
                             && open.host != Host::Several =>
                     {
-                        self.files.clear();
-                        self.tail = None;
-                        self.left = true;
-                        return self.end(None, true);
+                        // Another capture may be joined to it, but not to one that is just made.
+                        if self.tail.take().is_some() {
+                            self.left = true;
+                            self.files.clear();
+                            return self.end(None, true);
+                        }
+                        if !self.left {
+                            self.leave();
+                        }
+                        continue;
                     }
                     _ => {}
                 }
@@ -265,6 +300,10 @@ impl Stream {
                 }
                 Line::TooLong => Err(format!("longer than {} MiB", MAX_LINE >> 20)),
             };
+            if let Ok(Record::Meta(meta)) = &result {
+                self.left &= open.meta.as_ref() == Some(meta);
+                open.meta = Some(meta.clone());
+            }
             // Its first line says how the capture was made: it is read in any case.
             if self.wanted.start > 0 && number == 1 && open.skipped.is_none() {
                 if let Some(skipped) = seek::to_time(&open.input, self.wanted.start) {
@@ -297,6 +336,7 @@ impl Stream {
             first: None,
             skipped: None,
             host: Host::Unknown,
+            meta: None,
         });
         Some(begins)
     }

@@ -14,9 +14,9 @@ use tempfile::TempDir;
 
 use crate::program::{Ran, end, finish, replay, spawn, wide};
 
-/// Of a host whose clock of events lacks so many seconds for the wall clock, since 2026.
-fn meta(host: &str, boot_s: u64, began_ns: u64) -> String {
-    let offset_ns = 1_767_225_600_000_000_000_u64 - boot_s * 1_000_000_000;
+/// Of a host that had run for so many seconds when 2026 began.
+pub fn meta(host: &str, boot_s: i64, began_ns: u64) -> String {
+    let offset_ns = 1_767_225_600_000_000_000 - boot_s * 1_000_000_000;
     format!(
         "{{\"event_type\":\"meta\",\"tool\":\"tuxscope\",\"version\":\"0.1.0\",\"schema\":1,\"kernel\":\"6.1\",\
          \"host\":\"{host}\",\"boot_id\":\"boot-{host}\",\"filters\":[],\"clock_offset_ns\":{offset_ns},\
@@ -25,8 +25,9 @@ fn meta(host: &str, boot_s: u64, began_ns: u64) -> String {
 }
 
 /// A line of such a host, so long after the beginning of 2026.
-fn at(boot_s: u64, wall_ns: u64, kind: &str, pid: u32, start_ns: u64, more: &str) -> String {
-    let (ns, start_ns) = (wall_ns + boot_s * 1_000_000_000, start_ns + boot_s * 1_000_000_000);
+pub fn at(boot_s: i64, wall_ns: u64, kind: &str, pid: u32, start_ns: u64, more: &str) -> String {
+    let [ns, start_ns] =
+        [wall_ns, start_ns].map(|ns| ns.checked_add_signed(boot_s * 1_000_000_000).unwrap());
     let line = wide(kind, pid, 1, "sh", ns, start_ns, more);
     let (head, rest) = line.split_once(",\"time\":\"").unwrap();
     let (_, rest) = rest.split_once('"').unwrap();
@@ -35,37 +36,44 @@ fn at(boot_s: u64, wall_ns: u64, kind: &str, pid: u32, start_ns: u64, more: &str
     format!("{head},\"time\":\"2026-01-01T{h:02}:{m:02}:{s:02}.{ns:09}Z\"{rest}")
 }
 
-const FORK: &str = "\"thread\":false,\"parent_tid\":1";
+pub const FORK: &str = "\"thread\":false,\"parent_tid\":1";
 
-fn exit(duration_ns: u64, cpu_ns: u64, code: u32) -> String {
+pub fn exit(duration_ns: u64, cpu_ns: u64, code: u32) -> String {
     format!(
         "\"thread\":false,\"exit_code\":{code},\"duration_ns\":{duration_ns},\"cpu_ns\":{cpu_ns}"
     )
 }
 
 /// A process of a host: its two lines.
-fn process(boot_s: u64, from_ns: u64, to_ns: u64, pid: u32, cpu_ns: u64, code: u32) -> [String; 2] {
+pub fn process(
+    boot_s: i64,
+    from_ns: u64,
+    to_ns: u64,
+    pid: u32,
+    cpu_ns: u64,
+    code: u32,
+) -> [String; 2] {
     [
         at(boot_s, from_ns, "fork", pid, from_ns, FORK),
         at(boot_s, to_ns, "exit", pid, from_ns, &exit(to_ns - from_ns, cpu_ns, code)),
     ]
 }
 
-fn summary(printed: usize) -> String {
+pub fn summary(printed: usize) -> String {
     end(true, 0).replace("\"printed\":1", &format!("\"printed\":{printed}"))
 }
 
-fn write(dir: &TempDir, name: &str, text: &str) -> String {
+pub fn write(dir: &TempDir, name: &str, text: &str) -> String {
     let path = dir.path().join(name);
     fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-fn run(args: &[&str]) -> Ran {
+pub fn run(args: &[&str]) -> Ran {
     finish(spawn(args))
 }
 
-fn events(ran: &Ran) -> Vec<Value> {
+pub fn events(ran: &Ran) -> Vec<Value> {
     let lines = ran.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line.get("pid").is_some()).collect()
 }
@@ -77,8 +85,8 @@ fn said(ran: &Ran, dir: &TempDir) -> String {
 /// Three hosts with the same process ids at the same times, booted at different ones.
 fn fleet(dir: &TempDir) -> Vec<String> {
     let hosts = [("a", 0), ("b", 1_000), ("c", 77)];
-    let write = |(n, &(host, boot_s)): (usize, &(&str, u64))| {
-        let mut lines = meta(host, boot_s, boot_s * 1_000_000_000);
+    let write = |(n, &(host, boot_s)): (usize, &(&str, i64))| {
+        let mut lines = meta(host, boot_s, boot_s as u64 * 1_000_000_000);
         for i in 0..20_u64 {
             let from = 1_000_000 * (i + 1) + n as u64;
             let two = process(
@@ -282,8 +290,9 @@ fn more_files_than_the_soft_limit_can_be_merged() {
     let dir = tempfile::tempdir().unwrap();
     for i in 0..100_u64 {
         let (host, from) = (format!("host{i}"), 1_000_000 * i);
-        let text =
-            meta(&host, i, 1) + &process(i, from, from + 500, 9, 7, 0).concat() + &summary(2);
+        let text = meta(&host, i as i64, 1)
+            + &process(i as i64, from, from + 500, 9, 7, 0).concat()
+            + &summary(2);
         write(&dir, &format!("h{i}x"), &text);
     }
     let program = env!("CARGO_BIN_EXE_tuxscope");
@@ -527,11 +536,11 @@ fn lost(count: u32) -> String {
 #[test]
 fn losses_are_said_a_few_times_and_passed_on_where_there_is_one_capture() {
     let dir = tempfile::tempdir().unwrap();
-    let lines = |host: &str, boot_s: u64| {
+    let lines = |host: &str, boot_s: i64| {
         let two = process(boot_s, 1_000_000, 2_000_000, 500, 1_000, 0);
         let losses: String = (1..=30).map(lost).collect();
         let end = summary(2).replace("\"fork\":0", "\"fork\":30");
-        meta(host, boot_s, boot_s * 1_000_000_000) + &two.concat() + &losses + &end
+        meta(host, boot_s, boot_s as u64 * 1_000_000_000) + &two.concat() + &losses + &end
     };
     let one = write(&dir, "one", &lines("a", 0));
     let other = write(&dir, "other", &lines("b", 1_000));

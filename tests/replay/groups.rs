@@ -193,8 +193,8 @@ fn losses_and_options_of_others_are_told() {
 /// Each period's figures, and that they add up to those of the whole.
 #[test]
 fn periods_add_up_to_the_whole() {
-    let meta =
-        META.replace("\"clock_offset_ns\":5", "\"clock_offset_ns\":0,\"timestamp_ns\":100000");
+    let began = "\"clock_offset_ns\":1767225600000000000,\"timestamp_ns\":100000";
+    let meta = META.replace("\"clock_offset_ns\":5", began);
     let whole = capture(&end(true, 3)).lines().skip(1).fold(meta, |all, line| all + line + "\n");
     let lines = |every: &[&str]| {
         let args = [&["--format", "summary-json"], every].concat();
@@ -206,7 +206,7 @@ fn periods_add_up_to_the_whole() {
     let parts = lines(&["--every", "400us"]);
     let times: Vec<_> = parts.iter().map(|part| part["time"].as_str().unwrap()).collect();
     // Forks and execs, then nothing, then the exits.
-    assert_eq!(times, ["1970-01-01T00:00:00.000100000Z", "1970-01-01T00:00:00.000900000Z"]);
+    assert_eq!(times, ["2026-01-01T00:00:00.000100000Z", "2026-01-01T00:00:00.000900000Z"]);
     assert_eq!(all["time"], Value::Null);
     let sum = |key: fn(&Value) -> u64| parts.iter().map(key).sum::<u64>();
     let figures: [fn(&Value) -> u64; 5] = [

@@ -17,6 +17,7 @@ mod columns;
 mod expect;
 mod filters;
 mod groups;
+mod joined;
 mod lines;
 mod memory;
 mod no_args;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::model::event::{EventKind, Lost, Meta, Totals};
+use crate::model::event::{Lost, Meta, Totals};
 use crate::text::time::Rfc3339;
 
 /// When one period ends and the next begins.
@@ -17,6 +17,8 @@ pub struct Periods {
     began_ns: Option<u64>,
     /// The wall clock less `CLOCK_MONOTONIC`, where it is known.
     offset_ns: u64,
+    /// The latest time at which something happened.
+    last_ns: u64,
     /// What had been lost before this one.
     lost: Lost,
 }
@@ -34,7 +36,14 @@ impl Periods {
     /// Of this length.
     pub fn new(length: Duration) -> Self {
         let length_ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX).max(1);
-        Self { length_ns, from_ns: None, began_ns: None, offset_ns: 0, lost: Lost::default() }
+        Self {
+            length_ns,
+            from_ns: None,
+            began_ns: None,
+            offset_ns: 0,
+            last_ns: 0,
+            lost: Lost::default(),
+        }
     }
 
     /// Takes what the capture tells of itself.
@@ -48,6 +57,7 @@ impl Periods {
     /// is that in which `now_ns` lies.
     pub fn turn(&mut self, now_ns: u64, lost: &Lost) -> Option<Period> {
         let from_ns = *self.from_ns.get_or_insert(now_ns);
+        self.last_ns = self.last_ns.max(now_ns);
         self.began_ns.get_or_insert(from_ns);
         let passed = now_ns.saturating_sub(from_ns) / self.length_ns;
         if passed == 0 {
@@ -68,16 +78,15 @@ impl Periods {
     /// The last one, of a capture that came to this.
     pub fn last(&mut self, totals: &Totals) -> Period {
         let from_ns = self.this_began_ns();
-        let before = from_ns - self.began_ns.unwrap_or(from_ns);
-        let elapsed_ns = totals.elapsed_ns.saturating_sub(before).min(self.length_ns);
+        // Captures that were joined have gaps between them, of which their times know nothing.
+        let ended_ns = self.began_ns.unwrap_or(from_ns).saturating_add(totals.elapsed_ns);
+        let elapsed_ns = ended_ns.max(self.last_ns).saturating_sub(from_ns).min(self.length_ns);
         let lost = self.since(&totals.lost).lost;
         self.period(from_ns, Totals { elapsed_ns, lost, ..*totals })
     }
 
     fn since(&self, lost: &Lost) -> Totals {
-        let events = EventKind::ALL.map(|kind| lost.of(kind).saturating_sub(self.lost.of(kind)));
-        let lost = Lost::new(events, lost.cost.saturating_sub(self.lost.cost));
-        Totals { lost, ..Totals::default() }
+        Totals { lost: lost.less(&self.lost), ..Totals::default() }
     }
 
     fn period(&self, from_ns: u64, totals: Totals) -> Period {

@@ -38,6 +38,8 @@ pub struct Row<'a> {
     pub time: &'a str,
     /// Names of users.
     pub users: &'a Users,
+    /// The capture's host: that of events which name none. Empty where it isn't known.
+    pub host: &'a str,
 }
 
 /// All of them, in the order in which they are told of.
@@ -217,11 +219,14 @@ static WRITE: Column = Column {
 
 static HOST: Column = Column {
     name: "host",
-    help: "The host, where events are of several, or name theirs",
+    help: "The host",
     width: 16,
     narrow: 12,
     gives_way: 9,
-    cell: |row, out| place_name(row.wide.host.as_deref(), 16, out),
+    cell: |row, out| {
+        let host = row.wide.host.as_deref().or(Some(row.host).filter(|host| !host.is_empty()));
+        place_name(host, 16, out);
+    },
 };
 
 static UNIT: Column = Column {

@@ -27,6 +27,8 @@ pub struct WideTable {
     style: Style,
     users: Users,
     zone: TimeZone,
+    /// Of the capture.
+    host: String,
     columns: Vec<&'static Column>,
     /// Those that there is room for.
     shown: Vec<&'static Column>,
@@ -46,6 +48,7 @@ impl WideTable {
             style,
             users,
             zone: TimeZone::system(),
+            host: String::new(),
             shown: columns.clone(),
             columns,
             second: None,
@@ -130,7 +133,8 @@ impl WideTable {
 }
 
 impl Sink for WideTable {
-    fn begin(&mut self, _meta: &Meta, out: &mut Vec<u8>) {
+    fn begin(&mut self, meta: &Meta, out: &mut Vec<u8>) {
+        self.host.clone_from(&meta.host);
         self.header(out);
     }
 
@@ -147,9 +151,10 @@ impl Sink for WideTable {
         let Some(wide) = event.wide.as_deref() else { return };
         self.tell_time(wide);
         let (users, time) = (std::mem::take(&mut self.users), std::mem::take(&mut self.time));
-        let row = Row { event, wide, time: &time, users: &users };
+        let host = std::mem::take(&mut self.host);
+        let row = Row { event, wide, time: &time, users: &users, host: &host };
         self.fill(|column, out| (column.cell)(&row, out));
-        (self.users, self.time) = (users, time);
+        (self.users, self.time, self.host) = (users, time, host);
         let color = match &wide.detail {
             Detail::ExecFailed { .. } => RED,
             Detail::Exit(ended) if ended.status.failed() => RED,

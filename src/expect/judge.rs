@@ -10,6 +10,7 @@ use super::whose::Answer;
 use super::words::{SHOWN, Who, Words};
 use crate::model::event::{Args, Comm, Detail, Ended, Event, EventKind, ExitStatus, Meta, Totals};
 use crate::model::pid::PID_MAX_LIMIT;
+use crate::process::command::Command;
 use crate::process::recent::Recent;
 use crate::process::table::Table;
 
@@ -33,8 +34,9 @@ pub struct Judge {
     basic: bool,
     /// No exec was left out: the last that was seen of a process is the last that it made.
     tells_execs: bool,
+    command: Command,
     /// When the command ended, and how long it ran.
-    command: Option<(u64, u64)>,
+    command_end: Option<(u64, u64)>,
     /// The living were counted when they had had their time after the command's end.
     counted_leftovers: bool,
     /// What the command started was to be waited for.
@@ -82,7 +84,8 @@ impl Judge {
             joined: false,
             basic: false,
             tells_execs: false,
-            command: None,
+            command: Command::default(),
+            command_end: None,
             counted_leftovers: false,
             awaits_all: false,
             last_ns: 0,
@@ -103,7 +106,10 @@ impl Judge {
     pub fn begin(&mut self, meta: &Meta, another: bool) {
         self.joined |= another;
         self.tells_execs = meta.filters.iter().all(|word| word == "--failed-execs");
-        self.meta.get_or_insert_with(|| meta.clone());
+        if self.meta.is_none() {
+            self.command = Command::of(meta);
+            self.meta = Some(meta.clone());
+        }
     }
 
     /// Takes one event, whatever is shown of it.
@@ -115,8 +121,13 @@ impl Judge {
         if wide.detail.is_of_thread() {
             return;
         }
-        if self.command.is_some_and(|(ended_ns, _)| event.timestamp_ns > ended_ns + GRACE_NS) {
+        if self.command_end.is_some_and(|(ended_ns, _)| event.timestamp_ns > ended_ns + GRACE_NS) {
             self.count_leftovers();
+        }
+        let taken = self.command.found();
+        let is_command = self.command.takes(event);
+        if self.command.found() != taken {
+            self.forget_command();
         }
         self.last_ns = self.last_ns.max(event.timestamp_ns);
         let known = self.alive.get(event.pid, wide.start_ns);
@@ -145,6 +156,11 @@ impl Judge {
             }
             Detail::Exit(ended) => {
                 self.end_of(event, ended, &answers, who);
+                if is_command && self.command_end.is_none() {
+                    self.command_end = Some((event.timestamp_ns, ended.duration_ns));
+                    let all = vec![Answer::Yes; answers.len()];
+                    self.count(Measure::Wall, ended.duration_ns, &all, who);
+                }
                 self.alive.end(event.pid, wide.start_ns);
                 return;
             }
@@ -205,10 +221,16 @@ impl Judge {
                 }
             }
         }
-        let command = self.meta.as_ref().map_or(0, |meta| meta.command_pid);
-        if command != 0 && self.command.is_none() && wide.ns_pid.unwrap_or(event.pid) == command {
-            self.command = Some((event.timestamp_ns, ended.duration_ns));
-            self.count(Measure::Wall, ended.duration_ns, &vec![Answer::Yes; answers.len()], who);
+    }
+
+    /// Who was taken for the command is another: what was measured by its end is nothing.
+    fn forget_command(&mut self) {
+        self.command_end = None;
+        self.counted_leftovers = false;
+        for tally in &mut self.tallies {
+            if matches!(tally.rule.measure, Measure::Wall | Measure::Leftovers) {
+                tally.forget();
+            }
         }
     }
 
@@ -279,7 +301,7 @@ impl Judge {
         let began_ns = self.meta.as_ref().map_or(0, |meta| meta.began_ns);
         let over_ns = began_ns.saturating_add(totals.elapsed_ns).max(self.last_ns);
         let (mut too_early, mut wall_seen) = (false, None);
-        if let Some((ended_ns, duration_ns)) = self.command {
+        if let Some((ended_ns, duration_ns)) = self.command_end {
             wall_seen = Some(duration_ns);
             too_early = over_ns < ended_ns + GRACE_NS && !self.alive.is_empty();
             self.count_leftovers();

@@ -81,6 +81,12 @@ impl Tally {
         self.name(value, text);
     }
 
+    /// Counts anew.
+    pub fn forget(&mut self) {
+        (self.sure, self.perhaps) = (0, 0);
+        self.offenders.clear();
+    }
+
     /// Keeps the first, or of what is large the largest.
     fn name(&mut self, value: u64, text: impl FnOnce() -> String) {
         let largest = matches!(self.rule.measure, Measure::Cpu | Measure::MaxRss);

@@ -254,6 +254,55 @@ fn joined_and_damaged_captures_are_not_trusted() {
     assert_eq!(verdict(&damaged, "failures <= 1"), "FAILED");
 }
 
+/// make runs for 900 ms, and cc for 800 of them; in a container that it starts, somebody has its id for
+/// a moment. `ids`: what make's lines tell of its namespace. `only`: the kinds of event that were captured.
+fn with_container(ids: &str, only: &[&str]) -> String {
+    const END: u64 = 900_000_000;
+    let pid = if ids.is_empty() { 50 } else { 1_050 };
+    let inner = "\"ns_pid\":50,\"pidns\":2,";
+    let ended = |ns| exit("\"exit_code\":0", ns, 1, 1024);
+    let lines = [
+        wide("exec", pid, 1, "make", 1_000, 900, &(ids.to_owned() + &exec("\"make\""))),
+        wide("fork", 51, pid, "make", 1_500, 1_490, FORK),
+        wide("fork", 60, pid, "make", 2_000, 1_990, &(inner.to_owned() + FORK)),
+        wide("exec", 60, pid, "sh", 3_000, 1_990, &(inner.to_owned() + &exec("\"sh\""))),
+        wide("exit", 60, pid, "sh", 4_000, 1_990, &(inner.to_owned() + &ended(2_010))),
+        wide("exit", 51, pid, "cc", 800_000_000, 1_490, &ended(799_998_510)),
+        wide("exit", pid, 1, "make", END, 900, &(ids.to_owned() + &ended(END - 900))),
+    ];
+    let is_kept = |line: &&String| {
+        only.is_empty() || only.iter().any(|kind| line.contains(&format!(":\"{kind}\"")))
+    };
+    let lines: Vec<&str> = lines.iter().filter(is_kept).map(String::as_str).collect();
+    let filters: Vec<_> = only.iter().map(|kind| format!("\"--event={kind}\"")).collect();
+    let whole = capture(&filters.join(","), "");
+    let (meta, _) = whole.split_once('\n').unwrap();
+    let end = over(NONE).replace(":12", &format!(":{}", lines.len()));
+    [meta, "\n", &lines.concat(), &end].concat()
+}
+
+#[test]
+fn who_has_the_commands_id_in_a_container_is_not_the_command() {
+    for ids in ["", "\"ns_pid\":50,\"pidns\":1,"] {
+        for only in [&[][..], &["exit"]] {
+            let capture = with_container(ids, only);
+            for (rule, want) in [("wall <= 800ms", "FAILED"), ("wall <= 900ms", "ok")] {
+                assert_eq!(verdict(&capture, rule), want, "{ids} {only:?}: {rule}");
+            }
+        }
+        let whole = with_container(ids, &[]);
+        assert_eq!(verdict(&whole, "leftovers = 0"), "ok", "{ids}");
+        // Who lived on after the other's end was none.
+        let without_execs = with_container(ids, &["fork", "exit"]);
+        assert_eq!(verdict(&without_execs, "leftovers = 0"), "unknown", "{ids}");
+        // Its own end is missing.
+        let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+        let cut =
+            [&lines[..7], &lines[8..]].concat().concat().replace("\"printed\":7", "\"printed\":6");
+        assert_eq!(verdict(&cut, "failures = 0"), "unknown", "{ids}");
+    }
+}
+
 #[test]
 fn a_rule_that_is_none_is_a_usage_error() {
     let ran = judge("", &["failures ~ 0"]);

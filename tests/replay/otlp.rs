@@ -100,6 +100,37 @@ fn a_process_is_a_span() {
     assert_eq!(attribute(cc, "tuxscope.cpu_ns"), json!({ "intValue": "7" }));
 }
 
+/// The command's id is that of the namespace: there others have it in a namespace below, and outside.
+#[test]
+fn the_command_is_the_root_in_a_pid_namespace_too() {
+    let exited = "\"exit_code\":0";
+    let of = |ns_pid: u32, line: String| {
+        line.replace("\"tid\"", &format!("\"ns_pid\":{ns_pid},\"tid\""))
+    };
+    let capture = [
+        TRACED.to_owned(),
+        of(100, execed(900, 9, "make", 2_000, 1_000)),
+        of(100, born(901, 900, "make", 3_000)),
+        of(100, execed(901, 900, "init", 4_000, 3_000)),
+        of(100, ended(901, 900, "init", 5_000, 3_000, exited)),
+        of(7, born(100, 900, "make", 6_000)),
+        of(7, ended(100, 900, "make", 7_000, 6_000, exited)),
+        of(100, ended(900, 9, "make", 9_000, 1_000, exited)),
+        end(true, 0),
+    ];
+    let all = spans(&replay(capture.concat().as_bytes(), &["--format", "otlp"]).out);
+    assert_eq!(all.len(), 3);
+    for span in &all {
+        let [id, parent] = [&span["spanId"], &span["parentSpanId"]];
+        match attribute(span, "process.pid")["intValue"].as_str() {
+            Some("900") => {
+                assert_eq!((id, parent), (&json!("00f067aa0ba902b7"), &json!("b7ad6b7169203331")))
+            }
+            _ => assert_eq!(parent, "00f067aa0ba902b7", "{span}"),
+        }
+    }
+}
+
 #[test]
 fn arguments_are_told_only_when_they_are_asked_for() {
     let of = |options: &[&str]| replay(capture(TRACED).as_bytes(), options).out;

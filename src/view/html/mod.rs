@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::lives::{Life, LifeId, Lives};
+use super::lives::{Life, Lives};
 use super::{Across, Shape, Sink, Speaks, View};
 use crate::host::running::Running;
 use crate::model::event::{Event, Lost, Meta, Totals};
@@ -111,7 +111,7 @@ impl Page {
         let children = self.lives.children();
         let (placed, rows) = lanes::place(&self.lives, &children);
         let failures = Failures::of(&self.lives, &placed);
-        let root = self.command(&placed).or_else(|| {
+        let root = self.lives.command().or_else(|| {
             let roots = placed.iter().filter(|process| process.parent.is_none()).count();
             let is_one = roots == 1 || self.meta.command_pid > 0;
             self.lives.longest_root(&children).filter(|_| is_one)
@@ -140,16 +140,6 @@ impl Page {
         Data { lives, placed, failures, chain, cpus, rows }.encode(&mut page);
         let _ = write!(page, "</script>\n<script>{}</script>\n</body>\n</html>\n", script());
         page
-    }
-
-    /// The command that was run, if the capture was made of one.
-    fn command(&self, placed: &[Placed]) -> Option<LifeId> {
-        let pid = Some(self.meta.command_pid).filter(|&pid| pid > 0)?;
-        let is_it = |process: &&Placed| {
-            process.parent.is_none()
-                && self.lives.get(process.id).is_some_and(|life| life.pid == pid)
-        };
-        placed.iter().find(is_it).map(|process| process.id)
     }
 
     /// The command that the capture is about; of a capture of many, the machine's name.

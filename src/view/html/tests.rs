@@ -135,6 +135,27 @@ fn only_a_command_has_a_verdict() {
     assert!(command.contains("<h1>two</h1>\n<p class=\"verdict good\">ended with 0"));
 }
 
+/// There its id is that of the namespace, which others may have further below, or outside.
+#[test]
+fn a_command_has_its_verdict_in_a_pid_namespace_too() {
+    let mut story = Story::default();
+    story.fork(0, 10, 1).exec(0, 10, 1, &["one"]).exit(500, 10, 1, 1 << 8);
+    story.fork(0, 20, 1).exec(0, 20, 1, &["two"]);
+    story.fork(10, 30, 20).exec(10, 30, 20, &["three"]).exit(20, 30, 20, 1 << 8);
+    story.fork(30, 7, 20).exec(30, 7, 20, &["four"]).exit(40, 7, 20, 1 << 8);
+    story.exit(100, 20, 1, 0);
+    for event in &mut story.events {
+        let wide = event.wide.as_deref_mut().expect("of the wide mode");
+        wide.ns_pid = Some(if [20, 30].contains(&event.pid) { 7 } else { 8 });
+    }
+    let (mut view, mut out) = (Page::default(), Vec::new());
+    view.begin(&Meta { command_pid: 7, ..Meta::default() }, &mut out);
+    story.events.iter().for_each(|event| view.event(event, &mut out));
+    view.end(&Totals::default(), &mut out);
+    let page = String::from_utf8(out).expect("UTF-8");
+    assert!(page.contains("<h1>two</h1>\n<p class=\"verdict good\">ended with 0"));
+}
+
 #[test]
 fn losses_are_in_the_header() {
     let mut view = Page::default();

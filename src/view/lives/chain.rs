@@ -52,6 +52,11 @@ impl Lives {
         roots.into_iter().min_by_key(|id| (std::cmp::Reverse(lived(id)), *id))
     }
 
+    /// The command that was run, if the capture is that of one and has any event of it.
+    pub fn command(&self) -> Option<LifeId> {
+        self.command.1.filter(|id| self.get(*id).is_some())
+    }
+
     /// When a process began and ended, as far as that lies in the capture.
     pub fn span_of(&self, id: LifeId) -> Option<(u64, u64)> {
         let life = self.get(id)?;

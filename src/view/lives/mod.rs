@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::host::running::Running;
 use crate::model::event::{Args, Comm, Detail, Event, EventKind, Meta, Totals, Wide};
 use crate::model::pid::PID_MAX_LIMIT;
+use crate::process::command::Command;
 use crate::process::table::Table;
 use crate::text::elapsed::Elapsed;
 use crate::text::killed;
@@ -96,6 +97,8 @@ pub struct Lives {
     /// All that are no longer kept, and those of them that had no parent.
     folded: Tally,
     folded_roots: Folded,
+    /// The command that was run, and its life, once that is known.
+    command: (Command, Option<LifeId>),
     /// When the capture began, where it tells.
     began_ns: u64,
     span: Option<(u64, u64)>,
@@ -129,6 +132,7 @@ impl Lives {
             max_args,
             folded: Tally::default(),
             folded_roots: Folded::default(),
+            command: (Command::default(), None),
             began_ns: 0,
             span: None,
             began_at_ns: None,
@@ -161,6 +165,7 @@ impl Lives {
     /// Takes what the capture tells of itself.
     pub fn begin(&mut self, meta: &Meta) {
         self.began_ns = meta.began_ns;
+        self.command = (Command::of(meta), None);
     }
 
     /// Takes the name of a process that ran before the capture.
@@ -172,6 +177,9 @@ impl Lives {
     /// Takes one event.
     pub fn event(&mut self, event: &Event) -> Step {
         let step = self.step(event);
+        if self.command.0.takes(event) {
+            self.command.1 = Some(step.whose());
+        }
         if let Some(wide) = event.wide.as_deref().filter(|wide| !wide.detail.is_of_thread()) {
             self.was_at(step.whose(), wide);
         }

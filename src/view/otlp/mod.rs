@@ -84,7 +84,7 @@ impl Sink for Trace {
         self.lives.end(totals);
         let drawn = self.lives.iter().filter(|(_, life)| !life.is_bystander());
         let processes: Vec<LifeId> = drawn.map(|(id, _)| id).collect();
-        let root = self.root(&processes);
+        let root = self.lives.command();
         let thinned = thin::thin(&self.lives, &processes, root, self.max_spans);
         let ids = Ids { meta: &self.meta, lives: &self.lives, root };
         let mut spans: Vec<Span> = Vec::new();
@@ -152,13 +152,6 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 impl Trace {
-    /// The command that was run, if the capture was made of one.
-    fn root(&self, processes: &[LifeId]) -> Option<LifeId> {
-        let pid = Some(self.meta.command_pid).filter(|&pid| pid > 0)?;
-        let has_pid = |id: &&LifeId| self.lives.get(**id).is_some_and(|life| life.pid == pid);
-        processes.iter().find(has_pid).copied()
-    }
-
     /// The wall clock, in nanoseconds since 1970.
     fn unix_ns(&self, ns: u64) -> u64 {
         match (self.meta.clock_offset_ns, self.lives.began_at_ns()) {

@@ -30,6 +30,7 @@ pub struct Judge {
     owed: Recent<(u32, u64), Owed>,
     words: Words,
     meta: Option<Meta>,
+    /// It is about several captures, which may have been made in different ways.
     joined: bool,
     basic: bool,
     /// No exec was left out: the last that was seen of a process is the last that it made.
@@ -102,7 +103,7 @@ impl Judge {
         self.tallies.iter().any(|tally| tally.rule.measure == Measure::Leftovers)
     }
 
-    /// A capture begins. `another`: it isn't the first one.
+    /// A capture begins. `another`: it isn't the first one of its file.
     pub fn begin(&mut self, meta: &Meta, another: bool) {
         self.joined |= another;
         self.tells_execs = meta.filters.iter().all(|word| word == "--failed-execs");
@@ -110,6 +111,11 @@ impl Judge {
             self.command = Command::of(meta);
             self.meta = Some(meta.clone());
         }
+    }
+
+    /// What it is told of comes from several files that are not one capture's.
+    pub fn is_of_several(&mut self) {
+        self.joined = true;
     }
 
     /// Takes one event, whatever is shown of it.

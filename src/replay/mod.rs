@@ -96,6 +96,7 @@ pub fn run(plan: Plan<'_>, output: &mut Output, stop: &Stop) -> Result<Outcome> 
         output,
         stop,
         judge,
+        judged: None,
         over: false,
         error: None,
         printed: 0,
@@ -161,6 +162,8 @@ struct Replay<'a> {
     output: &'a mut Output,
     stop: &'a Stop,
     judge: Option<&'a mut Judge>,
+    /// The capture that it was told of first.
+    judged: Option<usize>,
     /// The output takes no more.
     over: bool,
     error: Option<Error>,
@@ -191,7 +194,7 @@ impl Replay<'_> {
             let first = *self.first.get_or_insert(boot);
             only_one(self.hosts.differ(first, boot), "--expect is about one")?;
         }
-        if let Some(judge) = self.judge.as_mut().filter(|_| is_chosen) {
+        if let Some(judge) = self.judge_of(at, is_chosen) {
             judge.event(&event);
         }
         if !self.hosts.get(boot).filter.keeps(&event)? {
@@ -215,6 +218,15 @@ impl Replay<'_> {
             self.flush();
         }
         Ok(())
+    }
+
+    /// The judge, if what a capture tells is of the host that was chosen.
+    fn judge_of(&mut self, at: usize, is_chosen: bool) -> Option<&mut Judge> {
+        let judge = self.judge.as_deref_mut().filter(|_| is_chosen)?;
+        if *self.judged.get_or_insert(at) != at {
+            judge.is_of_several();
+        }
+        Some(judge)
     }
 
     /// Two captures of a host that tell of the same time show what happened twice.
@@ -289,7 +301,7 @@ impl Replay<'_> {
             Some(boot) => until_ns.max(boot.until_ns),
             None => until_ns,
         };
-        if let Some(judge) = self.judge.as_mut().filter(|_| self.hosts.may_be_shown(at)) {
+        if let Some(judge) = self.judge_of(at, self.hosts.may_be_shown(at)) {
             judge.begin(&meta, another);
         }
         let began_ns = meta.clock_offset_ns.wrapping_add(meta.began_ns);

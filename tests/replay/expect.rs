@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Rules about a capture: what they measure, and that nothing passes on what wasn't seen.
 
-use crate::program::{META, Ran, line, replay, wide};
+use crate::program::{META, Ran, finish, line, replay, spawn, wide};
 
 const FORK: &str = "\"thread\":false,\"parent_tid\":1";
 
@@ -59,7 +59,23 @@ fn judge(capture: &str, rules: &[&str]) -> Ran {
 
 /// What became of one rule.
 fn verdict(capture: &str, rule: &str) -> String {
-    let ran = judge(capture, &[rule]);
+    told(&judge(capture, &[rule]), rule)
+}
+
+/// The same of captures in files of these names.
+fn verdict_on(files: &[(&str, &str)], rule: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |(name, text): &(&str, &str)| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let paths: Vec<String> = files.iter().map(write).collect();
+    let paths = paths.iter().map(String::as_str);
+    told(&finish(spawn(&["--expect", rule].into_iter().chain(paths).collect::<Vec<_>>())), rule)
+}
+
+fn told(ran: &Ran, rule: &str) -> String {
     let found = ran.err.lines().find_map(|line| {
         let (verdict, _) = line.split_once(": ")?;
         ["ok", "FAILED", "unknown"].contains(&verdict).then_some(verdict)
@@ -241,6 +257,50 @@ fn arguments_are_those_of_the_execs_if_all_are_there() {
     assert_eq!(verdict(&capture, "failed-execs[match=^y$] = 1"), "ok");
     assert_eq!(verdict(&capture, "leftovers[match=--now$] = 1"), "ok");
     assert_eq!(verdict(&capture, "leftovers[match=^y$] = 0"), "ok");
+}
+
+/// As `cat` would join them.
+#[test]
+fn several_files_are_not_trusted_either() {
+    let one = capture("\"--failed-execs\"", &over(NONE));
+    let later = |filters: &str| {
+        let other = capture(filters, &over(NONE));
+        other.replace("\"timestamp_ns\":1,", "\"timestamp_ns\":2,")
+    };
+    let other = later("\"--comm=zz\"");
+    for files in [[("one", &*one), ("other", &*other)], [("one", &*other), ("other", &*one)]] {
+        for (rule, want) in [
+            ("failures <= 9", "unknown"),
+            ("failures <= 3", "FAILED"),
+            ("failed-execs = 0", "unknown"),
+            ("wall <= 10s", "unknown"),
+            ("lost = 0", "unknown"),
+        ] {
+            assert_eq!(verdict_on(&files, rule), want, "{rule}");
+        }
+    }
+    // Made in the same way, they are still two.
+    let again = later("\"--failed-execs\"");
+    assert_eq!(verdict_on(&[("one", &one), ("other", &again)], "wall <= 10s"), "unknown");
+    assert_eq!(verdict_on(&[("one", &one), ("other", &one)], "failures = 4"), "unknown");
+    // Nobody knows how the other was made.
+    let (one, (_, untold)) =
+        (one.replace("\"host\":\"h\"", "\"host\":\"\""), again.split_once('\n').unwrap());
+    for files in [[("one", &*one), ("other", untold)], [("one", untold), ("other", &*one)]] {
+        assert_eq!(verdict_on(&files, "failures <= 9"), "unknown");
+    }
+}
+
+/// The files of a capture that was rotated begin with the same line.
+#[test]
+fn rotated_files_are_one_capture() {
+    let whole = capture("\"--failed-execs\"", &over(NONE));
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let (first, second) = (lines[..7].concat(), [&lines[..1], &lines[7..]].concat().concat());
+    for rule in ["failures = 2", "failed-execs = 0", "wall = 8100ns", "processes = 5"] {
+        let files = [("e.jsonl.1", &*first), ("e.jsonl", &*second)];
+        assert_eq!(verdict_on(&files, rule), "ok", "{rule}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::compare::{Change, Group, Report, Side, State};
+use crate::text;
 use crate::text::bytes::Bytes;
 use crate::text::elapsed::Elapsed;
 use crate::text::pad;
@@ -57,9 +58,15 @@ impl Page {
     }
 
     fn side(&mut self, name: &str, side: &Side) {
+        let shown = |name: &String| {
+            let mut shown = String::new();
+            text::escape(name.as_bytes(), &mut shown);
+            shown
+        };
         let captures = match &side.captures[..] {
-            [one] => one.clone(),
+            [one] => shown(one),
             [first, .., last] => {
+                let (first, last) = (shown(first), shown(last));
                 format!("{first} ... {last} (medians of {})", side.captures.len())
             }
             [] => String::new(),

@@ -3,6 +3,7 @@
 
 use super::rule::{Measure, Rule};
 use crate::model::event::{EventKind, Meta, Totals};
+use crate::text;
 
 /// What is known of a capture when it is over.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,7 @@ pub struct Whole<'a> {
     pub command_ended: bool,
 }
 
-/// Why a rule's measure may be more than was seen, if it may.
+/// Why a rule's measure may be more than was seen, if it may: for a terminal.
 pub fn hidden(rule: &Rule, whole: &Whole<'_>) -> Option<String> {
     let measure = rule.measure;
     let Some(meta) = whole.meta else {
@@ -34,7 +35,9 @@ pub fn hidden(rule: &Rule, whole: &Whole<'_>) -> Option<String> {
         return Some("several captures are joined here".to_owned());
     }
     if let Some(word) = meta.filters.iter().find(|word| !is_harmless(word, rule)) {
-        return Some(format!("the capture was made with {word}"));
+        let mut why = "the capture was made with ".to_owned();
+        text::escape(word.as_bytes(), &mut why);
+        return Some(why);
     }
     let seen = |kind: EventKind| captures(&meta.filters, kind);
     if let Some(kind) = needs(measure).iter().find(|kind| !seen(**kind)) {

@@ -43,9 +43,9 @@ pub struct Outcome {
     pub rule: String,
     /// What became of it.
     pub verdict: Verdict,
-    /// What was measured, or why it isn't known.
+    /// What was measured, or why it isn't known, for a terminal.
     pub measured: String,
-    /// Those who count for it, in words.
+    /// Those who count for it, for a terminal.
     pub offenders: Vec<String>,
 }
 

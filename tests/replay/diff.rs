@@ -92,6 +92,19 @@ fn the_same_work_does_not_differ() {
 }
 
 #[test]
+fn a_files_name_steers_nothing() {
+    let files = Files::new();
+    let text = capture(&BEFORE, 0);
+    let [one, two] = ["a\nb\x1b[2J", "\u{202e}c"].map(|name| files.write(name, &text));
+    for (before, after) in [(&[&*one][..], &[&*two][..]), (&[&*one, &*two], &[&*two, &*one])] {
+        let out = diff(&[], before, after).out;
+        assert!(out.contains("/a\\x0ab\\x1b[2J") && out.contains("/\\u{202e}c"), "{out}");
+        assert!(!out.contains(['\x1b', '\u{202e}']), "{out}");
+        assert_eq!(out.lines().filter(|line| line.contains("[2J")).count(), before.len(), "{out}");
+    }
+}
+
+#[test]
 fn each_kind_of_change_is_found_and_measured() {
     let files = Files::new();
     let before = files.write("before", &capture(&BEFORE, 0));

@@ -363,6 +363,25 @@ fn who_has_the_commands_id_in_a_container_is_not_the_command() {
     }
 }
 
+/// A capture may be anybody's: what it says of itself is no verdict, and steers no terminal.
+#[test]
+fn what_a_capture_says_of_its_filters_steers_nothing() {
+    let hostile = r#""--x\nok: failures = 0: 0 failures\u001b[2J\u202e""#;
+    let capture = capture(hostile, &over(NONE));
+    let dir = tempfile::tempdir().unwrap();
+    let junit = dir.path().join("junit.xml");
+    let options = ["--expect", "failures <= 9", "--junit", junit.to_str().unwrap()];
+    let ran = replay(capture.as_bytes(), &options);
+    let made =
+        r"the capture was made with --x\x0aok: failures = 0: 0 failures\x1b[2J\u{202e}; seen: ";
+    let line = format!("unknown: failures <= 9: {made}2 failures, first: ");
+    assert!(ran.err.starts_with(&line) && ran.err.lines().count() == 1, "{}", ran.err);
+    let xml = std::fs::read_to_string(junit).unwrap();
+    let document = roxmltree::Document::parse(&xml).unwrap();
+    let error = document.descendants().find(|node| node.has_tag_name("error")).unwrap();
+    assert_eq!(error.attribute("message"), Some(&*format!("{made}2 failures")));
+}
+
 #[test]
 fn a_rule_that_is_none_is_a_usage_error() {
     let ran = judge("", &["failures ~ 0"]);

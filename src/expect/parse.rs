@@ -57,12 +57,14 @@ pub fn rule(text: &str) -> Result<Rule, SyntaxError> {
     Ok(Rule { text: text.trim().to_owned(), measure, filter, comparison, value })
 }
 
-/// Reads the rules of a file, one a line; lines that are blank or begin with `#` say nothing.
+/// Reads the rules of a file, one a line; lines that are blank or begin with `#` say nothing, nor does
+/// the mark of UTF-8 that some editors begin a file with.
 ///
 /// # Errors
 /// The number of the first line that is no rule, and why it is none.
 pub fn rules(text: &str) -> Result<Vec<Rule>, (usize, SyntaxError)> {
     let says = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.lines().enumerate().filter(|(_, line)| says(line));
     lines.map(|(i, line)| rule(line).map_err(|error| (i + 1, error))).collect()
 }
@@ -318,6 +320,11 @@ mod tests {
             read.iter().map(|rule| &*rule.text).collect::<Vec<_>>(),
             ["failures = 0", "lost = 0"]
         );
+        for text in ["\u{feff}lost = 0\n", "\u{feff}# of the build\nlost = 0\n"] {
+            assert_eq!(rules(text).map(|rules| rules.len()), Ok(1), "{text}");
+        }
+        let (line, _) = rules("lost = 0\n\u{feff}lost = 0\n").expect_err("no file begins there");
+        assert_eq!(line, 2);
         let (line, _) = rules("lost = 0\n\nlose = 0\n").expect_err("no measure");
         assert_eq!(line, 3);
     }

@@ -5,14 +5,15 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result};
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, fdatasync, fstat, futimens, openat,
-    renameat, statat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, fdatasync, fstat, futimens,
+    openat, renameat, statat, unlinkat,
 };
 use rustix::process::setpriority_process;
 
@@ -28,26 +29,43 @@ const NICE: i32 = 19;
 const MAX_IN_VAIN: u32 = 10;
 
 /// A file, whatever its name.
-type Identity = (u64, u64);
+pub type Identity = (u64, u64);
+
+/// Which file this is.
+pub fn identity(file: impl AsFd) -> Option<Identity> {
+    fstat(file).ok().map(|stat| identity_in(&stat))
+}
+
+fn identity_in(stat: &Stat) -> Identity {
+    (stat.st_dev, stat.st_ino)
+}
+
+/// Held while files are renamed, and which of them is written: that one is left alone under whichever name
+/// a rotation that failed, or somebody else, may have given it.
+type Names = Arc<Mutex<Option<Identity>>>;
 
 /// The thread at work.
 #[derive(Debug)]
 pub struct Compressor {
     wake: SyncSender<()>,
     thread: JoinHandle<()>,
-    /// Held while files are renamed.
-    names: Arc<Mutex<()>>,
+    names: Names,
 }
 
 impl Compressor {
-    /// Starts the thread, for files up to this number. It has the rights that the caller has now.
+    /// Starts the thread, for files up to this number but the one that is `written`. It has the rights that
+    /// the caller has now.
     ///
     /// # Errors
     /// There can't be another thread.
-    pub fn start(destination: Destination, keep: u32) -> io::Result<Self> {
+    pub fn start(
+        destination: Destination,
+        keep: u32,
+        written: Option<Identity>,
+    ) -> io::Result<Self> {
         // One that waits is enough: each looks for all that is to be done.
         let (wake, woken) = sync_channel(1);
-        let names = Arc::default();
+        let names = Arc::new(Mutex::new(written));
         let work = Work { destination, keep, names: Arc::clone(&names) };
         let thread = thread::Builder::new().name("compressor".to_owned()).spawn(move || {
             if let Err(error) = setpriority_process(None, NICE) {
@@ -60,8 +78,9 @@ impl Compressor {
         Ok(Self { wake, thread, names })
     }
 
-    /// Lets files keep their names while this is held: for some system calls at most.
-    pub fn names(&self) -> MutexGuard<'_, ()> {
+    /// Lets files keep their names while this is held: for some system calls at most. What is
+    /// written from now on is to be told here.
+    pub fn names(&self) -> MutexGuard<'_, Option<Identity>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,7 +101,7 @@ impl Compressor {
 struct Work {
     destination: Destination,
     keep: u32,
-    names: Arc<Mutex<()>>,
+    names: Names,
 }
 
 impl Work {
@@ -102,18 +121,20 @@ impl Work {
 
     /// The name of the oldest file that isn't compressed. What else somebody may have put there is left alone.
     fn oldest(&self) -> Option<OsString> {
-        let _names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let names = (1..=self.keep).rev().map(|number| self.destination.aside(number, Form::Plain));
         names.into_iter().find(|name| {
             let found = statat(self.destination.dir(), name, AtFlags::SYMLINK_NOFOLLOW);
             found.is_ok_and(|stat| {
                 FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
                     && ownership::is_trusted(stat.st_uid)
+                    && *written != Some(identity_in(&stat))
             })
         })
     }
 
-    /// Whether there is a compressed file instead now; else it was renamed before it was opened, or removed since.
+    /// Whether there is a compressed file instead now; else another one had the name when it was opened, or
+    /// it was removed since.
     fn compress(&self, name: &OsString) -> Result<bool> {
         let dir = self.destination.dir();
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -122,6 +143,10 @@ impl Work {
             Err(rustix::io::Errno::NOENT) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
+        let written = *self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if identity(&from).is_none_or(|from| written == Some(from)) {
+            return Ok(false);
+        }
         let temporary = self.destination.temporary();
         let result = self.compressed(&mut from, &temporary);
         if result.is_err() {
@@ -154,7 +179,7 @@ impl Work {
         )?;
         // It is all that there is of these events once the other is gone.
         fdatasync(&to)?;
-        self.replace((stat.st_dev, stat.st_ino), temporary)
+        self.replace(identity_in(&stat), temporary)
     }
 
     /// Gives the new file the number that the old one has by now.
@@ -163,8 +188,7 @@ impl Work {
         let _names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let number = (1..=self.keep).find(|&number| {
             let name = self.destination.aside(number, Form::Plain);
-            statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
-                .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == old)
+            statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| identity_in(&stat) == old)
         });
         let Some(number) = number else {
             // Meanwhile it was the oldest, and had to go.
@@ -183,6 +207,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt as _, symlink};
 
+    use super::*;
     use crate::output::{Output, Rotation};
 
     fn open(dir: &tempfile::TempDir, keep: u32) -> Output {
@@ -291,6 +316,27 @@ mod tests {
         output.finish();
         fs::remove_dir_all(dir.path().join(".out.zst.tmp")).expect("removed");
         assert_eq!(files(&dir), named(&[("out", "2222222\n"), ("out.1", "1111111\n")]));
+    }
+
+    /// Its name may be an old one's: a rotation failed half way, or somebody renamed it.
+    #[test]
+    fn what_is_written_is_not_compressed_whatever_its_name() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for name in ["out.1", "out.2", "out.3"] {
+            fs::write(dir.path().join(name), name).expect("written");
+        }
+        let written = File::open(dir.path().join("out.2")).expect("a file");
+        let destination = Destination::find(&dir.path().join("out")).expect("a place");
+        let names = Arc::new(Mutex::new(identity(&written)));
+        let work = Work { destination, keep: 3, names };
+        work.compress_all();
+        // Chosen while another file was called so.
+        assert!(!work.compress(&"out.2".into()).expect("left alone"));
+        let wanted = [("out.1.zst", "out.1"), ("out.2", "out.2"), ("out.3.zst", "out.3")];
+        assert_eq!(files(&dir), named(&wanted));
+        *work.names.lock().expect("not poisoned") = None;
+        work.compress_all();
+        assert_eq!(files(&dir)["out.2.zst"], "out.2");
     }
 
     /// Rotated far quicker than anything can be compressed, nothing is lost but what is too old.

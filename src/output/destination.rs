@@ -169,16 +169,44 @@ impl Destination {
         [OsStr::new("."), &self.name, OsStr::new(".zst.tmp")].into_iter().collect()
     }
 
+    /// Of the next FILE until the old ones have made room for it: hidden, too. Two captures into one FILE
+    /// take nothing from each other; what one that was killed leaves behind is empty.
+    fn next(&self) -> OsString {
+        let end = format!(".{}.tmp", std::process::id());
+        [OsStr::new("."), &self.name, OsStr::new(&end)].into_iter().collect()
+    }
+
     fn followed_by(&self, end: &str) -> OsString {
         [&self.name, OsStr::new(end)].into_iter().collect()
     }
 
-    /// Renames FILE to FILE.1, FILE.1 to FILE.2 and so on up to FILE.`keep`, which is
-    /// overwritten, whether they are compressed or not; and creates FILE anew. When this fails, what FILE was is open still.
+    /// Creates FILE anew, and renames what it was to FILE.1, FILE.1 to FILE.2 and so on up to FILE.`keep`,
+    /// which is overwritten, whether they are compressed or not.
+    ///
+    /// The new one is made first, under another name: that is what fails where there is no room, or no
+    /// descriptor, and then FILE is still called so, and no old one had to go.
     ///
     /// # Errors
-    /// The directory can't be written, or somebody put another file there.
+    /// The directory can't be written, or somebody put there what can't be overwritten.
     pub fn rotate(&self, keep: u32) -> Result<File> {
+        let next = self.next();
+        // Of a capture that was killed and had our pid.
+        let _ = unlinkat(&self.dir, &next, AtFlags::empty());
+        let file = self
+            .create(&next, OFlags::EXCL)
+            .map_err(|error| not_writable(&self.path.with_file_name(&next), error))?;
+        let renamed = self.shift(keep).and_then(|()| {
+            let renamed = renameat(&self.dir, &next, &self.dir, &self.name);
+            renamed.map_err(|error| not_writable(&self.path, error))
+        });
+        if renamed.is_err() {
+            let _ = unlinkat(&self.dir, &next, AtFlags::empty());
+        }
+        renamed.map(|()| file.into())
+    }
+
+    /// Gives FILE and each that was put aside the next number.
+    fn shift(&self, keep: u32) -> Result<()> {
         for number in (0..keep).rev() {
             for (form, other) in FORMS {
                 let name = match (number, form) {
@@ -192,7 +220,7 @@ impl Destination {
                 }
             }
         }
-        Ok(self.create(OFlags::EXCL).map_err(|error| not_writable(&self.path, error))?.into())
+        Ok(())
     }
 
     /// Whether there was something to rename.
@@ -213,15 +241,15 @@ impl Destination {
         flags | follow | OFlags::NONBLOCK
     }
 
-    fn create(&self, more: OFlags) -> Result<OwnedFd, Errno> {
-        openat(&self.dir, &self.name, self.flags() | OFlags::CREATE | more, PRIVATE)
+    fn create(&self, name: &OsStr, more: OFlags) -> Result<OwnedFd, Errno> {
+        openat(&self.dir, name, self.flags() | OFlags::CREATE | more, PRIVATE)
     }
 
     fn checked_or_new(&self, opened: Result<OwnedFd, Errno>) -> Result<(File, Source)> {
         let opened = match opened {
-            Err(Errno::NOENT) => match self.create(OFlags::EXCL) {
+            Err(Errno::NOENT) => match self.create(&self.name, OFlags::EXCL) {
                 // A link to where nothing is yet.
-                Err(Errno::EXIST) => self.create(OFlags::empty()),
+                Err(Errno::EXIST) => self.create(&self.name, OFlags::empty()),
                 // Whoever the file system says owns it.
                 made => {
                     let made = made.map_err(|error| not_writable(&self.path, error))?;

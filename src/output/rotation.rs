@@ -7,11 +7,12 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::model::failure::{Exit, Failure};
-use crate::output::compressor::Compressor;
+use crate::output::compressor::{Compressor, identity};
 use crate::output::destination::Destination;
 use crate::output::lines::first_line;
 use crate::output::ownership::Source;
 use crate::runtime::report;
+use crate::runtime::unblocked::Unblocked;
 
 /// When to go on in a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,21 +76,31 @@ impl Named {
         !empty && self.rotation.is_some_and(|rotation| with_line > rotation.size)
     }
 
-    /// Puts the file aside and makes a new one.
-    pub fn rotate(&mut self) -> Result<File> {
+    /// Puts the file that is written aside and makes a new one.
+    pub fn rotate(&mut self, written: &Unblocked) -> Result<Unblocked> {
         let keep = self.rotation.map_or(0, |rotation| rotation.keep);
         if let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.compress) {
             rotation.compress = false;
-            match Compressor::start(self.destination.clone(), keep) {
+            match Compressor::start(self.destination.clone(), keep, identity(written)) {
                 Ok(compressor) => self.compressor = Some(compressor),
                 Err(error) => report::say(format_args!("can't compress old files: {error}")),
             }
         }
         let names = self.compressor.as_ref().map(Compressor::names);
-        let file = self.destination.rotate(keep)?;
-        drop(names);
+        // Where this fails, the compressor has been told of the right one still.
+        let file = Unblocked::regular(self.destination.rotate(keep)?);
+        if let Some(mut names) = names {
+            *names = identity(&file);
+        }
         self.compressor.iter().for_each(Compressor::wake);
         Ok(file)
+    }
+
+    /// What is written from now on is this one.
+    pub fn goes_on_in(&self, file: &Unblocked) {
+        if let Some(compressor) = &self.compressor {
+            *compressor.names() = identity(file);
+        }
     }
 }
 
@@ -222,5 +233,15 @@ mod tests {
         output.reopen().expect("the same file");
         write(&mut output, "d\n");
         assert_eq!(fs::read_to_string(dir.path().join("out")).expect("written"), "a\nb\nc\nd\n");
+        assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 2, "nothing unfinished");
+    }
+
+    #[test]
+    fn what_a_killed_capture_left_behind_is_in_nobodys_way() {
+        let (dir, mut output) = rotating(2, 1);
+        let left = dir.path().join(format!(".out.{}.tmp", std::process::id()));
+        fs::write(left, "torn").expect("written");
+        write(&mut output, "a\nb\n");
+        assert_eq!(files(&dir), ["b\n", "a\n"]);
     }
 }

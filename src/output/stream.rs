@@ -156,6 +156,7 @@ impl Output {
         let file = named.destination.reopen();
         match file.and_then(|file| Ok(Unblocked::inherited(file.as_fd())?)) {
             Ok(file) => {
+                named.goes_on_in(&file);
                 self.file = file;
                 if self.size() == 0 {
                     self.buffer.extend(self.named.as_ref().iter().flat_map(|named| &named.head));
@@ -318,7 +319,7 @@ impl Output {
         if !named.is_full(size, bytes) {
             return Ok(());
         }
-        match named.rotate().and_then(|file| Ok(Unblocked::inherited(file.as_fd())?)) {
+        match named.rotate(&self.file) {
             Ok(file) => {
                 self.file = file;
                 let head = self.head();

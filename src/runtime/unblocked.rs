@@ -59,6 +59,11 @@ impl Unblocked {
         })
     }
 
+    /// A regular file that is ours alone. It takes no further descriptor.
+    pub fn regular(file: File) -> Self {
+        Self { file: file.into(), way: Way::Plain }
+    }
+
     /// Writes what there is room for; of a regular file or a device all that the system takes.
     ///
     /// # Errors

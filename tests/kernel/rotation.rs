@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use serde_json::Value;
 
 use crate::program::{self, Tuxscope};
@@ -283,6 +283,34 @@ fn a_directory_that_can_no_longer_be_written_costs_no_event() {
     assert!(run.stderr[1].contains("can't rotate"), "{:#?}", run.stderr);
     let files = fs::read_dir(&dir).unwrap().map(|file| lines(&file.unwrap().path()));
     assert_eq!(files.map(|lines| events(&lines)).sum::<u64>(), run.closing().printed);
+}
+
+/// Under the name of an old one it would be counted, compressed and in the end removed as such.
+#[test]
+fn where_no_file_can_be_made_the_one_that_is_written_keeps_its_name() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out");
+    fs::write(dir.path().join("out.1"), "oldest").unwrap();
+    let name = path.to_str().unwrap();
+    let rotate = ["--rotate-size", "8K", "--rotate-keep", "1", "--rotate-compress"];
+    let mut tuxscope = Tuxscope::start(&[&["--format", "json", "-o", name][..], &rotate].concat());
+    // No more than the standard streams, which are open.
+    let limit = Rlimit { current: Some(3), maximum: Some(3) };
+    prlimit(Some(tuxscope.pid()), Resource::Nofile, limit).unwrap();
+    worker::storm("fork", 200, 1);
+    tuxscope.await_line("can't rotate");
+    let life = worker::case("fork").remove(0);
+    let run = tuxscope.stop();
+    assert_eq!(run.code, Some(0), "{:#?}", run.stderr);
+    let mut names: Vec<_> =
+        fs::read_dir(&dir).unwrap().map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["out", "out.1"]);
+    assert_eq!(fs::read(dir.path().join("out.1")).unwrap(), b"oldest");
+    let lines = lines(&path);
+    assert_eq!(events(&lines), run.closing().printed);
+    assert!(lines.iter().any(|line| line["pid"] == life.pid));
 }
 
 /// What the capture would come to know only when the first file is full.

@@ -15,7 +15,7 @@ use clap_mangen::Man;
 use tuxscope::cli::Cli;
 
 /// Of the last change to the pages' own words.
-const DATE: &str = "2026-11-26";
+const DATE: &str = "2026-11-28";
 
 /// The command line without what only tuxscope itself calls.
 fn command_line() -> Command {

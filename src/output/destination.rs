@@ -2,17 +2,17 @@
 //! A file that output goes to, by name: created for its owner alone, rotated, opened again.
 //!
 //! Root must not be led astray by what somebody else put there: where others may write to the
-//! directory, or to one above it, no symbolic link is followed, and no file with a hard link is
-//! written to. Where only root may write, links are root's own and are followed. A stranger's file
-//! or FIFO is refused everywhere (see [`ownership`]), and no open waits for anybody but the reader
-//! of one's own FIFO.
+//! directory, to one above it, or to one that a link leads through, no symbolic link is followed,
+//! and no file with a hard link is written to. Where only root may write, links are root's own and
+//! are followed (see [`links`]). A stranger's file or FIFO is refused everywhere (see
+//! [`ownership`]), and no open waits for anybody but the reader of one's own FIFO.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use crate::model::failure::{Exit, Failure};
+use crate::output::links;
 use crate::output::ownership::{self, PRIVATE, Source};
 use crate::runtime::rights;
 
@@ -46,7 +47,7 @@ pub struct Destination {
     path: PathBuf,
     dir: Arc<OwnedFd>,
     name: OsString,
-    /// We are root, and others may write there.
+    /// We are root, and others may write there, or on the way.
     guarded: bool,
 }
 
@@ -64,7 +65,7 @@ impl Destination {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        let guarded = geteuid().is_root() && others_may_write(parent);
+        let guarded = geteuid().is_root() && links::others_may_lead(path);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         // Only where it must: for a service with RestrictSUIDSGID=, which DynamicUser= brings,
         // systemd lets openat2 fail, because a seccomp filter can't read its flags.
@@ -295,13 +296,4 @@ fn link(path: &Path) -> Failure {
         format!("{} is reached through a symbolic link, where others may write", path.display()),
         "use the path that the link leads to, or a directory that only root can write to",
     )
-}
-
-/// Whether somebody but root may write to this directory or to one above it.
-fn others_may_write(dir: &Path) -> bool {
-    const GROUP_OR_OTHERS: u32 = 0o022;
-    let Ok(dir) = std::path::absolute(dir) else { return true };
-    dir.ancestors().any(|dir| {
-        fs::metadata(dir).is_ok_and(|meta| meta.uid() != 0 || meta.mode() & GROUP_OR_OTHERS != 0)
-    })
 }

@@ -6,6 +6,7 @@
 mod compressor;
 pub mod destination;
 mod lines;
+mod links;
 mod ownership;
 pub mod progress;
 mod replaced;

@@ -84,6 +84,42 @@ fn root_follows_its_own_links() {
     assert!(target.exists());
 }
 
+/// What leads elsewhere then is not the link, but what others put where it leads through.
+#[test]
+fn root_follows_no_link_to_where_others_may_write() {
+    let Some(_machine) = machine::shared() else { return };
+    let (own, theirs) = (tempfile::tempdir_in("/root").unwrap(), tempfile::tempdir().unwrap());
+    let (own, theirs) = (own.path(), theirs.path());
+    chown(theirs, Some(NOBODY), None).unwrap();
+    // Root's, but nobody's to replace by a link.
+    let below = theirs.join("below");
+    fs::create_dir(&below).unwrap();
+    fs::create_dir(own.join("safe")).unwrap();
+    symlink(&below, own.join("dir")).unwrap();
+    symlink(below.join("out"), own.join("file")).unwrap();
+    symlink(own.join("safe"), theirs.join("back")).unwrap();
+    symlink(theirs.join("back"), own.join("there")).unwrap();
+    for path in ["dir/out", "file", "there/out"] {
+        refused(&own.join(path), &[path, "symbolic link", "only root can write to"]);
+    }
+    for dir in [&below, &own.join("safe")] {
+        assert_eq!(fs::read_dir(dir).unwrap().count(), 0, "nothing was made");
+    }
+    // By a path that has no link.
+    writes(&below.join("out"));
+
+    symlink("safe", own.join("near")).unwrap();
+    symlink(own.join("near"), own.join("far")).unwrap();
+    writes(&own.join("far/../far/out"));
+    assert!(own.join("safe/out").exists());
+    let mut command = program::command(&["--duration", "0.1", "-o", "/proc/self/cwd/far/here"]);
+    command.current_dir(own);
+    let mut tuxscope = Tuxscope::spawn(command);
+    tuxscope.await_tracing();
+    tuxscope.end().success();
+    assert!(own.join("safe/here").exists());
+}
+
 /// As logrotate, too, refuses them.
 #[test]
 fn links_are_not_rotated() {

@@ -54,14 +54,14 @@ impl Metrics {
     /// Counters that begin now. `failed_execs`: the capture has such events.
     ///
     /// # Errors
-    /// The collector would not read such a file, or its directory can't be opened.
+    /// The collector would not read such a file, or it can't be replaced where it is to be.
     pub fn begin(path: &Path, failed_execs: bool) -> Result<Self> {
         if path.extension().is_none_or(|suffix| suffix != SUFFIX) {
             let what = format!("--metrics {}: the collector reads no such name", path.display());
             return Err(Failure::new(Exit::Usage, what, "use a name that ends in .prom").into());
         }
         Ok(Self {
-            file: Replaced::find(path)?,
+            file: Replaced::find(path, "--metrics")?,
             units: Units::default(),
             failed_execs,
             began_ns: now_ns(ClockId::Realtime),

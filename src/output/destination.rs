@@ -127,11 +127,11 @@ impl Destination {
         Ok(file)
     }
 
-    /// Whether files can be renamed there once all capabilities are given up.
+    /// Whether files can be renamed there once all capabilities are given up, as this option needs it.
     ///
     /// # Errors
     /// They can't.
-    pub fn check_renames(&self) -> Result<()> {
+    pub fn check_renames(&self, option: &str) -> Result<()> {
         const STICKY: u32 = 0o1000;
         let access = Access::WRITE_OK | Access::EXEC_OK;
         let allowed = rights::without(|| accessat(&self.dir, c".", access, AtFlags::EACCESS))?;
@@ -145,11 +145,11 @@ impl Destination {
         if refused || dir.st_mode & STICKY != 0 && others {
             let path = self.path.display();
             let what = format!(
-                "{path} can't be rotated: renaming files there requires rights that are dropped \
-                 once tracing has begun"
+                "{path} can't be used for {option}: renaming files there requires rights that are \
+                 dropped once tracing has begun"
             );
             let remedy =
-                "write to a directory that the user who runs this owns, or omit --rotate-size";
+                format!("write to a directory that the user who runs this owns, or omit {option}");
             return Err(Failure::new(Exit::Usage, what, remedy).into());
         }
         Ok(())

@@ -26,12 +26,13 @@ pub struct Replaced {
 }
 
 impl Replaced {
-    /// The file that this path names; it need not be there.
+    /// The file that this path names, for this option; it need not be there.
     ///
     /// # Errors
-    /// Its directory can't be opened.
-    pub fn find(path: &Path) -> Result<Self> {
+    /// Its directory can't be opened, or no file be replaced there without capabilities.
+    pub fn find(path: &Path, option: &str) -> Result<Self> {
         let place = Destination::find(path)?;
+        place.check_renames(option)?;
         let mut unfinished = place.name().to_owned();
         unfinished.push(".new");
         Ok(Self { place, unfinished })
@@ -77,7 +78,7 @@ mod tests {
     fn a_reader_finds_the_old_one_or_the_new_one() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("x.prom");
-        let file = Replaced::find(&path).expect("a place");
+        let file = Replaced::find(&path, "--x").expect("a place");
         file.write(b"one\n").expect("written");
         let old = File::open(&path).expect("there");
         file.write(b"two\n").expect("written");
@@ -93,9 +94,9 @@ mod tests {
         let other = dir.path().join("other");
         fs::write(&other, "kept").expect("written");
         symlink(&other, dir.path().join("x.prom.new")).expect("a link");
-        let file = Replaced::find(&dir.path().join("x.prom")).expect("a place");
+        let file = Replaced::find(&dir.path().join("x.prom"), "--x").expect("a place");
         file.write(b"new").expect("written");
         assert_eq!(fs::read_to_string(&other).expect("readable"), "kept");
-        assert!(Replaced::find(&dir.path().join("none/x.prom")).is_err());
+        assert!(Replaced::find(&dir.path().join("none/x.prom"), "--x").is_err());
     }
 }

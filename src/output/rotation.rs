@@ -47,7 +47,7 @@ impl Named {
             return Err(Failure::new(Exit::Usage, what, "use the path that it leads to").into());
         }
         if rotation.is_some() {
-            destination.check_renames()?;
+            destination.check_renames("--rotate-size")?;
         }
         let (file, source) = destination.open()?;
         if rotation.is_some() && !file.metadata()?.is_file() {

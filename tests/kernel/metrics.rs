@@ -91,15 +91,31 @@ fn a_file_that_cannot_be_written_is_said_and_the_capture_goes_on() {
     process::eventually(|| dir.path().join("m.prom").exists());
     tuxscope.stop().success();
 
-    chown(dir.path(), Some(0), None).unwrap();
     let mut tuxscope = Tuxscope::spawn(metrics(dir.path()));
     tuxscope.await_tracing();
+    chown(dir.path(), Some(0), None).unwrap();
     let life = worker::case("fork").remove(0);
     let run = tuxscope.stop();
     assert_eq!(run.code, Some(0));
     let said = run.stderr.join("\n");
     assert_eq!(said.matches("can't write the metrics").count(), 1, "{said}");
     assert!(String::from_utf8(run.stdout).unwrap().contains(&format!("\"pid\":{},", life.pid)));
+}
+
+/// What would be said every time, and never work: root writes there, but has given up its rights by then.
+#[test]
+fn a_directory_in_which_nothing_can_be_replaced_is_refused_at_the_start() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    chown(dir.path(), Some(65534), None).unwrap();
+    let path = dir.path().join("m.prom");
+    let args = ["--metrics", path.to_str().unwrap(), "--duration", "0.1"];
+    let run = Tuxscope::spawn(program::command(&args)).end();
+    run.refused(2, &["m.prom can't be used for --metrics", "omit --metrics"]);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing was made");
+    chown(dir.path(), Some(0), None).unwrap();
+    Tuxscope::start(&args).end().success();
+    assert!(path.exists());
 }
 
 #[test]

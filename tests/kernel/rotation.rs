@@ -358,7 +358,7 @@ fn a_directory_in_which_nothing_can_be_renamed_is_refused_at_the_start() {
     let args = ["-o", path.to_str().unwrap(), "--rotate-size", "1M", "--duration", "0.1"];
     let refused = || {
         let run = Tuxscope::spawn(program::command(&args)).end();
-        run.refused(2, &["out can't be rotated", "omit --rotate-size"]);
+        run.refused(2, &["out can't be used for --rotate-size", "omit --rotate-size"]);
     };
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
     chown(dir.path(), Some(NOBODY), None).unwrap();

@@ -19,7 +19,7 @@ pub struct Unpaid {
     pub exit: Event,
     /// The highest resident set up to its last exec, in bytes.
     pub inherited_rss: Option<u64>,
-    /// The sink was told of it.
+    /// The sink and the metrics were told of it.
     pub shown: bool,
 }
 

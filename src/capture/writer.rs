@@ -49,7 +49,7 @@ pub struct Writer<'a> {
     pub max_count: Option<u64>,
     /// Takes all events, whatever is shown of them.
     pub judge: Option<&'a mut Judge>,
-    /// Counts all events, whatever is shown of them.
+    /// Counts the events that are shown.
     pub metrics: Option<&'a mut Metrics>,
     pub state: State,
 }
@@ -289,10 +289,10 @@ impl Writer<'_> {
                 if let Some(judge) = &mut self.judge {
                     judge.event(&record.event);
                 }
-                if let Some(metrics) = &mut self.metrics {
-                    metrics.event(&record.event);
-                }
                 if shown {
+                    if let Some(metrics) = &mut self.metrics {
+                        metrics.event(&record.event);
+                    }
                     self.print(record.event);
                 }
             }
@@ -314,10 +314,10 @@ impl Writer<'_> {
         if let Some(judge) = &mut self.judge {
             judge.cost(&exit);
         }
-        if let Some(metrics) = &mut self.metrics {
-            metrics.cost(&exit);
-        }
         if shown {
+            if let Some(metrics) = &mut self.metrics {
+                metrics.cost(&exit);
+            }
             self.sink.cost(&exit);
         }
     }

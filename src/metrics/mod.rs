@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `--metrics`: counters of a capture in Prometheus' text format 0.0.4, for the node exporter's
-//! textfile collector. Sees all events of the capture; knows nothing of where they come from.
+//! textfile collector. Sees all events that the capture shows; knows nothing of where they come from.
 
 use std::fmt::{Display, Write as _};
 use std::path::Path;

@@ -73,6 +73,50 @@ fn they_are_what_the_lines_add_up_to() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing unfinished is left");
 }
 
+/// The CPU time in seconds of a process that has ended, and that nobody has waited for yet.
+fn cpu_of_zombie(pid: u32) -> f64 {
+    let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    process::eventually(|| stat().contains(") Z "));
+    let stat = stat();
+    // utime and stime are the 14th and 15th field, and the 3rd comes first here.
+    let fields = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2);
+    fields.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+}
+
+/// Neither the event itself, nor what it has cost when that comes later.
+#[test]
+fn what_a_pattern_leaves_out_is_not_counted() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.prom");
+    let name = path.to_str().unwrap();
+    let pattern = "this one counts$";
+    let args = ["--format", "json", "-e", "exit", "--match", pattern, "--metrics", name];
+    let tuxscope = Tuxscope::start(&args);
+    let spin = "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; exit 3";
+    let start =
+        |script: &str, name: &str| process::started(Command::new("sh").args(["-c", script, name]));
+    let mut other = start(spin, "this one doesn't");
+    let mut counted = start("exit 3", "this one counts");
+    let others_cpu = cpu_of_zombie(other.id());
+    cpu_of_zombie(counted.id());
+    // Longer than a line waits for its cost.
+    sleep(Duration::from_millis(300));
+    process::wait(&mut other);
+    process::wait(&mut counted);
+    sleep(Duration::from_millis(300));
+    let run = tuxscope.stop();
+    let lines = String::from_utf8(run.stdout).unwrap();
+    assert_eq!(lines.matches("\"event_type\":\"exit\"").count(), 1, "{lines}");
+    assert!(!lines.contains("cpu_ns"), "its cost came late: {lines}");
+    let metrics = fs::read_to_string(&path).unwrap();
+    for (name, label) in [("processes_ended_total", ""), ("processes_failed_total", "\"exit\"")] {
+        assert_eq!(sum(&metrics, name, label), 1.0, "{name}: {metrics}");
+    }
+    let cpu = sum(&metrics, "processes_cpu_seconds_total", "");
+    assert!(0.0 < cpu && cpu < others_cpu / 2.0, "{cpu} {others_cpu}");
+}
+
 /// With two capabilities alone, and in the sandbox.
 #[test]
 fn a_file_that_cannot_be_written_is_said_and_the_capture_goes_on() {

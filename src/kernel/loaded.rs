@@ -164,9 +164,31 @@ macro_rules! shared {
 
 /// Whether the BPF side doesn't tell every exit.
 fn leaves_exits_out(config: &Config) -> bool {
-    let Conditions { pids, ppids, comm, uid, cgroup, failed, follow, .. } = &config.choice;
+    // No "..": with a new condition this has to be thought of anew.
+    let Conditions {
+        pids,
+        ppids,
+        comm,
+        uid,
+        cgroup,
+        unit,
+        container,
+        failed,
+        follow,
+        // With these either all exits are told, or none is.
+        kinds: _,
+        failed_execs: _,
+        // User space looks for these.
+        pattern: _,
+        since_ns: _,
+        until_ns: _,
+        min_duration_ns: _,
+        min_cpu_ns: _,
+        host: _,
+    } = &config.choice;
     let who = !pids.is_empty() || !ppids.is_empty() || comm.is_some() || uid.is_some();
-    who || cgroup.is_some() || *failed || *follow || config.adopt
+    let whereabouts = cgroup.is_some() || unit.is_some() || container.is_some();
+    who || whereabouts || *failed || *follow || config.adopt
 }
 
 impl<'obj> Loaded<'obj> {

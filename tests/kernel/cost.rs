@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::cgroups::Cgroup;
 use crate::program::{self, Tuxscope};
 use crate::wide::{Capture, Event, exits};
 use crate::worker::{Life, Usage};
@@ -287,15 +288,37 @@ fn a_lost_cost_is_counted_and_makes_an_exit_without_it() {
 #[test]
 fn what_is_not_told_has_no_cost_either() {
     let Some(_machine) = machine::alone() else { return };
-    let args = ["--comm", "nobody-at-all", "--buffer-size", "4096"];
-    let tuxscope = Tuxscope::start(&[&JSON[..], &args].concat());
-    tuxscope.signal(Signal::STOP);
-    worker::storm("fork", 1000, 2);
-    thread::sleep(Duration::from_millis(60));
-    tuxscope.signal(Signal::CONT);
-    let capture = Capture::parse(&tuxscope.stop().stdout);
-    let lost = &capture.summary.as_ref().expect("a summary")["lost"];
-    assert_eq!(lost.get("cost"), None, "{lost}");
+    for who in [
+        ["--comm", "nobody-at-all"],
+        ["--unit", "nobodys.service"],
+        ["--container", "0123456789ab"],
+    ] {
+        let args = [&JSON[..], &who, &["--buffer-size", "4096"]].concat();
+        let tuxscope = Tuxscope::start(&args);
+        tuxscope.signal(Signal::STOP);
+        worker::storm("fork", 1000, 2);
+        thread::sleep(Duration::from_millis(60));
+        tuxscope.signal(Signal::CONT);
+        let capture = Capture::parse(&tuxscope.stop().stdout);
+        let lost = &capture.summary.as_ref().expect("a summary")["lost"];
+        assert_eq!(lost.get("cost"), None, "{who:?}: {lost}");
+    }
+}
+
+/// It comes in a task that is nowhere near: that the exit was told is what counts.
+#[test]
+fn what_a_unit_or_a_container_has_cost_is_told() {
+    let Some(_machine) = machine::shared() else { return };
+    let slice = Cgroup::make("cost.slice");
+    let id = "0123456789abcdef".repeat(4);
+    let dir = slice.0.join(format!("docker-{id}.scope/costly.service"));
+    fs::create_dir_all(&dir).unwrap();
+    let unit = format!("docker-{id}.scope");
+    for who in [["--unit", &unit], ["--container", &id]] {
+        let (capture, lives) =
+            with_costs(&who, || vec![worker::into_cgroup(dir.to_str().unwrap())]);
+        same(capture.one("exit", lives[0].pid), &lives[0]);
+    }
 }
 
 /// The command alone: not what was used to hold it until then.

@@ -30,17 +30,21 @@ pub struct Attend<'a> {
 }
 
 impl<'a> Attend<'a> {
+    /// That nobody reads `output` any more ends the capture; `None` where nothing is ever written.
+    ///
     /// # Errors
     /// The output or the stop can't be waited for.
     pub fn new(
         waiter: &'a Waiter,
         stop: &'a Stop,
         command: Option<&'a mut Launched>,
-        output: &Output,
+        output: Option<&Output>,
     ) -> io::Result<Self> {
         waiter.add_stop(stop)?;
-        waiter.watch_output(output)?;
-        let room_awaited = output.is_blocked();
+        if let Some(output) = output {
+            waiter.watch_output(output)?;
+        }
+        let room_awaited = output.is_some_and(Output::is_blocked);
         let service = Service::ready();
         Ok(Self { waiter, stop, command, command_ended: false, service, room_awaited })
     }

@@ -187,8 +187,10 @@ impl Capture<'_> {
         }
 
         let runs_command = command.is_some();
+        // Where nothing is shown, who reads standard error reads messages: the capture goes on without.
+        let written = (self.shows_events || self.full_screen).then_some(&*writer.output);
         let mut others =
-            Attend::new(waiter, stop, command, writer.output).context("can't wait for events")?;
+            Attend::new(waiter, stop, command, written).context("can't wait for events")?;
         let deadline = limits.duration.and_then(|duration| began.checked_add(duration));
         let mut losses = Losses::default();
         let mut progress = Progress::new();

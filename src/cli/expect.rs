@@ -2,6 +2,7 @@
 //! What a capture is expected to come to, alike for a live capture and for a replay.
 
 use std::fs;
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use crate::expect::rule::Rule;
 use crate::expect::{Judge, MAX_RULES, Outcome, Verdict, junit, parse, report};
 use crate::model::event::Totals;
 use crate::model::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{Output, WriteFailed};
 
 /// Rules, and where to tell what became of them.
 #[derive(Debug, Args)]
@@ -110,7 +111,7 @@ impl Expected {
     /// capture that could not be read.
     ///
     /// # Errors
-    /// It can't be written.
+    /// It can't be written. That a reader has gone is none: what was found stays so.
     pub fn finish(
         self,
         totals: &Totals,
@@ -120,13 +121,18 @@ impl Expected {
         let outcomes = self.judge.outcomes(totals, unreadable);
         let documents =
             [(Some(self.report), report(&outcomes)), (self.junit, junit::document(&outcomes))];
+        let mut failed = None;
         for (output, text) in documents {
             let Some(mut output) = output else { continue };
             output.buffer().extend_from_slice(text.as_bytes());
-            output
-                .settle(&mut wait)
-                .map_err(|failed| anyhow!("can't write {}: {}", output.name(), failed.cause))?;
+            match output.settle(&mut wait) {
+                Err(WriteFailed { cause, .. }) if cause.kind() != io::ErrorKind::BrokenPipe => {
+                    failed.get_or_insert(anyhow!("can't write {}: {cause}", output.name()));
+                }
+                _ => {}
+            }
         }
-        Ok(outcomes.iter().all(|Outcome { verdict, .. }| *verdict == Verdict::Ok))
+        let all_hold = outcomes.iter().all(|Outcome { verdict, .. }| *verdict == Verdict::Ok);
+        failed.map_or(Ok(all_hold), Err)
     }
 }

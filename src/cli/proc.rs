@@ -109,14 +109,17 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     // Whatever became of the capture: who started us counts on the command to have ended.
     let status = command.map_or(Ok(0), |mut command| command.status(&stop))?;
     let wait = |output: BorrowedFd<'_>| stop.await_room(output, limit);
-    let met = expected.map_or(Ok(true), |expected| expected.finish(&summary.totals, 0, wait))?;
+    let met = expected.map_or(Ok(true), |expected| expected.finish(&summary.totals, 0, wait));
+    let met = met.inspect_err(report::error);
     output.finish();
 
     Ok(ExitCode::from(if summary.error.is_some() {
         Exit::Failed as u8
     } else if status != 0 {
         status
-    } else if !met {
+    } else if met.is_err() {
+        Exit::Failed as u8
+    } else if met.is_ok_and(|met| !met) {
         Exit::Unmet as u8
     } else if args.limits.strict && !summary.totals.complete() {
         Exit::Lost as u8

@@ -3,7 +3,9 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::killed::MemoryCgroup;
 use crate::program::{BINARY, command};
@@ -105,6 +107,40 @@ fn the_commands_own_status_comes_first() {
         "{said}"
     );
     assert_eq!(ended_early.status.code(), Some(4));
+}
+
+/// Nobody reads standard error, where messages and verdicts go, and else nothing.
+#[test]
+fn a_closed_standard_error_changes_no_status() {
+    let Some(_machine) = machine::shared() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (report, junit, events) = (file("report"), file("junit"), file("events"));
+    let status = |rule: &str, options: &[&str], script: &str| {
+        let (reader, closed) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        drop(reader);
+        let args = [&["--expect", rule], options, &["--", "/bin/sh", "-c", script]].concat();
+        command(&args).stderr(closed).stdout(Stdio::null()).status().unwrap().code()
+    };
+    assert_eq!(status("failures >= 0", &[], "exit 7"), Some(7));
+    assert_eq!(status("failures = 0", &["-w", "-o", &events], "exit 0"), Some(0));
+    // The capture goes on to the command's end, or its exit would be missing.
+    let options = ["--expect-output", &report];
+    assert_eq!(status("failures = 0", &options, "sleep 0.5; exit 0"), Some(0));
+    assert_eq!(fs::read_to_string(&report).unwrap(), "ok: failures = 0: 0 failures\n");
+    assert_eq!(status("failures = 0", &["--junit", &junit], "/bin/false; exit 0"), Some(4));
+    assert!(fs::read_to_string(&junit).unwrap().contains("<failure"));
+}
+
+#[test]
+fn verdicts_that_can_not_be_written_leave_the_commands_status() {
+    let Some(_machine) = machine::shared() else { return };
+    for (script, code) in [("exit 7", 7), ("exit 0", 1)] {
+        let output = run(&["failures >= 0"], &["--expect-output", "/dev/full"], script);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("can't write /dev/full"), "{said}");
+        assert_eq!(output.status.code(), Some(code), "{said}");
+    }
 }
 
 /// A reader that reads too late, and a ring of one page.

@@ -55,7 +55,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     let mut storage = Storage::uninit();
     let tracer = Tracer::attach(&mut storage, &config)?;
 
-    warn_of_unknown(&config.choice.pids);
+    look_for(&config.choice);
     let waiter = Waiter::new().context("can't wait for events")?;
     let has_trace = args.runs_command() && args.is_wide();
     let trace = has_trace.then(identity::trace).flatten();
@@ -309,14 +309,24 @@ impl Proc {
     }
 }
 
-/// Says which of these processes aren't there: they may come, or the number may be wrong.
-fn warn_of_unknown(pids: &[u32]) {
+/// Says which of the processes that are named aren't there: they may come, or the number may be
+/// wrong.
+fn look_for(choice: &Conditions) {
     // Elsewhere /proc has other numbers than the kernel's own.
-    if !running::pids_are_the_kernels() || running::are_hidden() {
+    if !running::pids_are_the_kernels() {
+        if choice.follow {
+            report::say(
+                "/proc has the pids of a PID namespace, not the kernel's: descendants that already \
+                 run are missed, and what they start",
+            );
+        }
         return;
     }
-    let unknown = pids.iter().filter(|&&pid| !running::is_visible(pid)).map(u32::to_string);
-    let unknown: Vec<_> = unknown.collect();
+    if running::are_hidden() {
+        return;
+    }
+    let unknown = choice.pids.iter().filter(|&&pid| !running::is_visible(pid));
+    let unknown: Vec<_> = unknown.map(u32::to_string).collect();
     if !unknown.is_empty() {
         let unknown = unknown.join(", ");
         report::say(format_args!(

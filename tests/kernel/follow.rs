@@ -105,6 +105,23 @@ fn descendants_are_found_where_proc_hides_them() {
     assert_eq!(with_args, 1 + 3 + 3, "{:#?}", capture.events);
 }
 
+/// Where /proc has other pids than events have. What begins from then on needs no /proc.
+#[test]
+fn in_a_pid_namespace_it_says_that_those_already_running_are_missed() {
+    let Some(_machine) = machine::shared() else { return };
+    let (mut shell, pid) = Probe::start();
+    let args = ["--format", "json", "--duration", "1.5", "--follow", "--pid", &pid];
+    let mut tuxscope = Tuxscope::spawn(namespace::of_pids(&program::command(&args)));
+    tuxscope.await_tracing();
+    writeln!(shell.stdin.as_ref().unwrap(), "x").unwrap();
+    let run = tuxscope.end();
+    drop(shell.stdin.take());
+    process::wait(&mut shell);
+    assert_eq!(run.code, Some(0), "{:#?}", run.stderr);
+    assert!(run.stderr[0].contains("descendants that already run are missed"), "{:#?}", run.stderr);
+    assert_eq!(run.closing().printed, 2, "fork and exit: {:#?}", run.stderr);
+}
+
 #[test]
 fn descendants_that_were_alive_at_the_start_are_followed() {
     let Some(_machine) = machine::shared() else { return };

@@ -55,7 +55,7 @@ pub fn run(args: Proc) -> Result<ExitCode> {
     let mut storage = Storage::uninit();
     let tracer = Tracer::attach(&mut storage, &config)?;
 
-    look_for(&config.choice);
+    look_for(&config.choice)?;
     let waiter = Waiter::new().context("can't wait for events")?;
     let has_trace = args.runs_command() && args.is_wide();
     let trace = has_trace.then(identity::trace).flatten();
@@ -311,7 +311,10 @@ impl Proc {
 
 /// Says which of the processes that are named aren't there: they may come, or the number may be
 /// wrong.
-fn look_for(choice: &Conditions) {
+///
+/// # Errors
+/// There is nobody to follow.
+fn look_for(choice: &Conditions) -> Result<(), Failure> {
     // Elsewhere /proc has other numbers than the kernel's own.
     if !running::pids_are_the_kernels() {
         if choice.follow {
@@ -320,17 +323,23 @@ fn look_for(choice: &Conditions) {
                  run are missed, and what they start",
             );
         }
-        return;
+        return Ok(());
     }
     if running::are_hidden() {
-        return;
+        return Ok(());
     }
     let unknown = choice.pids.iter().filter(|&&pid| !running::is_visible(pid));
     let unknown: Vec<_> = unknown.map(u32::to_string).collect();
-    if !unknown.is_empty() {
-        let unknown = unknown.join(", ");
-        report::say(format_args!(
-            "no process has pid {unknown} now; a later one with that pid is traced"
-        ));
+    if unknown.is_empty() {
+        return Ok(());
     }
+    let what = format!("no process has pid {}", unknown.join(", "));
+    if choice.follow && unknown.len() == choice.pids.len() {
+        let remedy = "--follow begins at processes that run: name one, or run it with -- COMMAND";
+        return Err(Failure::new(Exit::Usage, what, remedy));
+    }
+    // A pid that comes back is another process, whose descendants are none of those asked for.
+    let later = if choice.follow { "not followed" } else { "traced" };
+    report::say(format_args!("{what} now; a later one with that pid is {later}"));
+    Ok(())
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
-use crate::program::{self, Ended, Tuxscope};
+use crate::program::{self, Ended, NEVER, Tuxscope};
 use crate::wide::Capture;
 use crate::{machine, namespace, process, worker};
 
@@ -394,6 +394,14 @@ fn what_begins_later_is_followed_wherever_it_goes() {
     assert!(forks.into_iter().all(|fork| known.contains(&fork.ppid)), "no stranger's fork");
 }
 
+#[test]
+fn nobody_is_followed_where_nobody_is_there() {
+    let Some(_machine) = machine::shared() else { return };
+    let args = ["--follow", "--pid", NEVER, "--duration", "1"];
+    let run = Tuxscope::spawn(program::command(&args)).end();
+    run.refused(2, &[&format!("no process has pid {NEVER}"), "--follow begins at processes"]);
+}
+
 /// A pid that comes round again is somebody else.
 #[test]
 fn a_pid_is_followed_only_while_its_owner_lives() {
@@ -414,6 +422,9 @@ fn a_pid_is_followed_only_while_its_owner_lives() {
         worker::same_pid(pid, 1);
         let run = tuxscope.stop();
         run.success();
+        let said =
+            format!("no process has pid {pid} now; a later one with that pid is not followed");
+        assert!(run.stderr[0].ends_with(&said), "{:#?}", run.stderr);
         assert_eq!(run.closing().printed, 0, "{}", String::from_utf8_lossy(&run.stdout));
     }
     drop(shell.stdin.take());

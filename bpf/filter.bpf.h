@@ -247,6 +247,21 @@ static __always_inline void follow_thread_exit(__u32 tid)
 	}
 }
 
+/*
+ * Basic mode, at an exec: a thread takes its leader's id, and the one that it had ends without an
+ * exit. Of the two that count as alive the leader has ended by then, and the other is who goes on.
+ */
+static __always_inline void follow_exec(__u32 tgid, __u32 old_tid)
+{
+	__u8 *mark;
+
+	if (!follow || old_tid == tgid)
+		return;
+	mark = mark_of(old_tid);
+	if (mark)
+		*mark = 0;
+}
+
 static __always_inline int wanted_pid(__u32 pid)
 {
 	return !filter_pids || bpf_map_lookup_elem(&pids, &pid);

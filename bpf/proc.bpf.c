@@ -96,12 +96,13 @@ int handle_fork(struct trace_event_raw_sched_process_fork *ctx)
 
 /* Exec runs in the task itself, and after it the task's pid is its TGID. */
 SEC("tp/sched/sched_process_exec")
-int handle_exec(void *ctx)
+int handle_exec(struct trace_event_raw_sched_process_exec *ctx)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
 	if (!tracing)
 		return 0;
+	follow_exec(tgid, ctx->old_pid);
 	return emit(PROC_EXEC, tgid, 0, tgid, wanted_tree(tgid));
 }
 

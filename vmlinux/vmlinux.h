@@ -294,6 +294,10 @@ struct trace_event_raw_sched_process_fork {
 	int child_pid; /* and this one */
 };
 
+struct trace_event_raw_sched_process_exec {
+	pid_t old_pid;
+};
+
 struct trace_event_raw_sched_process_exit { /* since 6.16 */
 	bool group_dead;
 };

@@ -197,6 +197,27 @@ fn waiting_for_all_ends_whatever_threads_do() {
     }
 }
 
+/// The thread takes its leader's id, and the one that it had ends with nobody; who gets it then is a
+/// stranger.
+#[test]
+fn waiting_for_all_is_not_ended_by_an_id_that_an_exec_gave_up() {
+    let Some(_machine) = machine::alone() else { return };
+    let daemon = format!("{} thread-execs sleep 2 & exit 4", worker::path().display());
+    for mode in [&["--wide"][..], &[]] {
+        let options = [mode, &["--wait", "all"]].concat();
+        let mut run = Run::new(&options, &["sh", "-c", &daemon]);
+        let mut child = run.spawn();
+        let tid = first_number(&mut child);
+        process::eventually(|| !PathBuf::from(format!("/proc/{tid}")).exists());
+        thread::sleep(Duration::from_millis(200)); // until the exec is told
+        worker::same_pid(tid, 1);
+        assert_eq!(process::wait(&mut child).code(), Some(4));
+        let text = fs::read_to_string(run.events()).unwrap();
+        let count = |kind: &str| text.matches(&format!(":\"{kind}\"")).count();
+        assert_eq!(count("exit"), count("fork") + 1, "the daemon's end is in it: {text}");
+    }
+}
+
 #[test]
 fn sigterm_ends_both() {
     let Some(_machine) = machine::shared() else { return };

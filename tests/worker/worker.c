@@ -23,6 +23,7 @@
  *   worker system-calls COUNT         what one takes
  *   worker into-cgroup DIR            a child that is born in this cgroup
  *   worker io-uring                   a child for which the kernel makes threads; 77: it has none
+ *   worker thread-execs COMMAND...    tells the id of a thread, which becomes the command
  *   worker exit CODE                  ends with that status
  *   worker become UID                 becomes that user, and ends
  *   worker no-bpf COMMAND...          runs it where bpf(2) says ENOSYS
@@ -1038,6 +1039,24 @@ static int io_uring(void)
 	return 0;
 }
 
+static void *become(void *command)
+{
+	truth("%d\n", gettid_());
+	execvp(*(char **)command, command);
+	die("execvp");
+	return NULL;
+}
+
+static void thread_execs(char **command)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, become, command))
+		die("pthread_create");
+	for (;;)
+		pause();
+}
+
 /* As sandboxes that know no BPF do. */
 static void no_bpf(char **command)
 {
@@ -1131,6 +1150,8 @@ int main(int argc, char **argv)
 		exec_exit(argv[2]);
 	if (argc >= 3 && !strcmp(argv[1], "no-bpf"))
 		no_bpf(argv + 2);
+	if (argc >= 3 && !strcmp(argv[1], "thread-execs"))
+		thread_execs(argv + 2);
 	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "storm")) {
 		program = argv[5];
 		return storm(argv[2], atol(argv[3]), atol(argv[4]));
@@ -1182,6 +1203,6 @@ int main(int argc, char **argv)
 			" | same-pid PID COUNT | tally COUNT WORKERS | lineages [stay] | hold COUNT"
 			" | case NAME | deaths | costs DIR | zombie | unreaped | usage"
 			" | failed-execs DIR | system-calls COUNT | into-cgroup DIR"
-			" | io-uring | exit CODE | no-bpf COMMAND...\n");
+			" | io-uring | thread-execs COMMAND... | exit CODE | no-bpf COMMAND...\n");
 	return 2;
 }

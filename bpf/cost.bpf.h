@@ -28,7 +28,10 @@ struct {
 	__type(value, __u8);
 } awaited SEC(".maps");
 
-/* At an exit that was told. Where there is no room for it, its cost will be missing. */
+/*
+ * At an exit that was told. Where there is no room for it, its cost will be missing, however large
+ * the ring: what user space says of lost costs alone names both causes.
+ */
 static __always_inline void await_cost(__u32 tid, __u64 start_ns)
 {
 	struct task_key key = { .tid = tid, .start_ns = start_ns };

@@ -224,10 +224,10 @@ impl Capture<'_> {
                     patience = SOON;
                 }
                 others.look();
-                if losses.has_news(tracer.lost()) {
+                if let Some(news) = losses.news(tracer.lost()) {
                     progress.clear();
                     if !self.full_screen {
-                        losses.say(tracer.lost());
+                        report::say(news);
                     }
                     writer.lost();
                 }

@@ -126,7 +126,7 @@ pub fn head(canvas: &Canvas, head: &Head) -> Vec<String> {
     sight.put(&format!("; tuxscope itself {:.1}%; ", percent(head.own_ns)));
     match head.lost.is_none() {
         true => sight.put("no event lost"),
-        false => sight.put_in(RED, &format!("lost events: {}", head.lost)),
+        false => sight.put_in(RED, &format!("lost: {}", head.lost)),
     }
     vec![cpu.end(), canvas.text(&processes), sight.end()]
 }

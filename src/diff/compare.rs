@@ -136,13 +136,34 @@ enum Kind {
     Measured { whole: u64 },
 }
 
+/// What all groups come to together, on the side that has more: by this a group's change is weighed.
+struct Wholes {
+    processes: u64,
+    cpu_ns: u64,
+    /// Of the capture that has most.
+    run_time_ns: u64,
+}
+
+impl Wholes {
+    fn of(sides: &[Side; 2], before: &[Run], after: &[Run]) -> Self {
+        let most = |figure: fn(&Side) -> u64| sides.iter().map(figure).max().unwrap_or(0);
+        let run_times = before.iter().chain(after).map(|run| run.sum(|group| group.run_time_ns));
+        Self {
+            processes: most(|side| side.processes),
+            cpu_ns: most(|side| side.cpu_ns),
+            run_time_ns: run_times.max().unwrap_or(0),
+        }
+    }
+}
+
 /// Compares captures of both sides; of each there is at least one.
 pub fn compare(before: &[Run], after: &[Run], options: &Options) -> Report {
     let sides = [before, after].map(side);
+    let wholes = Wholes::of(&sides, before, after);
     let names: BTreeSet<&String> =
         before.iter().chain(after).flat_map(|run| run.groups.keys()).collect();
     let mut groups: Vec<Group> =
-        names.into_iter().map(|name| group(name, before, after, &sides, options)).collect();
+        names.into_iter().map(|name| group(name, before, after, &wholes, options)).collect();
     sorted::by(&mut groups, |a, b| b.weight.total_cmp(&a.weight).then_with(|| a.name.cmp(&b.name)));
     let execs = options.execs.then(|| execs(before, after));
     let differs = groups.iter().any(|group| group.state != State::Alike)
@@ -165,10 +186,8 @@ pub fn compare(before: &[Run], after: &[Run], options: &Options) -> Report {
 }
 
 fn side(runs: &[Run]) -> Side {
-    let sum = |measure: fn(&Measures) -> u64| {
-        let of = |run: &Run| run.groups.values().map(measure).fold(0, u64::saturating_add);
-        median(runs.iter().map(of).collect())
-    };
+    let sum =
+        |measure: fn(&Measures) -> u64| median(runs.iter().map(|run| run.sum(measure)).collect());
     Side {
         captures: runs.iter().map(|run| run.name.clone()).collect(),
         elapsed_ns: median(runs.iter().map(|run| run.elapsed_ns).collect()),
@@ -184,26 +203,20 @@ fn median(mut figures: Vec<u64>) -> u64 {
     figures.get(figures.len().saturating_sub(1) / 2).copied().unwrap_or(0)
 }
 
-fn group(name: &str, before: &[Run], after: &[Run], sides: &[Side; 2], options: &Options) -> Group {
+fn group(name: &str, before: &[Run], after: &[Run], wholes: &Wholes, options: &Options) -> Group {
     let of = |runs: &[Run]| -> Vec<Measures> {
         runs.iter().map(|run| run.groups.get(name).copied().unwrap_or_default()).collect()
     };
     let both = [of(before), of(after)];
     let known = |figure: fn(&Measures) -> u64| move |measures: &Measures| Some(figure(measures));
-    let whole = |figure: fn(&Side) -> u64| sides.iter().map(figure).max().unwrap_or(0);
-    let all_run_time = [before, after].into_iter().flatten().map(|run| {
-        run.groups.values().map(|measures| measures.run_time_ns).fold(0, u64::saturating_add)
-    });
     let measured = |whole| Kind::Measured { whole };
     let change = |figure: &dyn Fn(&Measures) -> Option<u64>, kind| {
         change(both.each_ref().map(|side| side.iter().map(figure).collect()), kind, options)
     };
-    let run_time_whole = all_run_time.max().unwrap_or(0);
     let count = change(&known(|measures| measures.count), Kind::Exact);
     let failures = change(&known(|measures| measures.failures), Kind::Exact);
-    let cpu_whole = whole(|side| side.cpu_ns);
-    let cpu_ns = change(&cpu, measured(cpu_whole));
-    let run_time_ns = change(&run_time, measured(run_time_whole));
+    let cpu_ns = change(&cpu, measured(wholes.cpu_ns));
+    let run_time_ns = change(&run_time, measured(wholes.run_time_ns));
     let max_rss_bytes = change(&|measures| measures.max_rss_bytes, measured(0));
     let there = both.each_ref().map(|side| side.iter().filter(|one| one.count > 0).count());
     let changes = [count, failures, cpu_ns, run_time_ns, max_rss_bytes];
@@ -213,7 +226,7 @@ fn group(name: &str, before: &[Run], after: &[Run], sides: &[Side; 2], options: 
         _ if changes.iter().any(|change| change.changed) => State::Changed,
         _ => State::Alike,
     };
-    let wholes = [whole(|side| side.processes), 1, cpu_whole, run_time_whole, u64::MAX];
+    let wholes = [wholes.processes, 1, wholes.cpu_ns, wholes.run_time_ns, u64::MAX];
     let shares = changes.iter().zip(wholes).map(|(change, whole)| change.share(whole));
     let weight = shares.fold(0.0, f64::max);
     let weight = if state == State::Alike { -1.0 } else { weight };

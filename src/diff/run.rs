@@ -40,6 +40,13 @@ pub struct Run {
     pub chain: BTreeMap<String, u64>,
 }
 
+impl Run {
+    /// What all groups come to together.
+    pub fn sum(&self, measure: impl Fn(&Measures) -> u64) -> u64 {
+        self.groups.values().map(measure).fold(0, u64::saturating_add)
+    }
+}
+
 /// What a group came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measures {

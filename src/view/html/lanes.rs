@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! In which row each process is drawn: its children below it, and no two of a row at once.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
 use crate::sorted;
 use crate::view::lives::{Children, Life, LifeId, Lives};
 
@@ -73,25 +76,94 @@ pub fn place(lives: &Lives, children: &Children) -> (Vec<Placed>, usize) {
 /// they take, the first begin and the last end.
 fn pack(members: &mut [usize], blocks: &mut [Block]) -> (usize, u64, u64) {
     sorted::by_key(members, |&i| blocks[i].begin);
-    // When the last one in each row ends.
-    let mut free: Vec<u64> = Vec::new();
+    let mut rows = Rows::default();
     for &i in members.iter() {
-        let (begin, height) = (blocks[i].begin, blocks[i].height);
-        let mut first = 0;
-        let mut row = 0;
-        while row < first + height && row < free.len() {
-            if free[row] > begin {
-                first = row + 1;
-            }
-            row += 1;
-        }
-        free.resize(free.len().max(first + height), 0);
-        free[first..first + height].fill(blocks[i].end.max(begin.saturating_add(1)));
-        blocks[i].offset = first;
+        let Block { begin, end, height, .. } = blocks[i];
+        blocks[i].offset = rows.take(height, begin, end.max(begin.saturating_add(1)));
     }
     let begin = members.iter().map(|&i| blocks[i].begin).min().unwrap_or(u64::MAX);
     let end = members.iter().map(|&i| blocks[i].end).max().unwrap_or(0);
-    (free.len(), begin, end)
+    (rows.used, begin, end)
+}
+
+/// Which rows are free, while time goes on. Those that lie together are one run, so that what a block
+/// costs depends neither on how many rows there are nor on how many it takes.
+struct Rows {
+    /// Where each run of free rows begins, and how many it has. The last one has no end.
+    free: BTreeMap<usize, usize>,
+    /// The same: how many, and where it begins.
+    by_length: BTreeSet<(usize, usize)>,
+    /// When blocks end, their first rows and how many they have.
+    taken: BinaryHeap<Reverse<(u64, usize, usize)>>,
+    /// How many were ever taken.
+    used: usize,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        let all = (0, usize::MAX);
+        let (free, by_length) = (BTreeMap::from([all]), BTreeSet::from([(all.1, all.0)]));
+        Self { free, by_length, taken: BinaryHeap::new(), used: 0 }
+    }
+}
+
+impl Rows {
+    /// Takes the first rows that lie together and are free at `begin`, until `end`. Who begins later
+    /// comes later.
+    fn take(&mut self, height: usize, begin: u64, end: u64) -> usize {
+        while let Some(&Reverse((ended, first, height))) = self.taken.peek() {
+            if ended > begin {
+                break;
+            }
+            self.taken.pop();
+            self.release(first, height);
+        }
+        let (first, length) = self.first_with(height);
+        self.remove(first, length);
+        if length > height {
+            self.insert(first + height, length - height);
+        }
+        self.taken.push(Reverse((end, first, height)));
+        self.used = self.used.max(first + height);
+        first
+    }
+
+    /// The first run that has so many rows. Runs have few different lengths: one look at each.
+    fn first_with(&self, height: usize) -> (usize, usize) {
+        let mut found = (usize::MAX, 0);
+        let mut least = height;
+        while let Some(&(length, first)) = self.by_length.range((least, 0)..).next() {
+            found = found.min((first, length));
+            let Some(longer) = length.checked_add(1) else { break };
+            least = longer;
+        }
+        found
+    }
+
+    /// Frees rows, and joins them with those beside them.
+    fn release(&mut self, mut first: usize, mut length: usize) {
+        if let Some((&before, &rows)) = self.free.range(..first).next_back() {
+            if before + rows == first {
+                self.remove(before, rows);
+                (first, length) = (before, rows + length);
+            }
+        }
+        if let Some(&rows) = self.free.get(&(first + length)) {
+            self.remove(first + length, rows);
+            length += rows;
+        }
+        self.insert(first, length);
+    }
+
+    fn insert(&mut self, first: usize, length: usize) {
+        self.free.insert(first, length);
+        self.by_length.insert((length, first));
+    }
+
+    fn remove(&mut self, first: usize, length: usize) {
+        self.free.remove(&first);
+        self.by_length.remove(&(length, first));
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +182,41 @@ mod tests {
         let pid = |placed: &Placed| lives.get(placed.id).expect("a life").pid;
         let got: Vec<_> = placed.iter().map(|placed| (pid(placed), placed.row)).collect();
         assert_eq!((got, rows), (vec![(10, 0), (11, 1), (12, 2), (13, 1)], 3));
+    }
+
+    #[test]
+    fn a_block_takes_the_first_rows_that_are_free() {
+        let mut random = Random(7);
+        for round in 0..300 {
+            let (mut rows, mut ends, mut begin) = (Rows::default(), Vec::new(), 0);
+            for _ in 0..random.below(200) {
+                begin += random.below(4);
+                let height = 1 + random.below(5) as usize;
+                let end = begin + 1 + random.below(60);
+                let first = rows.take(height, begin, end);
+                let is_free = |row: usize| ends.get(row).is_none_or(|&end| end <= begin);
+                let want = (0..).find(|&first| (first..first + height).all(is_free));
+                assert_eq!(Some(first), want, "round {round}: {height} from {begin} on");
+                ends.resize(ends.len().max(first + height), 0);
+                ends[first..first + height].fill(end);
+                let by_place = rows.free.iter().map(|(&first, &length)| (length, first));
+                assert_eq!(by_place.collect::<BTreeSet<_>>(), rows.by_length);
+            }
+            assert_eq!(rows.used, ends.len());
+            // Those that are free again lie together again.
+            rows.take(1, u64::MAX, u64::MAX);
+            assert_eq!(rows.free, BTreeMap::from([(1, usize::MAX - 1)]));
+        }
+    }
+
+    #[test]
+    fn neither_rows_that_are_taken_nor_a_blocks_own_are_looked_at() {
+        const HEIGHT: usize = usize::MAX / 2_000;
+        let mut rows = Rows::default();
+        for n in 0..1_000 {
+            assert_eq!(rows.take(HEIGHT, n as u64, u64::MAX), n * HEIGHT);
+            assert_eq!((rows.free.len(), rows.by_length.len()), (1, 1));
+        }
     }
 
     #[test]

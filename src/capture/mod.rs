@@ -242,7 +242,7 @@ impl Capture<'_> {
             writer.proceed(&ring, drained);
             writer.tell_metrics(&ring, false);
             if self.show_status {
-                progress.show(writer.output, || writer.status());
+                progress.show(writer.output, || Some(writer.status()));
             }
             if over(&writer, others.command_ended) {
                 break;

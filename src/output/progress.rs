@@ -32,13 +32,14 @@ impl Progress {
         Self { on_terminal, next: Instant::now() + INTERVAL, shown: false }
     }
 
-    /// Shows `text` if it is time to. Output that goes to the terminal is progress enough.
-    pub fn show(&mut self, output: &Output, text: impl FnOnce() -> String) {
+    /// Shows `text`, where there is any, if it is time to: until then nobody asks for it. Output that goes to
+    /// the terminal is progress enough.
+    pub fn show(&mut self, output: &Output, text: impl FnOnce() -> Option<String>) {
         let now = Instant::now();
         if self.on_terminal && now >= self.next && !output.scrolls() {
             self.next = now + INTERVAL;
+            let Some(text) = text() else { return };
             self.shown = true;
-            let text = text();
             // A line that wraps could not be erased. In the last column the cursor may.
             let columns = rustix::termios::tcgetwinsize(io::stderr()).map(|size| size.ws_col);
             let room = usize::from(columns.unwrap_or_default()).checked_sub(1);

@@ -2,6 +2,7 @@
 //! The files that a replay is given -> captures, each of one file, or of several that were rotated.
 
 use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -75,6 +76,9 @@ fn told_by_name(name: &[u8]) -> (&[u8], Age) {
 /// A file can't be opened, or is named twice, or a directory has none.
 pub fn sets(paths: &[PathBuf]) -> Result<Vec<Set>> {
     let mut found: Vec<(PathBuf, Vec<(Age, PathBuf)>)> = Vec::new();
+    // Of each capture the place in the list, for a directory may have a file a minute.
+    let mut places: HashMap<PathBuf, usize> = HashMap::new();
+    let mut named: HashSet<PathBuf> = HashSet::new();
     for path in paths {
         for file in expanded(path)? {
             let (base, age) = told_by_name(file.file_name().map_or(b"", OsStr::as_bytes));
@@ -84,13 +88,14 @@ pub fn sets(paths: &[PathBuf]) -> Result<Vec<Set>> {
                 true => (file.clone(), Age::Current),
                 false => (base, age),
             };
-            match found.iter_mut().find(|(other, _)| *other == base) {
-                Some((_, files)) if files.iter().any(|(_, other)| *other == file) => {
-                    bail!("{} is named twice", file.display())
-                }
-                Some((_, files)) => files.push((age, file)),
-                None => found.push((base, vec![(age, file)])),
+            if !named.insert(file.clone()) {
+                bail!("{} is named twice", file.display());
             }
+            let place = *places.entry(base).or_insert_with_key(|base| {
+                found.push((base.clone(), Vec::new()));
+                found.len() - 1
+            });
+            found[place].1.push((age, file));
         }
     }
     let sets: Vec<Set> =

@@ -108,9 +108,9 @@ pub fn run(plan: Plan<'_>, output: &mut Output, stop: &Stop) -> Result<Outcome> 
     while !replay.over && !stop.requested() {
         let next = merge.next(|merge| {
             replay.flush();
-            if let Some(done) = merge.progress() {
-                progress.show(replay.output, || format!("{:3.0} % read", done * 100.0));
-            }
+            progress.show(replay.output, || {
+                merge.progress().map(|done| format!("{:3.0} % read", done * 100.0))
+            });
         });
         let Some((at, item)) = next else { break };
         // A message belongs on a line of its own.

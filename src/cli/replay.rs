@@ -177,7 +177,8 @@ pub fn run(args: Replay) -> Result<ExitCode> {
     })
 }
 
-/// All files are opened before the first is read: those of many hosts are more than 1,024.
+/// All files are opened before the first is read, for then the sandbox forbids it, and what is rotated
+/// meanwhile has another name: those of many hosts are more than 1,024.
 fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     // Where it can't be raised, the file that is one too many says so.

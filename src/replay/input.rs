@@ -13,8 +13,10 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::gzip::Gzip;
+use crate::model::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::runtime::stop::Stop;
 
@@ -49,7 +51,14 @@ impl Input {
             let name = path.display().to_string();
             // A FIFO's writer may never come.
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-            let file = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from);
+            let file = rustix::fs::open(path, flags, Mode::empty());
+            if matches!(file, Err(Errno::MFILE)) {
+                let what = format!("can't read {name}: too many files are open");
+                let remedy = "all are opened before the first is read: raise the limit (ulimit -n) \
+                              or give fewer";
+                return Err(Failure::new(Exit::Failed, what, remedy).into());
+            }
+            let file = file.map_err(io::Error::from);
             (file.with_context(|| format!("can't read {name}"))?.into(), name)
         };
         let meta = file.metadata().with_context(|| format!("can't read {name}"))?;

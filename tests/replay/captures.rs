@@ -286,7 +286,7 @@ fn what_follows_another_hosts_capture_in_a_file_is_no_gap() {
 }
 
 #[test]
-fn more_files_than_the_soft_limit_can_be_merged() {
+fn more_files_than_the_soft_limit_can_be_merged_but_none_beyond_the_hard_one() {
     let dir = tempfile::tempdir().unwrap();
     for i in 0..100_u64 {
         let (host, from) = (format!("host{i}"), 1_000_000 * i);
@@ -295,15 +295,21 @@ fn more_files_than_the_soft_limit_can_be_merged() {
             + &summary(2);
         write(&dir, &format!("h{i}x"), &text);
     }
-    let program = env!("CARGO_BIN_EXE_tuxscope");
-    let line = format!(
-        "ulimit -Sn 50; exec {program} replay --format json --strict {}",
-        dir.path().display()
-    );
-    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
-    let out = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let replay_within = |limit: &str| {
+        let (program, dir) = (env!("CARGO_BIN_EXE_tuxscope"), dir.path().display());
+        let line = format!("{limit}; exec {program} replay --format json --strict {dir}");
+        let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+        let [out, err] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), out, err)
+    };
+    let (status, out, err) = replay_within("ulimit -Sn 50");
+    assert_eq!(status, Some(0), "{err}");
     assert_eq!(out.matches("\"event_type\":\"exit\"").count(), 100);
+    let (status, out, err) = replay_within("ulimit -n 50");
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(err.contains("x: too many files are open\n"), "{err}");
+    assert!(err.ends_with("raise the limit (ulimit -n) or give fewer\n"), "{err}");
 }
 
 #[test]

@@ -120,7 +120,7 @@ impl Input {
     pub fn is_plain(&self) -> bool {
         let mut magic = [0; ZSTD.len()];
         let read = self.file.read_at(&mut magic, 0).unwrap_or(0);
-        self.size.is_some() && !magic[..read].starts_with(&GZIP) && magic != ZSTD
+        self.size.is_some() && !magic[..read].starts_with(&GZIP) && !is_zstd(&magic[..read])
     }
 
     /// Its bytes, which end when the stop is requested, too. With `tail`, the path of a regular file,
@@ -178,7 +178,7 @@ impl Read for Bytes {
 fn decompressed(mut raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     let mut magic = Vec::new();
     raw.by_ref().take(ZSTD.len() as u64).read_to_end(&mut magic)?;
-    let (gzip, zstd) = (magic.starts_with(&GZIP), magic == ZSTD);
+    let (gzip, zstd) = (magic.starts_with(&GZIP), is_zstd(&magic));
     let whole = Cursor::new(magic).chain(raw);
     Ok(if gzip {
         Box::new(Gzip::new(BufReader::new(whole)))
@@ -189,6 +189,11 @@ fn decompressed(mut raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     } else {
         Box::new(whole)
     })
+}
+
+/// What a frame begins with, or one that decoders skip: pzstd(1) writes such a one in front of each.
+fn is_zstd(magic: &[u8]) -> bool {
+    magic == ZSTD || matches!(magic, [0x50..=0x5f, 0x2a, 0x4d, 0x18])
 }
 
 /// Says what to do where a frame asks for too much memory.
@@ -277,12 +282,15 @@ mod tests {
     fn a_plain_file_is_a_regular_one_that_is_not_compressed() -> Result<()> {
         let dir = tempfile::tempdir()?;
         let path = |name: &str| dir.path().join(name);
-        let files: [(&str, &[u8], bool); 5] = [
+        let files: [(&str, &[u8], bool); 8] = [
             ("a", b"{}\n", true),
             ("empty", b"", true),
             ("short", &ZSTD[..3], true),
             ("gzip", &[GZIP[0], GZIP[1], 8, 0], false),
             ("zstd", &ZSTD, false),
+            ("skippable", b"\x50\x2a\x4d\x18\0\0\0\0", false),
+            ("the last of them", b"\x5f\x2a\x4d\x18\0\0\0\0", false),
+            ("none of them", b"\x60\x2a\x4d\x18\0\0\0\0", true),
         ];
         for (name, bytes, plain) in files {
             std::fs::write(path(name), bytes)?;

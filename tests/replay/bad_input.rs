@@ -313,6 +313,23 @@ fn compressed_captures_are_read_in_all_their_parts_and_up_to_where_they_are_cut(
 }
 
 #[test]
+fn what_decoders_of_zstd_skip_may_come_first_in_between_and_last() {
+    let frame = compressed("zstd", good(1).as_bytes());
+    // As pzstd(1) has it: how many bytes the next frame takes.
+    let skipped =
+        [&b"\x50\x2a\x4d\x18\x04\0\0\0"[..], &(frame.len() as u32).to_le_bytes()].concat();
+    let other = b"\x5f\x2a\x4d\x18\0\0\0\0";
+    let input = [&skipped[..], &frame, &skipped, other, &frame, &skipped].concat();
+    let ran = replay(&input, &["--format", "json", "--strict"]);
+    assert_eq!((ran.status, ran.out, ran.err.as_str()), (0, good(1).repeat(2), ""));
+    let ran = replay(&input[..input.len() - 1], &["--format", "json"]);
+    assert_eq!((ran.status, ran.out), (0, good(1).repeat(2)));
+    assert!(ran.err.contains("the compressed data is cut off here"), "{}", ran.err);
+    let ran = replay(&skipped, &["--format", "none"]);
+    assert_eq!(ran.err, "tuxscope: standard input is empty: no event was captured\n");
+}
+
+#[test]
 fn zeros_behind_gzip_are_padding() {
     let part = compressed("gzip", good(1).as_bytes());
     let padding = vec![0; 100_000];

@@ -114,6 +114,10 @@ fn compare(args: &Diff) -> Result<u8> {
         (before, after) if !after.is_empty() => (before, after),
         _ => bail!("which captures are from before, and which from after?\nseparate them by --"),
     };
+    let from_stdin = before.iter().chain(after).filter(|path| path.as_os_str() == "-");
+    if from_stdin.count() > 1 {
+        bail!("standard input can be read only once\nsave the captures to files");
+    }
     let open =
         |paths: &[PathBuf]| paths.iter().map(|path| Input::open(path)).collect::<Result<Vec<_>>>();
     let inputs = [open(before)?, open(after)?];
@@ -122,8 +126,13 @@ fn compare(args: &Diff) -> Result<u8> {
     confine(&[]);
     let stop = Stop::on_signals(Hangup::End)?;
     let mut sides: Vec<Vec<Run>> = Vec::new();
+    let mut damaged = false;
     for side in inputs {
-        let runs = side.into_iter().map(|input| read(input, &args.view, &mut output, &stop));
+        let runs = side.into_iter().map(|input| {
+            let (run, is_damaged) = read(input, &args.view, &mut output, &stop)?;
+            damaged |= is_damaged;
+            Ok(run)
+        });
         sides.push(runs.collect::<Result<_>>()?);
     }
     let runs: Vec<&Run> = sides.iter().flatten().collect();
@@ -154,6 +163,8 @@ fn compare(args: &Diff) -> Result<u8> {
         _ => {}
     }
     Ok(match (report.differs, report.certain) {
+        // What differs may be nothing but what is missing.
+        _ if damaged => TROUBLE,
         (true, _) => DIFFERS,
         // What is missing may have been a difference.
         (false, false) => TROUBLE,
@@ -161,8 +172,9 @@ fn compare(args: &Diff) -> Result<u8> {
     })
 }
 
-/// Reads a capture to its end.
-fn read(input: Input, view: &ViewOptions, output: &mut Output, stop: &Stop) -> Result<Run> {
+/// Reads a capture to its end. The other value: of what was captured, some can't be read, or the end isn't
+/// there.
+fn read(input: Input, view: &ViewOptions, output: &mut Output, stop: &Stop) -> Result<(Run, bool)> {
     let name = input.name().to_owned();
     let sink = Collecting::new(&name, view.by, view.args);
     let sinks = [(); 2].map(|()| Box::new(sink.clone()) as _);
@@ -184,12 +196,13 @@ fn read(input: Input, view: &ViewOptions, output: &mut Output, stop: &Stop) -> R
         bail!("ended while {name} was read");
     }
     let mut run = sink.take();
-    run.complete &= outcome.complete && outcome.unreadable == 0 && !outcome.empty;
+    let damaged = outcome.unreadable > 0 || outcome.empty || outcome.totals.cut_off;
+    run.complete &= outcome.complete && !damaged;
     if run.basic {
         bail!(
             "{name} is a capture of the basic mode, which doesn't tell what processes cost\n\
              capture with --wide"
         );
     }
-    Ok(run)
+    Ok((run, damaged))
 }

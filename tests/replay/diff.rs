@@ -250,6 +250,20 @@ fn trouble_has_a_status_of_its_own() {
     }
     let empty = files.write("empty", "");
     assert_eq!(diff(&[], &[&empty], &[&empty]).status, 2, "nothing is no proof");
+    // What differs may be nothing but what is missing, and is shown all the same.
+    let less = capture(&BEFORE, 0);
+    let (less, _) = less.rsplit_once("{\"pid\"").unwrap();
+    let less = files.write("less", less);
+    let meta = files.write("meta", META);
+    let damaged = files.write("damaged", &capture(&BEFORE, 0).replacen("{\"pid\"", "{\"pi", 3));
+    for (other, shows) in [(&empty, false), (&less, true), (&meta, true), (&damaged, true)] {
+        let ran = diff(&[], &[&whole], &[other]);
+        assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
+        assert!(!shows || ran.out.contains("gone") || ran.out.contains("ld"), "{}", ran.out);
+    }
+    let twice = diff(&[], &[Path::new("-")], &[Path::new("-")]);
+    assert_eq!(twice.status, 2);
+    assert!(twice.err.contains("only once"), "{}", twice.err);
     // One that still ran at the end.
     let begun =
         wide("fork", 999, 100, "make", 11_000, 11_000, "\"thread\":false,\"parent_tid\":100");

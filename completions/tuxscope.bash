@@ -318,11 +318,11 @@ _tuxscope() {
                     return 0
                     ;;
                 --event)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "fork exec exit exec_failed" -- "${cur}"))
                     return 0
                     ;;
                 -e)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "fork exec exit exec_failed" -- "${cur}"))
                     return 0
                     ;;
                 --match)
@@ -468,11 +468,11 @@ _tuxscope() {
                     return 0
                     ;;
                 --event)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "fork exec exit exec_failed" -- "${cur}"))
                     return 0
                     ;;
                 -e)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "fork exec exit exec_failed" -- "${cur}"))
                     return 0
                     ;;
                 --match)

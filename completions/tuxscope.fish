@@ -95,7 +95,10 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l uid -d 'Only 
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l cgroup -d 'Only events in this cgroup (v2) and below, such as /system.slice/cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l unit -d 'Only events of this systemd unit, the system\'s or a user\'s; cron means cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l container -d 'Only events in this container: 12 or more digits of its id, or its name if it has none' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s e -l event -d 'Only events of these kinds: fork, exec, exit, exec_failed' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -s e -l event -d 'Only events of these kinds' -r -f -a "fork\t''
+exec\t''
+exit\t''
+exec_failed\t''"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l match -d 'Only events whose process name or arguments match this regular expression' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l user -d 'Run COMMAND as this user, and set HOME, SHELL, USER and LOGNAME for it' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand proc" -l wait -d 'End when COMMAND ends, or when the last of its descendants does' -r -f -a "command\t'COMMAND itself'
@@ -188,7 +191,10 @@ complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l uid -d 'Onl
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l cgroup -d 'Only events in this cgroup (v2) and below, such as /system.slice/cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l unit -d 'Only events of this systemd unit, the system\'s or a user\'s; cron means cron.service' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l container -d 'Only events in this container: 12 or more digits of its id, or its name if it has none' -r
-complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s e -l event -d 'Only events of these kinds: fork, exec, exit, exec_failed' -r
+complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -s e -l event -d 'Only events of these kinds' -r -f -a "fork\t''
+exec\t''
+exit\t''
+exec_failed\t''"
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l match -d 'Only events whose process name or arguments match this regular expression' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l since -d 'Only events at this time or later: 2026-11-23T14:00:00Z, \'2026-11-23 14:00\', today, -2h' -r
 complete -c tuxscope -n "__fish_tuxscope_using_subcommand replay" -l until -d 'Only events before this time, as --since' -r

@@ -2,6 +2,7 @@
 //! The options that choose events, alike for a live capture and for a replay.
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use regex_lite::Regex;
 
 use crate::host::unit;
@@ -51,9 +52,8 @@ pub struct Choose {
     #[arg(long, value_name = "ID", value_parser = words::container)]
     pub container: Option<String>,
 
-    // Not a doc comment: there, clippy wants backticks around the last one.
-    #[arg(short = 'e', long = "event", value_name = "KIND", value_delimiter = ',', value_parser = words::kind,
-          help = "Only events of these kinds: fork, exec, exit, exec_failed")]
+    /// Only events of these kinds
+    #[arg(short = 'e', long = "event", value_name = "KIND", value_delimiter = ',', value_parser = kind())]
     pub kinds: Vec<EventKind>,
 
     /// Only exits with a status other than 0, or by a signal, and execs that failed
@@ -63,6 +63,13 @@ pub struct Choose {
     /// Only events whose process name or arguments match this regular expression
     #[arg(long = "match", value_name = "REGEX")]
     pub pattern: Option<Regex>,
+}
+
+/// A kind of event; shells complete it.
+fn kind() -> impl TypedValueParser<Value = EventKind> {
+    PossibleValuesParser::new(EventKind::ALL.map(EventKind::name)).try_map(|name| {
+        EventKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or("not a kind of event")
+    })
 }
 
 impl From<Choose> for Conditions {

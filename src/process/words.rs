@@ -2,7 +2,6 @@
 //! The values of conditions as a person types them: on the command line, and in rules.
 
 use crate::host::users;
-use crate::model::event::EventKind;
 use crate::model::pid::PID_MAX_LIMIT;
 
 /// A process id.
@@ -16,17 +15,6 @@ pub fn pid(text: &str) -> Result<u32, String> {
             Err(format!("a pid is a number from 1 to {PID_MAX_LIMIT}; separate several by commas"))
         }
     }
-}
-
-/// A kind of event.
-///
-/// # Errors
-/// It is none; the text says what one is.
-pub fn kind(text: &str) -> Result<EventKind, String> {
-    let found = EventKind::ALL.into_iter().find(|kind| kind.name() == text);
-    found.ok_or_else(|| {
-        "a kind is fork, exec, exit or exec_failed; separate several by commas".to_owned()
-    })
 }
 
 /// `TASK_COMM_LEN` of include/linux/sched.h, less the NUL.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::cli::events::Choose;
 use crate::cli::expect::Expect;
@@ -103,7 +103,8 @@ pub struct CommandOptions {
     ///
     /// Its standard streams are left alone: events go to standard error, or to --output. Its exit
     /// status becomes that of tuxscope.
-    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["pids", "follow"])]
+    #[arg(last = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments,
+          conflicts_with_all = ["pids", "follow"])]
     pub command: Vec<OsString>,
 
     /// Run COMMAND as this user, and set HOME, SHELL, USER and LOGNAME for it

@@ -5,7 +5,6 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use rustix::termios::tcgetwinsize;
 use rustix::time::ClockId;
 
 use crate::host::clock::now_ns;
@@ -339,8 +338,7 @@ impl Sink for Top {
 
     fn look(&mut self, out: &mut Vec<u8>) -> ControlFlow<()> {
         let Some(bytes) = screen::pressed() else { return ControlFlow::Break(()) };
-        let size = tcgetwinsize(std::io::stdout());
-        let size = size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()));
+        let size = screen::size();
         let is_due = self.looked.elapsed() >= INTERVAL;
         if !is_due && bytes.is_empty() && size == self.size {
             return ControlFlow::Continue(());

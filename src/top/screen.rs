@@ -6,7 +6,7 @@ use std::panic;
 
 use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::model::failure::{Exit, Failure};
 use crate::output::terminal;
@@ -72,6 +72,14 @@ impl Drop for Screen {
 fn leave(before: &Termios) {
     let _ = io::stdout().write_all(LEAVE).and_then(|()| io::stdout().flush());
     let _ = tcsetattr(io::stdin(), OptionalActions::Drain, before);
+}
+
+/// Its columns and lines. A serial console knows none and says 0: it is as large as a terminal
+/// usually is.
+pub fn size() -> (usize, usize) {
+    let (columns, lines) =
+        tcgetwinsize(io::stdout()).map_or((0, 0), |size| (size.ws_col.into(), size.ws_row.into()));
+    (if columns == 0 { 80 } else { columns }, if lines == 0 { 24 } else { lines })
 }
 
 /// The bytes of keys that were pressed since the last time; doesn't wait. None where the terminal

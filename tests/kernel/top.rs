@@ -232,11 +232,14 @@ fn it_fits_into_any_terminal() {
     let Some(_machine) = machine::shared() else { return };
     let mut terminal = Terminal::start(80, 24);
     let tty = fs::read_link(format!("/proc/{}/fd/0", terminal.pid())).unwrap();
-    for (columns, lines) in [(200, 50), (20, 5), (1, 1), (80, 24)] {
-        terminal.screen.lock().unwrap().screen_mut().set_size(lines, columns);
-        let [columns, lines] = [columns, lines].map(|n: u16| n.to_string());
+    let stty = |columns: u16, lines: u16| {
+        let [columns, lines] = [columns, lines].map(|n| n.to_string());
         let mut stty = Command::new("stty");
         process::output(stty.arg("-F").arg(&tty).args(["cols", &columns, "rows", &lines]));
+    };
+    for (columns, lines) in [(200, 50), (20, 5), (1, 1), (80, 24)] {
+        terminal.screen.lock().unwrap().screen_mut().set_size(lines, columns);
+        stty(columns, lines);
         thread::sleep(Duration::from_millis(1200));
         for keys in ["j", "\x1b[6~", "\r", "\x1b", "?", "\x1b", "/a", "\x1b"] {
             terminal.press(keys);
@@ -244,6 +247,12 @@ fn it_fits_into_any_terminal() {
         }
     }
     terminal.until("the last line again", |rows| rows[23].starts_with("q quit"));
+    // As a serial console has it.
+    stty(0, 0);
+    terminal.screen.lock().unwrap().process(b"\x1b[2J");
+    terminal.until("rows of a usual size", |rows| {
+        rows[3].contains("EXAMPLE") && rows[23].starts_with("q quit")
+    });
     terminal.press("q");
     terminal.ends(0);
 }

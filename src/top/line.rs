@@ -54,17 +54,19 @@ impl Line {
     }
 }
 
-/// Appends what makes a screen show these lines and nothing else.
+/// Appends what makes a screen show these lines and nothing else. What was there is erased before a
+/// line's text, not after it: where lines don't wrap, the cursor then stands on the last column of
+/// one that fills the screen, and its last character would go, too.
 pub fn show(lines: &[String], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\x1b[H");
     for (i, line) in lines.iter().enumerate() {
         if i > 0 {
             out.extend_from_slice(b"\r\n");
         }
+        let is_last = i + 1 == lines.len();
+        out.extend_from_slice(if is_last { b"\x1b[J" } else { b"\x1b[K" });
         out.extend_from_slice(line.as_bytes());
-        out.extend_from_slice(b"\x1b[K");
     }
-    out.extend_from_slice(b"\x1b[J");
 }
 
 #[cfg(test)]
@@ -83,5 +85,14 @@ mod tests {
         let mut plain = Line::new(Style::default(), 4);
         plain.put_in(crate::text::style::RED, "ab");
         assert_eq!(plain.fill().end(), "ab  ");
+    }
+
+    /// No sequence that erases comes while the cursor may stand on a line's last character.
+    #[test]
+    fn what_was_there_is_erased_before_a_line() {
+        let mut out = Vec::new();
+        show(&["abc…".to_owned(), String::new(), "de".to_owned()], &mut out);
+        let shown = String::from_utf8(out).expect("UTF-8");
+        assert_eq!(shown, "\x1b[H\x1b[Kabc…\r\n\x1b[K\r\n\x1b[Jde");
     }
 }

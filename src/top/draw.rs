@@ -146,29 +146,50 @@ const COLUMNS: [(Sort, usize, &str); 7] = [
     (Sort::Rss, 5, "RSS"),
 ];
 
+/// Places that names have at least.
+const NAME_WIDTH: usize = 16;
+/// Which columns give way where a name would have fewer, the first of them first.
+const GIVE_WAY: [Sort; 6] =
+    [Sort::Started, Sort::Ended, Sort::Failed, Sort::Rss, Sort::Running, Sort::Gone];
+
+/// The columns that find room. The one that rows are ordered by stays: it tells why they stand as
+/// they do.
+fn shown(canvas: &Canvas, sort: Sort) -> Vec<Sort> {
+    let mut shown = COLUMNS.to_vec();
+    for next in GIVE_WAY.into_iter().filter(|&next| next != sort) {
+        let taken: usize = shown.iter().map(|(_, width, _)| width + 1).sum();
+        if taken + NAME_WIDTH <= canvas.columns {
+            break;
+        }
+        shown.retain(|&(column, ..)| column != next);
+    }
+    shown.into_iter().map(|(column, ..)| column).collect()
+}
+
 /// How wide names are.
 fn name_width(canvas: &Canvas) -> usize {
-    (canvas.columns / 5).clamp(8, 40)
+    (canvas.columns / 5).clamp(NAME_WIDTH, 40)
 }
 
 /// The columns' heads; the one that rows are ordered by stands out.
 pub fn columns(canvas: &Canvas, choice: &Choice) -> String {
     let mut line = canvas.line();
     let emphasis = |sort: Sort| if sort == choice.sort { REVERSE } else { BOLD };
-    for (sort, width, name) in COLUMNS {
+    let shown = shown(canvas, choice.sort);
+    for (sort, width, name) in COLUMNS.into_iter().filter(|(sort, ..)| shown.contains(sort)) {
         line.put_in(emphasis(sort), &format!("{name:>width$}"));
         line.put(" ");
     }
     let name = choice.by.name().to_uppercase();
     line.put_in(emphasis(Sort::Name), &name);
-    let gap = name_width(canvas).saturating_sub(name.len()) + 1;
-    line.put(&" ".repeat(gap));
+    line.put_cell("", name_width(canvas).saturating_sub(name.len()));
+    line.put(" ");
     line.put_in(BOLD, "EXAMPLE");
     line.end()
 }
 
-/// A group.
-pub fn row(canvas: &Canvas, row: &Row, elapsed_ns: u64, chosen: bool) -> String {
+/// A group, in the columns that [`columns`] has.
+pub fn row(canvas: &Canvas, row: &Row, sort: Sort, elapsed_ns: u64, chosen: bool) -> String {
     let figures = &row.figures;
     let share = |part_ns: u64| 100.0 * part_ns as f64 / elapsed_ns.max(1) as f64;
     let rate = |number: u64| short(rate(number, elapsed_ns));
@@ -182,18 +203,18 @@ pub fn row(canvas: &Canvas, row: &Row, elapsed_ns: u64, chosen: bool) -> String 
         memory(figures.rss_bytes),
     ];
     let mut line = canvas.line();
-    for ((sort, width, _), cell) in COLUMNS.into_iter().zip(cells) {
+    let shown = shown(canvas, sort);
+    let cells = COLUMNS.into_iter().zip(cells).filter(|((column, ..), _)| shown.contains(column));
+    for ((column, width, _), cell) in cells {
         let text = format!("{cell:>width$}");
-        match sort == Sort::Failed && figures.failed > 0 && !chosen {
+        match column == Sort::Failed && figures.failed > 0 && !chosen {
             true => line.put_in(RED, &text),
             false => line.put(&text),
         }
         line.put(" ");
     }
-    let width = name_width(canvas);
-    let mut name = canvas.style.cut(&row.name, Some(width));
-    crate::text::pad(&mut name, width + 1);
-    line.put(&name);
+    line.put_cell(&row.name, name_width(canvas));
+    line.put(" ");
     match chosen {
         true => {
             line.put(&row.example);
@@ -244,6 +265,7 @@ pub fn node(canvas: &Canvas, node: &Node, elapsed_ns: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ledger::Figures;
     use super::*;
 
     #[test]
@@ -261,6 +283,41 @@ mod tests {
             assert_eq!(short(number), text, "{number}");
         }
         assert_eq!([percent(3.12), percent(99.96), percent(6_400.0)], ["3.1", "100", "6400"]);
+    }
+
+    #[test]
+    fn columns_give_way_to_the_name() {
+        let figures = Figures { running: 3, rss_bytes: 5 << 20, ..Figures::default() };
+        let name = "systemd-resolved".to_owned();
+        let group = Row { name, figures, example: "example".to_owned() };
+        let drawn = |columns, sort| {
+            let canvas = Canvas { style: Style::default(), columns, lines: 24 };
+            let head = super::columns(&canvas, &Choice { sort, ..Choice::default() });
+            let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let plain = head.replace(REVERSE, "").replace(BOLD, "").replace("\x1b[0m", "");
+            let row = row(&canvas, &group, sort, 1_000_000_000, false);
+            (words(&plain).join(" "), words(&row).join(" "))
+        };
+        let all = "CPU% GONE% RUN NEW/s END/s FAIL/s RSS COMMAND";
+        let cases = [
+            (60, Sort::Cpu, all, "0.0 0.0 3 - - - 5.0M systemd-resolved"),
+            (
+                59,
+                Sort::Cpu,
+                "CPU% GONE% RUN END/s FAIL/s RSS COMMAND",
+                "0.0 0.0 3 - - 5.0M systemd-resolved exam>",
+            ),
+            (44, Sort::Cpu, "CPU% GONE% RUN RSS COMMAND", "0.0 0.0 3 5.0M systemd-resolved exa>"),
+            (44, Sort::Started, "CPU% GONE% RUN NEW/s COMMAND", "0.0 0.0 3 - systemd-resolved ex>"),
+            (22, Sort::Name, "CPU% COMMAND", "0.0 systemd-resolved"),
+            (10, Sort::Cpu, "CPU% COM>", "0.0 sys>"),
+        ];
+        for (columns, sort, head, row) in cases {
+            let drawn = drawn(columns, sort);
+            assert!(drawn.0.starts_with(head), "{columns}: {drawn:?}");
+            assert_eq!(drawn.1, row, "{columns}");
+        }
+        assert_eq!(drawn(80, Sort::Cpu).0, format!("{all} EXAMPLE"));
     }
 
     #[test]

@@ -41,6 +41,15 @@ impl Line {
         self.text.push_str(reset);
     }
 
+    /// Appends text and blanks, so many columns together.
+    pub fn put_cell(&mut self, text: &str, width: usize) {
+        let left_then = self.left.saturating_sub(width);
+        self.put(&self.style.cut(text, Some(width)));
+        let blanks = self.left.saturating_sub(left_then);
+        self.text.extend(std::iter::repeat_n(' ', blanks));
+        self.left -= blanks;
+    }
+
     /// Fills it with blanks.
     pub fn fill(mut self) -> Self {
         self.text.extend(std::iter::repeat_n(' ', self.left));

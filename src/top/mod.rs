@@ -286,8 +286,9 @@ impl Top {
         let room = canvas.rows();
         self.first = self.first.min(self.chosen).max((self.chosen + 1).saturating_sub(room));
         let rows = self.rows.iter().enumerate().skip(self.first).take(room);
-        let elapsed_ns = self.head.spent.elapsed_ns;
-        lines.extend(rows.map(|(i, row)| draw::row(canvas, row, elapsed_ns, i == self.chosen)));
+        let (sort, elapsed_ns) = (self.choice.sort, self.head.spent.elapsed_ns);
+        let draw = |(i, row)| draw::row(canvas, row, sort, elapsed_ns, i == self.chosen);
+        lines.extend(rows.map(draw));
         if canvas.failures() > 0 {
             lines.resize(draw::HEAD + room, String::new());
             let mut title = Line::new(self.style, canvas.columns);

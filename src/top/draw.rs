@@ -27,7 +27,7 @@ pub const HELP: &[&str] = &[
     "  g             group by command, unit, container or user",
     "  < >           order by the column to the left or right; P: CPU, M: RSS",
     "  /             show only groups with a text in name or command line; Esc: all",
-    "  Up Down j k   select a row; also Page Up, Page Down, Home and End",
+    "  Up Down j k   select a row, or scroll; also Page Up, Page Down, Home, End",
     "  Enter t       process tree of the selected group; Esc: back",
     "  space p       pause, or continue",
     "  h ?           this help",
@@ -53,6 +53,11 @@ impl Canvas {
         line.end()
     }
 
+    /// So many lines find room below the head, where they have all of it.
+    pub fn room(&self) -> usize {
+        self.lines.saturating_sub(HEAD + 1)
+    }
+
     /// So many failures are shown.
     pub fn failures(&self) -> usize {
         match self.lines {
@@ -68,7 +73,7 @@ impl Canvas {
             0 => 0,
             count => count + 1,
         };
-        self.lines.saturating_sub(HEAD + failures + 1)
+        self.room().saturating_sub(failures)
     }
 }
 

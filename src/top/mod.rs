@@ -22,6 +22,8 @@ mod keys;
 mod ledger;
 mod line;
 mod screen;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use screen::Screen;
@@ -167,7 +169,7 @@ impl Top {
         let page = self.canvas().rows().max(1) as isize;
         match key {
             Key::Char('q') | Key::Ctrl('c') => return ControlFlow::Break(()),
-            Key::Char('h' | '?') => self.shown = Shown::Help,
+            Key::Char('h' | '?') => self.show(Shown::Help),
             Key::Escape if self.shown == Shown::Groups => self.filter(String::new()),
             Key::Escape => self.show(Shown::Groups),
             Key::Char('g') => {
@@ -240,9 +242,19 @@ impl Top {
         };
         match self.shown {
             Shown::Groups => self.chosen = step(self.chosen, self.rows.len()),
-            Shown::Tree(_) => self.first = step(self.first, self.tree.len()),
-            Shown::Help => {}
+            Shown::Tree(_) | Shown::Help => self.first = step(self.first, self.furthest() + 1),
         }
+    }
+
+    /// The first line that is shown where the last one stands at the screen's end.
+    fn furthest(&self) -> usize {
+        let canvas = self.canvas();
+        let (count, room) = match self.shown {
+            Shown::Groups => (self.rows.len(), canvas.rows()),
+            Shown::Tree(_) => (self.tree.len(), canvas.room()),
+            Shown::Help => (HELP.len(), canvas.room()),
+        };
+        count.saturating_sub(room)
     }
 
     fn canvas(&self) -> Canvas {
@@ -252,6 +264,8 @@ impl Top {
 
     fn draw(&mut self, out: &mut Vec<u8>) {
         let canvas = self.canvas();
+        // There may be less to show than there was, or more room.
+        self.first = self.first.min(self.furthest());
         let mut lines = draw::head(&canvas, &self.head);
         match &self.shown {
             Shown::Groups => self.draw_groups(&canvas, &mut lines),
@@ -265,15 +279,14 @@ impl Top {
                     ),
                 );
                 lines.push(title.end());
-                let room = canvas.lines.saturating_sub(draw::HEAD + 1);
-                let nodes = self.tree.iter().skip(self.first).take(room);
+                let nodes = self.tree.iter().skip(self.first).take(canvas.room());
                 lines.extend(
                     nodes.map(|node| draw::node(&canvas, node, self.head.spent.elapsed_ns)),
                 );
             }
             Shown::Help => {
                 lines.push(String::new());
-                lines.extend(HELP.iter().map(|text| self.cut(text)));
+                lines.extend(HELP.iter().skip(self.first).map(|text| self.cut(text)));
             }
         }
         lines.resize(canvas.lines.saturating_sub(1), String::new());
@@ -316,7 +329,7 @@ impl Top {
             Shown::Groups => {
                 "q quit  h help  g group  < > order  / filter  space pause  Enter tree"
             }
-            Shown::Tree(_) | Shown::Help => "Esc back  q quit",
+            Shown::Tree(_) | Shown::Help => "Esc back  q quit  Up Down scroll",
         };
         line.put_in(DIM, keys);
         line.end()

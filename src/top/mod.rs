@@ -32,7 +32,7 @@ use balance::{Balance, Spent};
 use board::{Choice, Row, Sort};
 use draw::{Canvas, HELP, Head};
 use failures::Failures;
-use keys::Key;
+use keys::{Key, Keys};
 use ledger::{Found, Ledger};
 use line::Line;
 use tree::Node;
@@ -59,6 +59,7 @@ pub struct Top {
     failed: Vec<String>,
     users: Users,
     style: Style,
+    keys: Keys,
     /// At the last look.
     looked: Instant,
     machine: Machine,
@@ -90,6 +91,7 @@ impl Top {
             failed: Vec::new(),
             users: Users::read(),
             style,
+            keys: Keys::new(),
             looked: Instant::now(),
             machine: usage::machine().unwrap_or_default(),
             own_ns: now_ns(ClockId::ProcessCPUTime),
@@ -353,15 +355,16 @@ impl Sink for Top {
     fn look(&mut self, out: &mut Vec<u8>) -> ControlFlow<()> {
         let Some(bytes) = screen::pressed() else { return ControlFlow::Break(()) };
         let size = screen::size();
+        let keys = self.keys.read(&bytes, Instant::now());
         let is_due = self.looked.elapsed() >= INTERVAL;
-        if !is_due && bytes.is_empty() && size == self.size {
+        if !is_due && keys.is_empty() && size == self.size {
             return ControlFlow::Continue(());
         }
         self.size = size;
         if is_due {
             self.refresh();
         }
-        for key in keys::read(&bytes) {
+        for key in keys {
             self.press(key)?;
         }
         self.draw(out);

@@ -66,12 +66,23 @@ pub fn of(pid: u32) -> Option<Usage> {
     Some(Usage {
         pid,
         ppid: stat.ppid.try_into().ok()?,
-        comm: Comm::new(stat.comm.as_bytes()),
+        comm: name(pid, &stat.comm),
         cpu_ns: nanos(stat.utime + stat.stime),
         rss_bytes: stat.rss * procfs::page_size(),
         is_kernels: stat.flags & KERNEL_THREAD != 0,
         is_zombie: stat.state == 'Z',
     })
+}
+
+/// A process' name, as events have it. `stat` shows backslashes and line breaks escaped, and what
+/// isn't UTF-8 is read as U+FFFD; `comm` has the bytes, but costs a file more for each process.
+fn name(pid: u32, in_stat: &str) -> Comm {
+    if in_stat.contains(['\u{fffd}', '\\']) {
+        if let Ok(bytes) = fs::read(format!("/proc/{pid}/comm")) {
+            return Comm::new(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
+        }
+    }
+    Comm::new(in_stat.as_bytes())
 }
 
 /// The user that a process runs as.
@@ -91,6 +102,8 @@ fn nanos(ticks: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -109,5 +122,19 @@ mod tests {
         assert_eq!(user(me.pid), Some(rustix::process::geteuid().as_raw()));
         // Where there is none but the old hierarchies, there is no path.
         assert!(cgroup(me.pid).is_none_or(|path| path.starts_with('/')));
+    }
+
+    #[test]
+    fn names_may_be_any_bytes() {
+        let script = r"printf 'n\377\\\nm' > /proc/$$/comm; echo; read -r line";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = shell.spawn().expect("a shell");
+        let said = shell.stdout.take().expect("a pipe");
+        BufReader::new(said).read_line(&mut String::new()).expect("its name is written");
+        let found = of(shell.id());
+        drop(shell.stdin.take());
+        shell.wait().expect("it ends");
+        assert_eq!(found.expect("alive").comm.as_bytes(), b"n\xff\\\nm");
     }
 }

@@ -23,7 +23,7 @@ use crate::model::failure::Exit;
 use crate::output::{Output, terminal};
 use crate::process::filter::Filter;
 use crate::runtime::stop::{Hangup, Stop};
-use crate::runtime::{report, rights, sandbox};
+use crate::runtime::{report, rights, sandbox, suspend};
 use crate::top::{self, Screen};
 
 /// Bytes of arguments that are asked of the kernel: a screen shows no more.
@@ -63,10 +63,13 @@ pub fn run(_args: &Top) -> Result<ExitCode> {
     let mut sink = top::Top::new(style);
     give_up_rights(&tracer);
     let stop = Stop::on_signals(Hangup::End)?;
+    // The terminal has to be given back before.
+    stop.heed_quit();
+    suspend::on_signal();
     let enricher = Enricher::new(MAX_ARGS as usize);
     let meta = identity::meta(Vec::new(), enricher.clock_offset_ns());
 
-    let screen = Screen::enter().context("can't use the terminal")?;
+    sink.show_on(Screen::enter().context("can't use the terminal")?);
     let capture = Capture {
         tracer: &tracer,
         sink: &mut sink,
@@ -85,7 +88,8 @@ pub fn run(_args: &Top) -> Result<ExitCode> {
         full_screen: true,
     };
     let summary = capture.run(&stop, &waiter);
-    drop(screen);
+    // The terminal is given back: there are things to say.
+    drop(sink);
     let summary = summary?;
     if let Some(error) = &summary.error {
         report::error(error);

@@ -8,4 +8,5 @@ pub mod rights;
 pub mod sandbox;
 pub mod service;
 pub mod stop;
+pub mod suspend;
 pub mod unblocked;

@@ -156,6 +156,14 @@ impl Stop {
         }
     }
 
+    /// Lets SIGQUIT ask for the end, too, where something has to be put right first: it would end
+    /// the program as it stands.
+    pub fn heed_quit(&self) {
+        let action = installed(libc::SIGTERM);
+        // SAFETY: the handler that `on_signals` has installed for SIGTERM.
+        unsafe { libc::sigaction(libc::SIGQUIT, &raw const action, ptr::null_mut()) };
+    }
+
     /// Once the command has ended, Ctrl-C is meant for us again.
     pub fn heed_interrupt(&self) {
         if let Some(handler) = self.on_interrupt {

@@ -11,6 +11,7 @@ use crate::host::clock::now_ns;
 use crate::host::usage::{self, Machine};
 use crate::host::users::Users;
 use crate::model::event::{Event, Lost, Meta};
+use crate::runtime::suspend;
 use crate::text::style::{BOLD, DIM, RED, Style};
 use crate::view::Sink;
 
@@ -59,6 +60,7 @@ pub struct Top {
     failed: Vec<String>,
     users: Users,
     style: Style,
+    screen: Option<Screen>,
     keys: Keys,
     /// At the last look.
     looked: Instant,
@@ -91,6 +93,7 @@ impl Top {
             failed: Vec::new(),
             users: Users::read(),
             style,
+            screen: None,
             keys: Keys::new(),
             looked: Instant::now(),
             machine: usage::machine().unwrap_or_default(),
@@ -107,6 +110,11 @@ impl Top {
             tree: Vec::new(),
             size: (0, 0),
         }
+    }
+
+    /// The terminal is this view's as long as it lives.
+    pub fn show_on(&mut self, screen: Screen) {
+        self.screen = Some(screen);
     }
 
     /// Looks at what was used since the last look.
@@ -353,11 +361,15 @@ impl Sink for Top {
     }
 
     fn look(&mut self, out: &mut Vec<u8>) -> ControlFlow<()> {
+        let resumes = suspend::requested();
+        if resumes && self.screen.as_mut().is_some_and(|screen| screen.suspend().is_err()) {
+            return ControlFlow::Break(());
+        }
         let Some(bytes) = screen::pressed() else { return ControlFlow::Break(()) };
         let size = screen::size();
         let keys = self.keys.read(&bytes, Instant::now());
         let is_due = self.looked.elapsed() >= INTERVAL;
-        if !is_due && keys.is_empty() && size == self.size {
+        if !resumes && !is_due && keys.is_empty() && size == self.size {
             return ControlFlow::Continue(());
         }
         self.size = size;

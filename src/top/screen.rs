@@ -10,6 +10,7 @@ use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize,
 
 use crate::model::failure::{Exit, Failure};
 use crate::output::terminal;
+use crate::runtime::suspend;
 
 /// The second screen, without a cursor, and lines that don't wrap.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l";
@@ -44,21 +45,27 @@ impl Screen {
     /// # Errors
     /// It is gone.
     pub fn enter() -> Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
-        let screen = Self { before };
-        let before = screen.before.clone();
+        let before = take()?;
+        let screen = Self { before: before.clone() };
         // Panics abort, and nothing is dropped then.
         let report = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             leave(&before);
             report(panic);
         }));
-        io::stdout().write_all(ENTER)?;
-        io::stdout().flush()?;
         Ok(screen)
+    }
+
+    /// Gives the terminal back, stops this process, and takes the terminal again, as it is then,
+    /// when the process goes on.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn suspend(&mut self) -> Result<()> {
+        leave(&self.before);
+        suspend::stop();
+        self.before = take()?;
+        Ok(())
     }
 }
 
@@ -66,6 +73,20 @@ impl Drop for Screen {
     fn drop(&mut self) {
         leave(&self.before);
     }
+}
+
+/// Returns how the terminal was before.
+fn take() -> Result<Termios> {
+    let before = tcgetattr(io::stdin())?;
+    let mut raw = before.clone();
+    raw.make_raw();
+    tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
+    let entered = io::stdout().write_all(ENTER).and_then(|()| io::stdout().flush());
+    if let Err(error) = entered {
+        leave(&before);
+        return Err(error.into());
+    }
+    Ok(before)
 }
 
 /// A terminal that is gone is none to give back.

@@ -24,8 +24,13 @@ struct Terminal {
 
 impl Terminal {
     fn start(columns: u16, lines: u16) -> Self {
+        Self::start_in(columns, lines, &format!("{BINARY} top"))
+    }
+
+    /// With these commands of the shell, of which the last one tells how it ended.
+    fn start_in(columns: u16, lines: u16, commands: &str) -> Self {
         let inner = format!(
-            "stty cols {columns} rows {lines}; before=$(stty -g); {BINARY} top; code=$?; \
+            "stty cols {columns} rows {lines}; before=$(stty -g); {commands}; code=$?; \
              test \"$(stty -g)\" = \"$before\" && echo code=$code"
         );
         let mut command = Command::new("script");
@@ -67,6 +72,11 @@ impl Terminal {
 
     fn shows(&self, text: &str) -> Vec<String> {
         self.until(text, |rows| rows.iter().any(|row| row.contains(text)))
+    }
+
+    fn kill(&self, signal: Signal) {
+        let pid = self.pid().parse().ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a pid"), signal).expect("it is ours");
     }
 
     fn press(&mut self, keys: &str) {
@@ -219,12 +229,28 @@ fn failures_are_listed_and_names_steer_no_terminal() {
 #[test]
 fn a_signal_gives_the_terminal_back() {
     let Some(_machine) = machine::shared() else { return };
-    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
         let terminal = Terminal::start(80, 24);
-        let pid = terminal.pid().parse().ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a pid"), signal).expect("it is ours");
+        terminal.kill(signal);
         terminal.ends(0);
     }
+}
+
+#[test]
+fn a_stop_gives_the_terminal_back_and_takes_it_again() {
+    let Some(_machine) = machine::shared() else { return };
+    let commands = format!(
+        "set -m; {BINARY} top; test \"$(stty -g)\" = \"$before\" && echo stopped; read -r _; fg"
+    );
+    let mut terminal = Terminal::start_in(80, 24, &commands);
+    terminal.kill(Signal::TSTP);
+    terminal.shows("stopped");
+    assert!(!terminal.screen.lock().unwrap().screen().alternate_screen());
+    terminal.press("\n");
+    terminal.shows("EXAMPLE");
+    assert!(terminal.screen.lock().unwrap().screen().alternate_screen());
+    terminal.press("q");
+    terminal.ends(0);
 }
 
 #[test]

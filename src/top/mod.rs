@@ -3,7 +3,7 @@
 //! capture that looks at /proc each second, draws a full screen and heeds keys.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::time::ClockId;
 
@@ -22,6 +22,7 @@ mod failures;
 mod keys;
 mod ledger;
 mod line;
+mod pace;
 mod screen;
 #[cfg(test)]
 mod tests;
@@ -36,10 +37,8 @@ use failures::Failures;
 use keys::{Key, Keys};
 use ledger::{Found, Ledger};
 use line::Line;
+use pace::Pace;
 use tree::Node;
-
-/// Between two looks.
-const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the screen shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +61,7 @@ pub struct Top {
     style: Style,
     screen: Option<Screen>,
     keys: Keys,
+    pace: Pace,
     /// At the last look.
     looked: Instant,
     machine: Machine,
@@ -95,6 +95,7 @@ impl Top {
             style,
             screen: None,
             keys: Keys::new(),
+            pace: Pace::new(Instant::now()),
             looked: Instant::now(),
             machine: usage::machine().unwrap_or_default(),
             own_ns: now_ns(ClockId::ProcessCPUTime),
@@ -368,7 +369,7 @@ impl Sink for Top {
         let Some(bytes) = screen::pressed() else { return ControlFlow::Break(()) };
         let size = screen::size();
         let keys = self.keys.read(&bytes, Instant::now());
-        let is_due = self.looked.elapsed() >= INTERVAL;
+        let is_due = self.pace.is_due(Instant::now());
         if !resumes && !is_due && keys.is_empty() && size == self.size {
             return ControlFlow::Continue(());
         }

@@ -17,19 +17,22 @@ esac
 
 name=$(echo "$triple" | tr - _)
 upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
-# A panic aborts, so that nobody unwinds; and zstd's stronger compressors are never at work.
-cflags="-fno-asynchronous-unwind-tables"
+# A panic aborts, so that nobody unwinds; zstd's stronger compressors are never at work, and of its decoders,
+# which it chooses from as data and CPU suit them best, one of each kind does (70 KB; it slows replay by a percent).
+cflags="-fno-asynchronous-unwind-tables -DDYNAMIC_BMI2=0 -DZSTD_STRIP_ERROR_STRINGS \
+-DHUF_FORCE_DECOMPRESS_X1 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT"
 for strategy in GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do
 	cflags="$cflags -DZSTD_EXCLUDE_${strategy}_BLOCK_COMPRESSOR"
 done
 export "CC_$name=$gcc" "CFLAGS_$name=$cflags" "CARGO_TARGET_${upper}_LINKER=$gcc"
 # What keeps it small, in the order of the flags: no tables for unwinding, neither of this code nor, by
 # static.ld, of std's and libc's; a table of relative relocations, which glibc 2.36 and later read (80 KiB);
-# a quarter of LLVM's usual eagerness to inline (230 KB; it slows replay by 0 to 3 %, an event by 2 to 10 %).
+# a quarter of LLVM's usual eagerness to inline (230 KB; it slows replay by 0 to 3 %, an event by 2 to 10 %), a third
+# of it where a function asks for it (130 KB, and neither is slower).
 # A panic names a file of some crate, but not where that lay here.
 export RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no \
 -C link-arg=-Wl,-T,scripts/static.ld -C link-arg=-Wl,-z,pack-relative-relocs \
--C llvm-args=-inline-threshold=60 \
+-C llvm-args=-inline-threshold=60 -C llvm-args=-inlinehint-threshold=70 \
 --remap-path-prefix=$PWD=. --remap-path-prefix=$PWD/$target_dir/vendor=vendor"
 # The program then holds the list of its crates, which scanners of vulnerabilities read.
 build="auditable build"

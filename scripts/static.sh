@@ -19,7 +19,7 @@ name=$(echo "$triple" | tr - _)
 upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
 # A panic aborts, so that nobody unwinds; zstd's stronger compressors are never at work, and of its decoders,
 # which it chooses from as data and CPU suit them best, one of each kind does (70 KB; it slows replay by a percent).
-cflags="-fno-asynchronous-unwind-tables -DDYNAMIC_BMI2=0 -DZSTD_STRIP_ERROR_STRINGS \
+cflags="-fno-asynchronous-unwind-tables -DDYNAMIC_BMI2=0 \
 -DHUF_FORCE_DECOMPRESS_X1 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT"
 for strategy in GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do
 	cflags="$cflags -DZSTD_EXCLUDE_${strategy}_BLOCK_COMPRESSOR"

@@ -46,7 +46,11 @@ fn others_on_the_way(path: &Path) -> io::Result<bool> {
                 let others = match linked {
                     // The kernel's own, such as /proc/self/cwd, leads to a directory, whatever its text says.
                     Ok(_) => others_from_here_up(&here)?,
-                    Err(_) => others_may_write(&fs::metadata(&here)?),
+                    Err(_) => match fs::metadata(&here) {
+                        // Nobody gets there, as whoever opens it is told.
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                        meta => others_may_write(&meta?),
+                    },
                 };
                 if others {
                     return Ok(true);

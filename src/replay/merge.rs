@@ -25,6 +25,8 @@ pub struct Merge {
     last_ns: Vec<u64>,
     /// Whose head was handed out last.
     taken: Option<usize>,
+    /// When the first of several began, in nanoseconds since 1970.
+    pub began_ns: Option<u64>,
 }
 
 impl Merge {
@@ -37,11 +39,15 @@ impl Merge {
             .collect();
         // Alone it needs no order. Others are opened only when it is their turn.
         let alone = streams.len() == 1;
-        let begins: Vec<u64> = streams
-            .iter()
-            .map(|stream| if alone { 0 } else { stream.first_ns().unwrap_or(0) })
-            .collect();
+        let mut began_ns = None;
+        let mut begins = Vec::new();
+        for stream in &streams {
+            let [began, first] = if alone { [None; 2] } else { stream.begins() };
+            began_ns = [began_ns, began].into_iter().flatten().min();
+            begins.push(first.or(began).unwrap_or(0));
+        }
         Self {
+            began_ns,
             heads: streams.iter().map(|_| None).collect(),
             order: begins.iter().enumerate().map(|(at, &ns)| Reverse((ns, at))).collect(),
             last_ns: begins,

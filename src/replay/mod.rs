@@ -209,7 +209,7 @@ impl Replay<'_> {
         if self.across == Across::Summed {
             self.hosts.tell_apart(boot, &mut event);
         }
-        self.begin(event.wide.is_some(), Meta::default())?;
+        self.begin_with(at, event.wide.is_some())?;
         if let Some(sink) = self.sink {
             self.sinks[sink].event(&event, self.output.buffer());
             self.printed += 1;
@@ -278,13 +278,11 @@ impl Replay<'_> {
                     _ if self.sources.len() > 1 => return Ok(()),
                     _ => *lost,
                 };
-                self.begin(true, Meta::default())?;
+                self.begin_with(at, true)?;
                 if let Some(sink) = self.sink {
                     self.sinks[sink].lost(&lost, time_ns, self.output.buffer());
                 }
             }
-            // What it counts is not what was wanted of it.
-            Record::Summary(_) if source.capture.was_left => {}
             Record::Summary(totals) => source.capture.end(*totals),
             Record::Event(_) | Record::Unknown => {}
         }
@@ -327,14 +325,28 @@ impl Replay<'_> {
             meta = Meta { host: String::new(), boot_id: String::new(), cpus: 0, ..meta };
         }
         if self.across == Across::Summed {
-            // As `Hosts::tell_apart` does with those of events.
-            meta.began_ns = if meta.began_ns == 0 { 0 } else { began_ns };
+            // As `Hosts::tell_apart` does with those of events. Another one may have begun before.
+            let first_ns = merge.began_ns.filter(|_| self.filter.host().is_none());
+            meta.began_ns = match meta.began_ns {
+                0 => 0,
+                _ => first_ns.map_or(began_ns, |first_ns| first_ns.min(began_ns)),
+            };
             meta.clock_offset_ns = 0;
         }
-        match self.hosts.may_be_shown(at) {
-            true => self.begin(true, meta),
-            false => Ok(()),
+        if !self.hosts.may_be_shown(at) {
+            return Ok(());
         }
+        // Which of those in a file is shown is known with the first event of it.
+        if self.across == Across::Refused {
+            self.sources[at].meta = Some(meta);
+            return Ok(());
+        }
+        self.begin(true, meta)
+    }
+
+    fn begin_with(&mut self, at: usize, wide: bool) -> Result<()> {
+        let meta = self.sources[at].meta.as_ref().filter(|_| self.sink.is_none());
+        self.begin(wide, meta.cloned().unwrap_or_default())
     }
 
     fn begin(&mut self, wide: bool, mut meta: Meta) -> Result<()> {
@@ -424,7 +436,8 @@ impl Replay<'_> {
         // What can't be replayed at all is no cause to empty a file.
         let nothing = self.sources.iter().all(|source| !source.told) && self.error.is_some();
         if !nothing {
-            self.begin(false, Meta::default())?;
+            let meta = self.sources.iter_mut().find_map(|source| source.meta.take());
+            self.begin(meta.is_some(), meta.unwrap_or_default())?;
         }
         if let Some(sink) = self.sink {
             self.sinks[sink].end(&totals, self.output.buffer());

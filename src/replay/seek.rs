@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memmem};
 
 use super::input::Input;
 use crate::json::read::{event_host, event_time_ns};
@@ -50,14 +50,39 @@ fn count_lines(file: &File, to: u64) -> io::Result<u64> {
 }
 
 /// Where a line begins before which no event is as late as this, if that lies far from the file's begin.
+/// Where another capture begins in between nothing can be passed over: it may lie in any order, and its first
+/// line tells whose the next ones are.
 pub fn to_time(input: &Input, since_ns: u64) -> Option<Skipped> {
     if !input.is_plain() {
         return None;
     }
     let wanted = since_ns.saturating_sub(MARGIN_NS);
     let to = search(input.file(), input.size()?, wanted).ok().filter(|&to| to >= NEAR)?;
+    if another_begins(input.file(), to).unwrap_or(true) {
+        return None;
+    }
     let file = input.file().try_clone().ok()?;
     Some(Skipped { file, to, lines: OnceCell::new() })
+}
+
+/// Whether a capture begins in the first `to` bytes, but at the first of them.
+fn another_begins(file: &File, to: u64) -> io::Result<bool> {
+    const META: &[u8] = b"{\"event_type\":\"meta\"";
+    let finder = memmem::Finder::new(META);
+    let mut window = vec![0; WINDOW];
+    let mut at = 1;
+    while at < to {
+        let read = file.read_at(&mut window, at)?;
+        if finder.find(&window[..read]).is_some_and(|found| at + (found as u64) < to) {
+            return Ok(true);
+        }
+        if read < META.len() {
+            break;
+        }
+        // It may lie across the end.
+        at += (read - (META.len() - 1)) as u64;
+    }
+    Ok(false)
 }
 
 /// Where a line begins behind which all events that are as late as `wanted` lie. That of a file which

@@ -8,7 +8,7 @@ use anyhow::{Error, anyhow};
 
 use super::capture::Capture;
 use super::stream::{Kind, Place};
-use crate::model::event::Totals;
+use crate::model::event::{Meta, Totals};
 use crate::runtime::report;
 use crate::text::quantity::counted;
 
@@ -22,6 +22,8 @@ pub struct Source {
     pub name: Rc<str>,
     /// What is known of it.
     pub capture: Capture,
+    /// What the capture whose lines are read says of itself, to what shows one of them.
+    pub meta: Option<Meta>,
     /// A file of it is read.
     pub open: bool,
     /// A file of it was not read to its end.

@@ -157,12 +157,13 @@ impl Stream {
         }
     }
 
-    /// When it began, or its first event was, as far as its first lines tell: what isn't a regular file
+    /// When it began, and when its first event was, as far as its first lines tell: what isn't a regular file
     /// isn't asked.
-    pub fn first_ns(&self) -> Option<u64> {
-        let (meta, first_ns) = self.first_of(self.files.front()?)?;
+    pub fn begins(&self) -> [Option<u64>; 2] {
+        let first = self.files.front().and_then(|first| self.first_of(first));
+        let (meta, first_ns) = first.unwrap_or_default();
         let began = meta.filter(|meta| meta.began_ns > 0);
-        began.map(|meta| meta.clock_offset_ns.wrapping_add(meta.began_ns)).or(first_ns)
+        [began.map(|meta| meta.clock_offset_ns.wrapping_add(meta.began_ns)), first_ns]
     }
 
     /// What a file's first lines tell of its capture, and when its first event was.
@@ -254,6 +255,8 @@ impl Stream {
                 _ if self.stop.requested() => return self.end(None, false),
                 Ok(Some(line)) => line,
                 Ok(None) => return self.end(None, true),
+                // Behind what is wanted nothing matters.
+                Err(_) if self.left => return self.end(None, true),
                 Err(error) => return self.end(Some(error), false),
             };
             let line = match line {
@@ -280,7 +283,7 @@ impl Stream {
                             && open.host != Host::Several =>
                     {
                         // Another capture may be joined to it, but not to one that is just made.
-                        if self.tail.take().is_some() {
+                        if self.tail.take().is_some() || open.input.size().is_none() {
                             self.left = true;
                             self.files.clear();
                             return self.end(None, true);
@@ -303,6 +306,10 @@ impl Stream {
             if let Ok(Record::Meta(meta)) = &result {
                 self.left &= open.meta.as_ref() == Some(meta);
                 open.meta = Some(meta.clone());
+            }
+            // Losses and damage behind what is wanted are none of it.
+            if self.left && !matches!(result, Ok(Record::Event(_) | Record::Meta(_))) {
+                continue;
             }
             // Its first line says how the capture was made: it is read in any case.
             if self.wanted.start > 0 && number == 1 && open.skipped.is_none() {

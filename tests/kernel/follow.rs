@@ -110,7 +110,7 @@ fn descendants_are_found_where_proc_hides_them() {
 fn in_a_pid_namespace_it_says_that_those_already_running_are_missed() {
     let Some(_machine) = machine::shared() else { return };
     let (mut shell, pid) = Probe::start();
-    let args = ["--format", "json", "--duration", "1.5", "--follow", "--pid", &pid];
+    let args = ["--format", "json", "--count", "2", "--follow", "--pid", &pid];
     let mut tuxscope = Tuxscope::spawn(namespace::of_pids(&program::command(&args)));
     tuxscope.await_tracing();
     writeln!(shell.stdin.as_ref().unwrap(), "x").unwrap();

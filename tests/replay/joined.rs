@@ -148,6 +148,11 @@ fn what_was_before_and_after_a_restart_is_told_apart() {
             assert_eq!(events(&ran).len(), shown, "{option}");
         }
     }
+    // What is shown has the clock of its own boot.
+    let ran = run(&["--format", "otlp", "--since", "2026-01-01T01:01:40Z", &path]);
+    let began = 1_767_225_600 + 3_700;
+    assert!(ran.out.contains(&format!("\"startTimeUnixNano\":\"{began}")), "{}", ran.out);
+    assert!(ran.out.contains("boot-z") && !ran.out.contains("boot-a"), "{}", ran.out);
     // What is printed as lines is told apart by them.
     let ran = run(&["--format", "json", &path]);
     let boots: Vec<Value> = events(&ran).iter().map(|event| event["boot_id"].clone()).collect();
@@ -214,4 +219,51 @@ fn periods_have_the_length_and_the_losses_of_their_time() {
     let joined = told(&[&path]);
     assert_eq!(of(joined.clone()), [10, 3, 1, 4]);
     assert_eq!(joined[3].1, 20 * S, "until its last event");
+}
+
+/// What was lost or damaged later is none of a time that is over by then.
+#[test]
+fn what_is_behind_the_wanted_time_does_not_matter() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = process(5, S, 22 * S, 7, 1_000, 0).concat()
+        + &process(5, 3_600 * S, 3_601 * S, 8, 1_000, 0).concat();
+    let lost = "{\"event_type\":\"lost\",\"time\":\"2026-01-01T01:00:01Z\",\"lost\":{\"fork\":77,\"exec\":0,\"exit\":0}}\n";
+    let until = ["--strict", "--until", "2026-01-01T00:00:30Z"];
+    let ends = [
+        lost.to_owned() + &summary(4).replace("\"fork\":0", "\"fork\":99"),
+        "{\"pid\":9,\"pp".to_owned(),
+    ];
+    for end in ends {
+        let text = meta("a", 5, 5 * S) + &lines + &end;
+        let path = write(&dir, "e", &text);
+        let ran = run(&[&["--format", "json"], &until[..], &[&path]].concat());
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{end}");
+        assert_eq!(events(&ran).len(), 2);
+        let piped = replay(text.as_bytes(), &[&["--format", "json"], &until[..]].concat());
+        assert_eq!((piped.status, piped.out), (0, ran.out), "{}", piped.err);
+    }
+}
+
+/// A file of several megabytes, in which another capture begins behind what could be passed over.
+#[test]
+fn a_capture_is_not_passed_over_with_the_one_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let pad = "x".repeat(1_000);
+    let capture = |boot_s: i64, first: u64| {
+        let lines = (0..2_000_u64).map(|i| {
+            let more = format!("\"filename\":\"/bin/x\",\"args\":[\"{pad}\"]");
+            at(boot_s, (first + i) * S, "exec", 7, first * S, &more)
+        });
+        meta("a", boot_s, (first * S).checked_add_signed(boot_s * S as i64).unwrap())
+            + &lines.collect::<String>()
+    };
+    // In the order of time, after a restart; and in the other one.
+    let restarted = capture(50_000, 0) + &capture(-2_500, 3_000).replace("boot-a", "boot-z");
+    let path = write(&dir, "e", &restarted);
+    let ran = run(&["--format", "json", "--since", "2026-01-01T01:20:00Z", &path]);
+    let boots: Vec<Value> = events(&ran).iter().map(|event| event["boot_id"].clone()).collect();
+    assert_eq!(boots, vec![Value::from("boot-z"); 200], "{}", ran.err);
+    let path = write(&dir, "e", &(capture(5, 36_000) + &capture(5, 0)));
+    let ran = run(&["--format", "json", "--since", "2026-01-01T10:30:00Z", &path]);
+    assert_eq!(events(&ran).len(), 200, "{}", ran.err);
 }

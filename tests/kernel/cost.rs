@@ -198,7 +198,7 @@ fn a_zombies_cost_is_in_the_sums_once_it_is_reaped() {
         let zombie = Zombie::make();
         thread::sleep(Duration::from_millis(400));
         let Usage { cpu_us, .. } = zombie.reap();
-        thread::sleep(Duration::from_millis(400));
+        thread::sleep(Duration::from_secs(1)); // it comes within 200 ms, where others let it
         let ended = tuxscope.stop();
         ended.success();
         let shown = String::from_utf8(ended.stdout).unwrap();

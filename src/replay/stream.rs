@@ -273,6 +273,8 @@ impl Stream {
             }
             if let (Line::Whole(text), true) = (&line, self.wanted != ALWAYS) {
                 open.host.see(text);
+                // Another's lines may be of any time.
+                self.left &= open.host != Host::Several;
                 match read::event_time_ns(text) {
                     Some(ns) if ns < self.wanted.start => {
                         self.skipped = true;

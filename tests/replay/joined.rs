@@ -244,6 +244,20 @@ fn what_is_behind_the_wanted_time_does_not_matter() {
     }
 }
 
+/// A receiver's file has no order: what another host lost in time comes behind one's late lines.
+#[test]
+fn what_one_host_tells_too_late_is_no_end_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let early = |pid| at(5, S, "fork", pid, S, FORK);
+    let late = at(5, 3_600 * S, "fork", 8, 3_600 * S, FORK);
+    let lost = "{\"event_type\":\"lost\",\"time\":\"2026-01-01T00:00:02Z\",\"lost\":{\"fork\":77,\"exec\":0,\"exit\":0}}\n";
+    let text = named(&(early(7) + &late), "a") + &named(&early(9), "b") + lost;
+    let path = write(&dir, "r", &text);
+    let ran = run(&["--format", "json", "--until", "2026-01-01T00:00:30Z", &path]);
+    assert_eq!(events(&ran).len(), 2);
+    assert!(ran.err.contains("77 events lost"), "{}", ran.err);
+}
+
 /// A file of several megabytes, in which another capture begins behind what could be passed over.
 #[test]
 fn a_capture_is_not_passed_over_with_the_one_before_it() {

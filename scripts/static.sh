@@ -27,7 +27,7 @@ done
 export "CC_$name=$gcc" "CFLAGS_$name=$cflags" "CARGO_TARGET_${upper}_LINKER=$gcc"
 # What keeps it small, in the order of the flags: no tables for unwinding, neither of this code nor, by
 # static.ld, of std's and libc's; a table of relative relocations, which glibc 2.36 and later read (80 KiB);
-# a quarter of LLVM's usual eagerness to inline (230 KB; it slows replay by 0 to 3 %, an event by 2 to 10 %), a third
+# a quarter of LLVM's usual eagerness to inline (230 KB; it slows replay by 0 to 3 %, an event by 2 to 10 %), a fifth
 # of it where a function asks for it (130 KB, and neither is slower).
 # A panic names a file of some crate, but not where that lay here.
 export RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no \
